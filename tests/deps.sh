@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# deps.sh GROUP...: make sure that the Debian packages of the groups are there. This is the one
+# place that lists packages. Installs only when something is missing, and only as root; otherwise
+# says in one line what to run.
+#
+# None of them is a server that would start here: of dropbear and dnsmasq only the bare programs.
+# (DPDK's mlx5 drivers depend on rdma-core, whose iwpmd systemd starts only for RDMA hardware.)
+set -eu
+
+# To compile, with the unit tests. libdpdk-dev brings every DPDK driver with it; clang compiles the
+# XDP program; libc6-dev and linux-libc-dev are what gcc only recommends.
+build='gcc libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
+	libdpdk-dev libinih-dev libcriterion-dev libbpf-dev libxdp-dev'
+# To run the tests and the demo in network namespaces.
+lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base'
+# To check and format the sources.
+lint='clang-format shellcheck cppcheck'
+
+wanted=
+for group in "$@"; do
+	case $group in
+	build) wanted="$wanted $build" ;;
+	lab) wanted="$wanted $lab" ;;
+	lint) wanted="$wanted $lint" ;;
+	*)
+		echo "deps.sh: no group '$group': build, lab or lint" >&2
+		exit 2
+		;;
+	esac
+done
+
+if ! command -v dpkg-query >/dev/null; then
+	# Not Debian: nothing to check or install with; meson names what it cannot find.
+	exit 0
+fi
+
+missing=
+for package in $wanted; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	case $status in
+	*installed*) ;;
+	*) missing="$missing $package" ;;
+	esac
+done
+if [ -z "$missing" ]; then
+	exit 0
+fi
+
+if [ "$(id -u)" -ne 0 ]; then
+	echo "missing Debian packages:$missing; run: sudo make deps" >&2
+	exit 1
+fi
+
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+# shellcheck disable=SC2086 # a list of words
+apt-get install -q -y --no-install-recommends $missing
