@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The packet path: one scan through one port.
+ *
+ *     dp_plan_make()       look at the port, choose driver, source, next hop and lcores; sends nothing
+ *     dp_engine_create()   start EAL and the device, fill the pools; sends nothing
+ *     dp_engine_start()    launch the lcores: neighbours first, then probes
+ *     dp_engine_collect()  take validated answers (again and again, from one thread)
+ *     dp_engine_stop()     join the lcores; what is still in the rings can be collected after it
+ *     dp_engine_destroy()
+ *
+ * All functions are called from the thread that called dp_engine_create(), the EAL main lcore, but
+ * for dp_engine_stop_sending(), which is also safe in a signal handler. EAL can start once in the
+ * life of a process, and so can an engine.
+ */
+#ifndef DP_ENGINE_H
+#define DP_ENGINE_H
+
+#include <dp/answer.h>
+#include <dp/error.h>
+#include <dp/order.h>
+#include <dp/sim.h>
+#include <dp/space.h>
+
+enum {
+	DP_MAX_LCORES = 32, /* TX plus RX lcores */
+	DP_PORT_NAME_BYTES = 512,
+};
+
+enum dp_hugepages {
+	DP_HUGEPAGES_AUTO, /* where enough of them are free */
+	DP_HUGEPAGES_ON,
+	DP_HUGEPAGES_OFF,
+};
+
+/* A secret of 16 bytes: the key of the cookies. */
+struct dp_key {
+	uint8_t bytes[16];
+};
+
+/* What the operator asked for. Pointers must outlive the engine. */
+struct dp_params {
+	const struct dp_space *space;
+	struct dp_slice slice; /* the counters of this shard */
+	uint64_t seed; /* key of the order */
+	struct dp_key key; /* key of the cookies */
+
+	const char *port; /* as INTERFACE section 3: auto, lo, sim, interface, PCI address, vdev */
+	uint32_t source_ip; /* host order; 0: automatic */
+	uint16_t source_port_first, source_port_last;
+	uint32_t gateway_ip; /* host order; 0: automatic */
+	bool has_gateway_mac;
+	uint8_t gateway_mac[6];
+	unsigned tx_lcores; /* 0: automatic, as is rx_lcores */
+	unsigned rx_lcores;
+	enum dp_hugepages hugepages;
+	const char *eal; /* further EAL arguments, separated by blanks; NULL: none */
+
+	double rate_pps; /* probes a second for the whole run; 0: see rate_bps */
+	double rate_bps; /* bits a second on the wire; 0 too: unlimited */
+	struct dp_sim_params sim;
+	bool verbose; /* let EAL and driver messages through to standard error */
+};
+
+enum dp_driver {
+	DP_DRIVER_SIM,
+	DP_DRIVER_LO,
+	DP_DRIVER_AF_PACKET,
+	DP_DRIVER_AF_XDP,
+	DP_DRIVER_PCI,
+	DP_DRIVER_VDEV,
+};
+
+enum {
+	DP_MAX_ONLINK = 16, /* directly connected prefixes of one interface */
+};
+
+/* What dp_plan_make() decided. */
+struct dp_plan {
+	enum dp_driver driver;
+	char port[DP_PORT_NAME_BYTES]; /* interface name, PCI address or vdev string */
+	char note[256]; /* why `auto` chose as it did; empty where it did not choose */
+	bool auto_driver; /* af_xdp was our choice: where it cannot start, af_packet follows */
+	uint32_t source_ip;
+	unsigned ephemeral_overlap; /* af_xdp: source ports that the kernel may use for itself */
+	bool kernel_owns_source; /* the kernel answers ARP and ICMP for it, and resets */
+	uint32_t gateway_ip; /* 0: none */
+	bool has_gateway_mac;
+	uint8_t gateway_mac[6];
+	struct dp_range onlink[DP_MAX_ONLINK];
+	unsigned nb_onlink;
+	bool onlink_all; /* an interface without a gateway: every target is on link */
+
+	unsigned nb_workers; /* packet lcores */
+	unsigned nb_tx, nb_rx; /* of them sending, receiving; merged: both are nb_workers */
+	bool merged; /* each worker sends and receives */
+	bool auto_lcores; /* a device with fewer queues gets fewer */
+	unsigned nb_queues; /* RX queues that must be polled; 0: as many as receive */
+	bool has_peer; /* one more lcore plays the simulated network or feeds lo */
+	unsigned nb_cpus;
+	int main_cpu, peer_cpu;
+	int worker_cpu[DP_MAX_LCORES];
+	bool shared_cpus; /* some lcores share a CPU, so that loops yield */
+	bool hugepages;
+	unsigned memory_mb; /* packet memory */
+	uint64_t neighbours; /* on-link targets to resolve */
+
+	double rate_pps; /* 0: unlimited */
+	unsigned frame_bytes; /* one probe as handed to the port */
+	unsigned wire_bytes; /* with preamble, FCS and gap; what a rate in bits counts */
+};
+
+/*
+ * Look at the machine and decide. Reads /proc, /sys and netlink; starts nothing, sends nothing.
+ * 0 or a negative errno with @err filled.
+ */
+int dp_plan_make(const struct dp_params *params, struct dp_plan *plan, struct dp_error *err);
+
+const char *dp_driver_name(enum dp_driver driver); /* "simulated network" "af_xdp" ... */
+
+struct dp_engine;
+
+/* The plan as carried out: a device may have fewer queues than planned for. */
+const struct dp_plan *dp_engine_plan(const struct dp_engine *engine);
+
+/* Start EAL and the port as planned. 0 or a negative errno with @err filled. */
+int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
+	struct dp_engine **engine, struct dp_error *err);
+
+/* Launch the lcores. 0 or a negative errno with @err filled. */
+int dp_engine_start(struct dp_engine *engine, struct dp_error *err);
+
+/*
+ * Take up to @max answers, in fair bursts over the RX lcores' rings. Never blocks; 0 means none now.
+ * One answer may come several times: hosts retransmit and networks duplicate.
+ */
+unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, unsigned max);
+
+enum dp_phase {
+	DP_PHASE_RESOLVING, /* next hops by ARP */
+	DP_PHASE_SENDING,
+	DP_PHASE_SENT, /* every probe of the slice is out, or sending was stopped */
+	DP_PHASE_FAILED, /* nothing can be sent; dp_engine_failure() says why */
+};
+
+enum dp_phase dp_engine_phase(const struct dp_engine *engine);
+const char *dp_engine_failure(const struct dp_engine *engine);
+
+/* Send no more probes. Answers are still received. Async-signal-safe. */
+void dp_engine_stop_sending(struct dp_engine *engine);
+
+/*
+ * Housekeeping for the control core, to be called about ten times a second: kicks frames that a
+ * driver left in its ring, reads the sockets' own loss counters, re-anchors the clock.
+ */
+void dp_engine_tick(struct dp_engine *engine);
+
+/* Stop and join all lcores. Idempotent. */
+void dp_engine_stop(struct dp_engine *engine);
+void dp_engine_destroy(struct dp_engine *engine); /* NULL is fine */
+
+/* Sums over the lcores; each is exact once the engine has stopped. */
+struct dp_stats {
+	uint64_t probes_sent;
+	uint64_t probes_unresolved; /* not sent: the on-link target did not answer ARP */
+	uint64_t sending_ns; /* from the first probe to the latest */
+	uint64_t tx_bytes; /* of probes, without preamble, FCS and gap */
+	uint64_t arp_sent;
+	uint64_t replies_sent; /* RST to open ports, ARP and ICMP echo replies of ours */
+
+	uint64_t rx_frames;
+	uint64_t rx_own; /* frames of our own that the device handed back */
+	uint64_t rx_other; /* not for us: other addresses, ports, protocols */
+	uint64_t rx_malformed; /* cut, inconsistent lengths, fragments */
+	uint64_t rx_bad_checksum;
+	uint64_t rejected; /* for our address and ports, but no answer to a probe of ours */
+	uint64_t syn_ack, rst, icmp_unreachable; /* validated, with repeats */
+
+	uint64_t throttled_ns; /* time the rate was lowered because a ring was over half full */
+
+	/* Losses: any that is not zero makes the exit status 3. */
+	uint64_t lost_tx_dropped; /* handed to the device, which says that it dropped them */
+	uint64_t
+		lost_rx_missed; /* dropped below us, as the device or the kernel's socket counted */
+	uint64_t lost_rx_no_mbuf;
+	uint64_t lost_ring_full; /* validated, but the ring to the control core was full */
+	uint64_t lost_reply_dropped; /* replies that found no room to leave */
+
+	uint64_t sim_probes, sim_lost,
+		sim_bad; /* what the simulated network saw, dropped, rejected */
+};
+
+void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats);
+
+#endif

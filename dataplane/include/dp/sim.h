@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The simulated network behind `port = sim`: what it answers is a pure function of its seed, the
+ * address and the port, so that the truth of a scan can be listed without sending anything.
+ */
+#ifndef DP_SIM_H
+#define DP_SIM_H
+
+#include <stdint.h>
+
+struct dp_sim_params {
+	double alive; /* fraction of addresses that answer, 0 to 1 */
+	double open; /* fraction of live (address, port) pairs that are open */
+	double loss; /* chance that a packet is lost, drawn for each packet each way */
+	double duplicate; /* chance that a reply comes twice, each copy with its own delay */
+	uint32_t rtt_us; /* delay of a reply */
+	uint32_t jitter_us; /* uniform, plus or minus */
+	uint64_t seed;
+};
+
+enum dp_sim_state {
+	DP_SIM_SILENT, /* no such host */
+	DP_SIM_CLOSED, /* answers with RST */
+	DP_SIM_OPEN, /* answers with SYN-ACK */
+};
+
+/* The truth about TCP (@ip in host order, @port). Any thread. */
+enum dp_sim_state dp_sim_truth(const struct dp_sim_params *params, uint32_t ip, uint16_t port);
+
+#endif
