@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Next hops: the gateway and the targets on link, with the hardware addresses that our own ARP
+ * (RFC 826) finds for them before the first probe and refreshes while the scan runs.
+ *
+ * One TX lcore drives it (neigh_resolve, then neigh_refresh), RX lcores feed it replies (neigh_learn), all TX lcores look
+ * up. An entry is one 64-bit word, so that no reader sees half an address.
+ */
+#ifndef NEIGH_H
+#define NEIGH_H
+
+#include <dp/engine.h>
+
+#include <stdatomic.h>
+
+#define NEIGH_UNRESOLVED UINT64_C(0)
+#define NEIGH_MAC UINT64_C(0xffffffffffff)
+#define NEIGH_RESOLVED (UINT64_C(1) << 62)
+
+struct neigh;
+
+/*
+ * Entries for @plan's gateway and for every address of @addresses that is on link. 0 or -ENOMEM.
+ * Addresses and plan must outlive it.
+ */
+int neigh_create(const struct dp_plan *plan, const struct dp_ipset *addresses, uint64_t tsc_hz,
+	struct neigh **neigh);
+void neigh_destroy(struct neigh *neigh);
+
+/* The entry word for the next hop of @ip: NEIGH_RESOLVED with the address, or not. TX lcores. */
+uint64_t neigh_next_hop(const struct neigh *neigh, uint32_t ip);
+
+/* True where every target has the same next hop, so that neigh_next_hop() can be asked once. */
+bool neigh_single(const struct neigh *neigh);
+
+/* An ARP reply says that @ip is at @mac. Taken once for each time we asked. RX lcores. */
+void neigh_learn(struct neigh *neigh, uint32_t ip, uint64_t mac);
+
+/*
+ * The first round of questions: 0 while it goes on, 1 when it is over, -EHOSTUNREACH where the
+ * gateway did not answer. Writes the addresses to ask now to @ask (at most @max) and their number
+ * to @n. Call until it is not 0.
+ */
+int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned max, unsigned *n);
+
+/* While the scan runs: addresses to ask again now, at most @max. */
+unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned max);
+
+/* On-link targets that have not answered. */
+uint64_t neigh_unresolved(const struct neigh *neigh);
+
+#endif

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Next hops, against a simulated link on a simulated clock: hosts that answer, late or never, and
+ * others that say what nobody asked.
+ */
+#include "neigh.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+
+enum {
+	HZ = 1000000, /* a cycle is a microsecond */
+	TURN_US = 10, /* between two calls of the driving lcore */
+	SLOW_TURN_US = 1000, /* while the scan runs: minutes of it, and nothing is that urgent */
+	MAX_ASK = 32,
+	GATEWAY = 0x0a000001, /* 10.0.0.1 */
+	OFF_LINK = 0xc6336407, /* 198.51.100.7 */
+};
+
+#define GATEWAY_MAC UINT64_C(0x02000000fe01)
+#define START_TSC (UINT64_C(1) << 50)
+
+/* A station of the link. */
+struct host {
+	uint32_t ip;
+	unsigned deaf; /* questions that it misses first */
+	uint64_t delay_us; /* until it answers */
+	uint64_t mac;
+	unsigned asked;
+	uint64_t due_tsc; /* of its answer; 0: none under way */
+};
+
+struct link {
+	struct dp_plan plan;
+	struct dp_ipset *targets;
+	struct neigh *neigh;
+	uint64_t now_tsc;
+	uint64_t turn_us;
+	struct host *host;
+	unsigned nb_hosts;
+	bool all_answer; /* everybody else is there as well, under mac_of() */
+	unsigned questions;
+	uint64_t asked_tsc; /* when the last question went */
+	uint64_t least_gap_us; /* between two questions */
+};
+
+/* A hardware address for any host. */
+static uint64_t mac_of(uint32_t ip) {
+	return UINT64_C(0x020000000000) | ip;
+}
+
+static uint64_t resolved(uint64_t mac) {
+	return mac | NEIGH_RESOLVED;
+}
+
+/* The next hop as a frame needs it, without the marks that the table keeps for itself. */
+static uint64_t next_hop(const struct link *link, uint32_t ip) {
+	return neigh_next_hop(link->neigh, ip) & (NEIGH_MAC | NEIGH_RESOLVED);
+}
+
+static void link_up(struct link *link, uint32_t gateway, const struct dp_range *targets,
+	unsigned nb_targets, const struct dp_range *onlink, unsigned nb_onlink) {
+	*link = (struct link){
+		.now_tsc = START_TSC,
+		.turn_us = TURN_US,
+		.least_gap_us = UINT64_MAX,
+	};
+	link->plan.gateway_ip = gateway;
+	link->plan.nb_onlink = nb_onlink;
+	for (unsigned i = 0; i < nb_onlink; i++)
+		link->plan.onlink[i] = onlink[i];
+	cr_assert_eq(dp_ipset_create(&link->targets), 0);
+	for (unsigned i = 0; i < nb_targets; i++)
+		cr_assert_eq(dp_ipset_add(link->targets, targets[i].first, targets[i].last), 0);
+	dp_ipset_seal(link->targets);
+	cr_assert_eq(neigh_create(&link->plan, link->targets, HZ, &link->neigh), 0);
+}
+
+static void link_down(struct link *link) {
+	neigh_destroy(link->neigh);
+	dp_ipset_destroy(link->targets);
+}
+
+static void hear(struct link *link, uint32_t ip) {
+	if (link->questions++ && link->now_tsc - link->asked_tsc < link->least_gap_us)
+		link->least_gap_us = link->now_tsc - link->asked_tsc;
+	link->asked_tsc = link->now_tsc;
+	for (unsigned i = 0; i < link->nb_hosts; i++) {
+		struct host *host = &link->host[i];
+
+		if (host->ip != ip)
+			continue;
+		if (++host->asked > host->deaf)
+			host->due_tsc = link->now_tsc + host->delay_us;
+		return;
+	}
+	if (link->all_answer)
+		neigh_learn(link->neigh, ip, mac_of(ip));
+}
+
+/* The link's part of a turn: hosts hear what was asked, and answer what is due. */
+static void turn(struct link *link, const uint32_t *ask, unsigned n) {
+	for (unsigned i = 0; i < n; i++)
+		hear(link, ask[i]);
+	for (unsigned i = 0; i < link->nb_hosts; i++) {
+		struct host *host = &link->host[i];
+
+		if (host->due_tsc && link->now_tsc >= host->due_tsc) {
+			neigh_learn(link->neigh, host->ip, host->mac);
+			host->due_tsc = 0;
+		}
+	}
+	link->now_tsc += link->turn_us;
+}
+
+static int resolve(struct link *link) {
+	const uint64_t patience_tsc = link->now_tsc + 60 * HZ;
+	int rc;
+
+	do {
+		uint32_t ask[MAX_ASK];
+		unsigned n = 99;
+
+		rc = neigh_resolve(link->neigh, link->now_tsc, ask, MAX_ASK, &n);
+		cr_assert_leq(n, MAX_ASK);
+		turn(link, ask, n);
+		cr_assert_lt(link->now_tsc, patience_tsc, "resolving never ends");
+	} while (rc == 0);
+	link->turn_us = SLOW_TURN_US;
+	return rc;
+}
+
+static void refresh(struct link *link, uint64_t us) {
+	const uint64_t end_tsc = link->now_tsc + us;
+
+	while (link->now_tsc < end_tsc) {
+		uint32_t ask[2];
+
+		turn(link, ask, neigh_refresh(link->neigh, link->now_tsc, ask, 2));
+	}
+}
+
+static double elapsed_ms(const struct link *link) {
+	return (double)(link->now_tsc - START_TSC) / 1000;
+}
+
+Test(neigh, nothing_to_resolve) {
+	const struct dp_range target = {OFF_LINK, OFF_LINK};
+	struct link link;
+
+	link_up(&link, 0, &target, 1, NULL, 0);
+	cr_assert(neigh_single(link.neigh));
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_lt(elapsed_ms(&link), 1);
+	refresh(&link, 100 * HZ);
+	cr_assert_eq(link.questions, 0);
+	cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED);
+	cr_assert_eq(neigh_unresolved(link.neigh), 0);
+	link_down(&link);
+}
+
+/* gateway_mac was given: the scan starts at once and nobody can talk us out of it. */
+Test(neigh, given_gateway_is_never_asked) {
+	static const uint8_t mac[6] = {0x02, 0x00, 0x00, 0x00, 0xfe, 0x01};
+	const struct dp_range target = {OFF_LINK, OFF_LINK};
+	struct link link;
+
+	link_up(&link, GATEWAY, &target, 1, NULL, 0);
+	neigh_destroy(link.neigh);
+	link.plan.has_gateway_mac = true;
+	memcpy(link.plan.gateway_mac, mac, 6);
+	cr_assert_eq(neigh_create(&link.plan, link.targets, HZ, &link.neigh), 0);
+	cr_assert_eq(resolve(&link), 1);
+	refresh(&link, 100 * HZ);
+	neigh_learn(link.neigh, GATEWAY, mac_of(GATEWAY));
+	cr_assert_eq(link.questions, 0);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	link_down(&link);
+}
+
+/* Rounds wait 300, 600, ... 1500 ms: they begin at 0, 300, 900, 1800, 3000 and end at 4500. */
+Test(neigh, gateway) {
+	static const struct {
+		unsigned deaf;
+		uint64_t delay_us;
+		int rc;
+		unsigned asked;
+		double ms; /* when it was over */
+	} gateway[] = {
+		{0, 0, 1, 1, 0},
+		{0, 100000, 1, 1, 100},
+		{0, 299000, 1, 1, 299},
+		{1, 0, 1, 2, 300},
+		{2, 0, 1, 3, 900},
+		{3, 0, 1, 4, 1800},
+		{4, 0, 1, 5, 3000},
+		{4, 1400000, 1, 5, 4400}, /* the last moment */
+		{5, 0, -EHOSTUNREACH, 5, 4500},
+		{4, 1600000, -EHOSTUNREACH, 5, 4500},
+	};
+	const struct dp_range target = {OFF_LINK, OFF_LINK + 1000};
+
+	for (unsigned i = 0; i < sizeof(gateway) / sizeof(gateway[0]); i++) {
+		struct host host
+			= {GATEWAY, gateway[i].deaf, gateway[i].delay_us, GATEWAY_MAC, 0, 0};
+		struct link link;
+
+		link_up(&link, GATEWAY, &target, 1, NULL, 0);
+		link.host = &host;
+		link.nb_hosts = 1;
+		cr_assert(neigh_single(link.neigh));
+		cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED);
+		cr_assert_eq(resolve(&link), gateway[i].rc, "case %u", i);
+		cr_assert_eq(
+			host.asked, gateway[i].asked, "case %u: asked %u times", i, host.asked);
+		cr_assert_eq(link.questions, host.asked, "somebody else was asked");
+		cr_assert_float_eq(elapsed_ms(&link), gateway[i].ms, 1, "case %u", i);
+		cr_assert_eq(next_hop(&link, OFF_LINK),
+			gateway[i].rc == 1 ? resolved(GATEWAY_MAC) : NEIGH_UNRESOLVED);
+		link_down(&link);
+	}
+}
+
+/* An answer to the first question that comes in the third round still is one. */
+Test(neigh, late_answer) {
+	const struct dp_range target = {OFF_LINK, OFF_LINK};
+	struct link link;
+	uint32_t ask[MAX_ASK];
+	unsigned n;
+
+	link_up(&link, GATEWAY, &target, 1, NULL, 0);
+	while (link.now_tsc < START_TSC + HZ) {
+		cr_assert_eq(neigh_resolve(link.neigh, link.now_tsc, ask, MAX_ASK, &n), 0);
+		turn(&link, ask, n);
+	}
+	cr_assert_eq(link.questions, 3);
+	neigh_learn(link.neigh, GATEWAY, GATEWAY_MAC);
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_eq(link.questions, 3);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	link_down(&link);
+}
+
+/* Silent targets cost three rounds, 1.8 s, and not the scan. */
+Test(neigh, targets_on_link) {
+	struct host host[] = {
+		{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0},
+		{0x0a000010, 0, 0, 0x02000000aa10, 0, 0},
+		{0x0a000011, 1, 1000, 0x02000000aa11, 0, 0},
+		{0x0a000012, 2, 800000, 0x02000000aa12, 0, 0},
+		{0x0a000013, 3, 0, 0x02000000aa13, 0, 0}, /* would hear a fourth */
+		{0x0a000014, 99, 0, 0x02000000aa14, 0, 0},
+	};
+	static const unsigned asked[] = {1, 1, 2, 3, 3, 3};
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000014}, {OFF_LINK, OFF_LINK}};
+	struct link link;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	link.host = host;
+	link.nb_hosts = sizeof(host) / sizeof(host[0]);
+	cr_assert(!neigh_single(link.neigh));
+	cr_assert_eq(neigh_unresolved(link.neigh), 5);
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_float_eq(elapsed_ms(&link), 1800, 2);
+	cr_assert_eq(neigh_unresolved(link.neigh), 2);
+	for (unsigned i = 0; i < link.nb_hosts; i++)
+		cr_assert_eq(
+			host[i].asked, asked[i], "host %u was asked %u times", i, host[i].asked);
+	for (unsigned i = 1; i < link.nb_hosts; i++)
+		cr_assert_eq(next_hop(&link, host[i].ip),
+			i < 4 ? resolved(host[i].mac) : NEIGH_UNRESOLVED, "host %u", i);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	/* On link, but no target: nobody asked for it, and nobody sends to it. */
+	cr_assert_eq(next_hop(&link, 0x0a000020), resolved(GATEWAY_MAC));
+	link_down(&link);
+}
+
+/* When all have answered there is nothing to wait for. */
+Test(neigh, ends_with_the_last_answer) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	struct link link;
+
+	link_up(&link, GATEWAY, &onlink, 1, &onlink, 1);
+	link.all_answer = true;
+	cr_assert_eq(resolve(&link), 1);
+	/* 257 questions, 50 us apart. */
+	cr_assert_lt(elapsed_ms(&link), 14);
+	cr_assert_eq(neigh_unresolved(link.neigh), 0);
+	link_down(&link);
+}
+
+/* Without its gateway the scan can't go on, whoever else is there; targets are asked three times. */
+Test(neigh, silent_gateway_among_targets) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000011}, {OFF_LINK, OFF_LINK}};
+
+	for (unsigned deaf = 0; deaf <= 5; deaf++) {
+		struct host host[] = {
+			{GATEWAY, deaf, 0, GATEWAY_MAC, 0, 0},
+			{0x0a000010, 0, 0, 0x02000000aa10, 0, 0},
+			{0x0a000011, 99, 0, 0x02000000aa11, 0, 0},
+		};
+		struct link link;
+
+		link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+		link.host = host;
+		link.nb_hosts = 3;
+		cr_assert_eq(resolve(&link), deaf < 5 ? 1 : -EHOSTUNREACH, "deaf %u times", deaf);
+		cr_assert_eq(host[0].asked, deaf < 5 ? deaf + 1 : 5);
+		cr_assert_eq(host[1].asked, 1);
+		cr_assert_eq(host[2].asked, 3);
+		link_down(&link);
+	}
+}
+
+/* ARP is broadcast: 20,000 questions a second at the most, each target once a round. */
+Test(neigh, questions_are_paced) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a00ffff};
+	static const struct dp_range target = {0x0a000100, 0x0a000100 + 4999};
+	struct link link;
+
+	link_up(&link, 0, &target, 1, &onlink, 1);
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_eq(link.questions, 3 * 5000);
+	cr_assert_geq(link.least_gap_us, 50);
+	cr_assert_float_eq(elapsed_ms(&link), 1800 + 3 * 250, 10);
+	cr_assert_eq(neigh_unresolved(link.neigh), 5000);
+	link_down(&link);
+}
+
+/* Nothing is learnt but what was asked for, once for each question. */
+Test(neigh, unsolicited) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000011}, {OFF_LINK, OFF_LINK}};
+	struct host host[] = {
+		{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0},
+		{0x0a000010, 0, 0, 0x02000000aa10, 0, 0},
+	};
+	struct link link;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	/* Before any question. */
+	neigh_learn(link.neigh, GATEWAY, mac_of(1));
+	neigh_learn(link.neigh, 0x0a000010, mac_of(2));
+	cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED);
+	cr_assert_eq(next_hop(&link, 0x0a000010), NEIGH_UNRESOLVED);
+	link.host = host;
+	link.nb_hosts = 2;
+	cr_assert_eq(resolve(&link), 1);
+	/* After the answer: who comes second doesn't count. */
+	neigh_learn(link.neigh, GATEWAY, mac_of(3));
+	neigh_learn(link.neigh, 0x0a000010, mac_of(4));
+	/* From those that nobody asked: on link, off link, and at both ends. */
+	neigh_learn(link.neigh, 0x0a000012, mac_of(5));
+	neigh_learn(link.neigh, 0x0a00000f, mac_of(6));
+	neigh_learn(link.neigh, OFF_LINK, mac_of(7));
+	neigh_learn(link.neigh, 0, mac_of(8));
+	neigh_learn(link.neigh, UINT32_MAX, mac_of(9));
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	cr_assert_eq(next_hop(&link, 0x0a000010), resolved(0x02000000aa10));
+	cr_assert_eq(next_hop(&link, 0x0a000011), NEIGH_UNRESOLVED);
+	cr_assert_eq(next_hop(&link, 0x0a000012), resolved(GATEWAY_MAC));
+	link_down(&link);
+}
+
+/* While questions are open, what others say of themselves is no answer to them. */
+Test(neigh, answers_of_others) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000011}, {OFF_LINK, OFF_LINK}};
+	static const uint32_t others[]
+		= {0, 0x0a000000, 0x0a000002, 0x0a00000f, 0x0a000012, OFF_LINK, UINT32_MAX};
+	struct link link;
+	uint32_t ask[MAX_ASK];
+	unsigned n;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	while (link.questions < 3) {
+		cr_assert_eq(neigh_resolve(link.neigh, link.now_tsc, ask, MAX_ASK, &n), 0);
+		turn(&link, ask, n);
+	}
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		neigh_learn(link.neigh, others[i], mac_of(others[i]));
+	cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED);
+	cr_assert_eq(neigh_unresolved(link.neigh), 2);
+	neigh_learn(link.neigh, 0x0a000011, mac_of(0x0a000011));
+	cr_assert_eq(next_hop(&link, 0x0a000011), resolved(mac_of(0x0a000011)));
+	cr_assert_eq(next_hop(&link, 0x0a000010), NEIGH_UNRESOLVED);
+	cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED);
+	link_down(&link);
+}
+
+/* Addresses that no host has, though we asked: a flood of probes to a group would hit everybody. */
+Test(neigh, group_addresses_are_ignored) {
+	static const uint64_t macs[] = {0, UINT64_C(0xffffffffffff), UINT64_C(0x01005e000001),
+		UINT64_C(0x333300000001), UINT64_C(0x030000000000)};
+	const struct dp_range target = {OFF_LINK, OFF_LINK};
+	struct link link;
+	uint32_t ask[MAX_ASK];
+	unsigned n;
+
+	link_up(&link, GATEWAY, &target, 1, NULL, 0);
+	while (link.questions == 0) {
+		neigh_resolve(link.neigh, link.now_tsc, ask, MAX_ASK, &n);
+		turn(&link, ask, n);
+	}
+	for (unsigned i = 0; i < sizeof(macs) / sizeof(macs[0]); i++) {
+		neigh_learn(link.neigh, GATEWAY, macs[i]);
+		cr_assert_eq(next_hop(&link, OFF_LINK), NEIGH_UNRESOLVED, "address %u", i);
+	}
+	/* The question is still open. */
+	neigh_learn(link.neigh, GATEWAY, GATEWAY_MAC);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	link_down(&link);
+}
+
+/* A target that wakes up after the first questions is found by a later one. */
+Test(neigh, answer_after_resolving) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range target = {0x0a000010, 0x0a000011};
+	struct host host[] = {{0x0a000011, 3, 0, 0x02000000aa11, 0, 0}};
+	struct link link;
+
+	link_up(&link, 0, &target, 1, &onlink, 1);
+	link.host = host;
+	link.nb_hosts = 1;
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_eq(neigh_unresolved(link.neigh), 2);
+	/* Slower than we waited. */
+	neigh_learn(link.neigh, 0x0a000010, 0x02000000aa10);
+	cr_assert_eq(next_hop(&link, 0x0a000010), resolved(0x02000000aa10));
+	refresh(&link, 61 * HZ);
+	cr_assert_eq(next_hop(&link, 0x0a000011), resolved(0x02000000aa11));
+	cr_assert_eq(neigh_unresolved(link.neigh), 0);
+	link_down(&link);
+}
+
+/* Every 15 s, on time, and the address stays good meanwhile. */
+Test(neigh, refresh_asks_the_gateway) {
+	const struct dp_range target = {OFF_LINK, OFF_LINK};
+	struct host host = {GATEWAY, 0, 100000, GATEWAY_MAC, 0, 0};
+	struct link link;
+
+	link_up(&link, GATEWAY, &target, 1, NULL, 0);
+	link.host = &host;
+	link.nb_hosts = 1;
+	cr_assert_eq(resolve(&link), 1);
+	for (unsigned i = 1; i <= 10; i++) {
+		const uint64_t before_tsc = i > 1 ? link.asked_tsc : link.now_tsc;
+
+		while (host.asked == i && link.now_tsc < before_tsc + 60 * HZ)
+			refresh(&link, SLOW_TURN_US);
+		cr_assert_float_eq(
+			(double)(link.asked_tsc - before_tsc), 15.0 * HZ, 2 * SLOW_TURN_US);
+		cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	}
+	cr_assert_eq(link.questions, host.asked);
+	link_down(&link);
+}
+
+/* Each target once in 60 s, evenly, however many there are. */
+Test(neigh, refresh_spreads_targets) {
+	static const unsigned numbers[] = {1, 2, 7, 60, 240};
+	static const struct dp_range onlink = {0x0a000000, 0x0a00ffff};
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		const unsigned nb = numbers[i];
+		const struct dp_range target = {0x0a000100, 0x0a000100 + nb - 1};
+		struct host host[240];
+		struct link link;
+
+		for (unsigned k = 0; k < nb; k++)
+			host[k] = (struct host){
+				target.first + k, 0, 0, mac_of(target.first + k), 0, 0};
+		link_up(&link, 0, &target, 1, &onlink, 1);
+		link.host = host;
+		link.nb_hosts = nb;
+		cr_assert_eq(resolve(&link), 1);
+		cr_assert_eq(link.questions, nb);
+		link.questions = 0;
+		link.least_gap_us = UINT64_MAX;
+		/* Three times; each question may be late by a turn. */
+		refresh(&link, 180 * HZ + 3 * nb * SLOW_TURN_US);
+		cr_assert_geq(link.questions, 3 * nb, "%u targets", nb);
+		cr_assert_leq(link.questions, 3 * nb + 3, "%u targets", nb);
+		for (unsigned k = 0; k < nb; k++)
+			cr_assert_geq(host[k].asked, 1 + 3, "target %u of %u", k, nb);
+		cr_assert_geq(link.least_gap_us, 60 * HZ / nb);
+		link_down(&link);
+	}
+}
+
+/* So many that 60 s do not do: the pace of the first round is kept. */
+Test(neigh, refresh_is_paced) {
+	static const struct dp_range all = {0x0a000000, 0x0a1fffff}; /* 2^21, 35,000 a second */
+	struct link link;
+
+	link_up(&link, 0, &all, 1, &all, 1);
+	refresh(&link, HZ);
+	cr_assert_geq(link.questions, 19900);
+	cr_assert_leq(link.questions, 20001);
+	cr_assert_geq(link.least_gap_us, 50);
+	link_down(&link);
+}
+
+/* A question for the gateway and one for a target at the same time, where there is room for one. */
+Test(neigh, refresh_keeps_to_its_room) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range target = {0x0a000010, 0x0a000013};
+	struct link link;
+	uint32_t ask[2] = {0, 0x5a5a5a5a};
+
+	link_up(&link, GATEWAY, &target, 1, &onlink, 1);
+	link.all_answer = true;
+	cr_assert_eq(resolve(&link), 1);
+	link.now_tsc += 20 * HZ;
+	cr_assert_eq(neigh_refresh(link.neigh, link.now_tsc, ask, 1), 1);
+	cr_assert_eq(ask[0], GATEWAY);
+	cr_assert_eq(ask[1], 0x5a5a5a5a);
+	cr_assert_eq(neigh_refresh(link.neigh, link.now_tsc, ask, 1), 1);
+	cr_assert_eq(ask[0], 0x0a000010);
+	cr_assert_eq(neigh_refresh(link.neigh, link.now_tsc, ask, 1), 0);
+	link_down(&link);
+}
+
+/* A new hardware address counts when we ask the next time, and only the first that says so. */
+Test(neigh, changed_address) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000010}, {OFF_LINK, OFF_LINK}};
+	struct host host[] = {
+		{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0},
+		{0x0a000010, 0, 0, 0x02000000aa10, 0, 0},
+	};
+	struct link link;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	link.host = host;
+	link.nb_hosts = 2;
+	cr_assert_eq(resolve(&link), 1);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint32_t ask = i ? 0x0a000010 : OFF_LINK;
+		const uint64_t before = next_hop(&link, ask);
+
+		host[i].mac ^= 0xff00;
+		neigh_learn(link.neigh, host[i].ip, host[i].mac);
+		cr_assert_eq(next_hop(&link, ask), before, "learnt unasked");
+		refresh(&link, 61 * HZ);
+		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "not learnt");
+		neigh_learn(link.neigh, host[i].ip, mac_of(1));
+		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "learnt twice");
+	}
+	link_down(&link);
+}
+
+/* The router is scanned as well: it is a next hop and a target, and each follows its question. */
+Test(neigh, gateway_among_the_targets) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000000, 0x0a000003}, {OFF_LINK, OFF_LINK}};
+	struct host host[] = {{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0}};
+	struct link link;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	link.host = host;
+	link.nb_hosts = 1;
+	cr_assert_eq(neigh_unresolved(link.neigh), 4);
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_eq(neigh_unresolved(link.neigh), 3);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	cr_assert_eq(next_hop(&link, GATEWAY), resolved(GATEWAY_MAC));
+	/* A new card in the router: both entries have it after a minute. */
+	host[0].mac = 0x02000000fe02;
+	refresh(&link, 61 * HZ);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(0x02000000fe02));
+	cr_assert_eq(next_hop(&link, GATEWAY), resolved(0x02000000fe02));
+	link_down(&link);
+}
+
+/* A given gateway among the targets is asked for as a target only. */
+Test(neigh, given_gateway_among_the_targets) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000000, 0x0a000003}, {OFF_LINK, OFF_LINK}};
+	static const uint8_t mac[6] = {0x02, 0x00, 0x00, 0x00, 0xfe, 0x01};
+	struct link link;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	neigh_destroy(link.neigh);
+	link.plan.has_gateway_mac = true;
+	memcpy(link.plan.gateway_mac, mac, 6);
+	cr_assert_eq(neigh_create(&link.plan, link.targets, HZ, &link.neigh), 0);
+	link.all_answer = true;
+	cr_assert_eq(resolve(&link), 1);
+	cr_assert_eq(link.questions, 4);
+	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+	cr_assert_eq(next_hop(&link, GATEWAY), resolved(mac_of(GATEWAY)));
+	link_down(&link);
+}
+
+/*
+ * Targets in many ranges over many prefixes: each that is on link goes to itself, all others to the
+ * gateway, at every edge and everywhere between.
+ */
+static void check_map(const struct dp_range *targets, unsigned nb_targets,
+	const struct dp_range *onlink, unsigned nb_onlink, bool everything) {
+	struct link link;
+	uint64_t on_link = 0;
+
+	link_up(&link, 0xcb007101, targets, nb_targets, onlink, nb_onlink);
+	if (everything) {
+		neigh_destroy(link.neigh);
+		link.plan.onlink_all = true;
+		cr_assert_eq(neigh_create(&link.plan, link.targets, HZ, &link.neigh), 0);
+	}
+	link.all_answer = true;
+	cr_assert_eq(resolve(&link), 1);
+	for (unsigned i = 0; i < nb_targets; i++) {
+		/* With what is on both sides, which nobody asked for. */
+		for (uint64_t ip = targets[i].first ? targets[i].first - UINT64_C(1) : 0;
+			ip <= targets[i].last + UINT64_C(1) && ip <= UINT32_MAX; ip++) {
+			bool here = false;
+
+			for (unsigned k = 0; k < nb_onlink; k++)
+				here |= ip >= onlink[k].first && ip <= onlink[k].last;
+			here = (here || everything)
+				&& dp_ipset_contains(link.targets, (uint32_t)ip);
+			on_link += here && ip >= targets[i].first && ip <= targets[i].last;
+			cr_assert_eq(next_hop(&link, (uint32_t)ip),
+				resolved(mac_of(here ? (uint32_t)ip : 0xcb007101)), "%lx",
+				(unsigned long)ip);
+		}
+	}
+	cr_assert_eq(link.questions, on_link + 1, "each once, and the gateway");
+	link_down(&link);
+}
+
+Test(neigh, ranges_and_prefixes) {
+	static const struct dp_range onlink[] = {
+		{0x0a000000, 0x0a0000ff},
+		{0x0a000200, 0x0a0002ff},
+		{0x0a000300, 0x0a00030f},
+		{0xfffffff0, 0xffffffff},
+	};
+	static const struct dp_range targets[] = {
+		{0x00000000, 0x00000001},
+		{0x09fffff0, 0x0a00000f}, /* into a prefix */
+		{0x0a000011, 0x0a000011},
+		{0x0a000013, 0x0a000020},
+		{0x0a0000f0, 0x0a00020f}, /* out of one and into the next */
+		{0x0a0002ff, 0x0a000310}, /* over two that touch, to the last but one address */
+		{0x0a000400, 0x0a000401},
+		{0xffffffe0, 0xffffffff},
+	};
+
+	check_map(targets, 8, onlink, 4, false);
+	check_map(targets, 8, onlink, 4, true);
+	check_map(targets, 8, NULL, 0, false);
+	check_map(targets, 8, NULL, 0, true);
+	check_map(targets + 7, 1, onlink + 3, 1, false);
+	check_map(targets, 1, onlink, 4, false);
+}
+
+Test(neigh, destroys_nothing) {
+	neigh_destroy(NULL);
+}

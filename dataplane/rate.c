@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The token bucket. Each instance belongs to one TX lcore; no memory besides.
+ */
+#include "rate.h"
+
+enum {
+	FRACTION_BITS = 16,
+	PAYBACK_PARTS = 10,
+	LOWEST_SCALE = RATE_FULL / 1024,
+	SCALE_STEP = RATE_FULL / 64,
+	UNLIMITED_PPS = 32 * 1000 * 1000, /* where an unlimited rate starts to be lowered from */
+};
+
+void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc) {
+	double cycles = (double)tsc_hz * (1 << FRACTION_BITS);
+
+	*rate = (struct rate){
+		.cost = pps > 0 ? (uint64_t)(cycles / pps) : 0,
+		.depth = (tsc_hz / 250) << FRACTION_BITS,
+		.owed_max = (tsc_hz / 10) << FRACTION_BITS,
+		.pause_tsc = tsc_hz / 20,
+		.unscaled_cost = (uint64_t)(cycles / UNLIMITED_PPS),
+		.scale = RATE_FULL,
+		.scaled_tsc = now_tsc,
+		.step_tsc = tsc_hz / 1000,
+	};
+	if (pps > 0 && rate->cost == 0)
+		rate->cost = 1;
+	rate->depth += rate->cost;
+	rate_restart(rate, now_tsc);
+}
+
+void rate_restart(struct rate *rate, uint64_t now_tsc) {
+	rate->credit = rate->cost;
+	rate->owed = 0;
+	rate->last_tsc = now_tsc;
+}
+
+static void earn(struct rate *rate, uint64_t now_tsc) {
+	uint64_t elapsed = now_tsc - rate->last_tsc;
+	uint64_t earned, paid;
+
+	/* A pause is forgiven, unless probes are so rare that waiting for the next is one. */
+	if (elapsed > rate->pause_tsc && elapsed << FRACTION_BITS > rate->depth) {
+		rate_restart(rate, now_tsc);
+		return;
+	}
+	rate->last_tsc = now_tsc;
+	earned = (elapsed << FRACTION_BITS) / RATE_FULL * rate->scale;
+	paid = earned / PAYBACK_PARTS;
+	if (paid > rate->owed)
+		paid = rate->owed;
+	rate->owed -= paid;
+	rate->credit += earned + paid;
+	if (rate->credit <= rate->depth)
+		return;
+	rate->owed += rate->credit - rate->depth;
+	if (rate->owed > rate->owed_max)
+		rate->owed = rate->owed_max;
+	rate->credit = rate->depth;
+}
+
+static uint64_t cost_now(const struct rate *rate) {
+	return rate->cost ? rate->cost : rate->unscaled_cost;
+}
+
+unsigned rate_take(struct rate *rate, uint64_t now_tsc, unsigned want) {
+	uint64_t cost = cost_now(rate);
+
+	if (rate->cost == 0 && rate->scale == RATE_FULL) {
+		rate->last_tsc = now_tsc;
+		return want;
+	}
+	earn(rate, now_tsc);
+	if (rate->credit < cost || want == 0)
+		return 0;
+	/* The usual case, few tokens in the bucket, without a division. */
+	if (rate->credit < 2 * cost)
+		want = 1;
+	else if (rate->credit / cost < want)
+		want = (unsigned)(rate->credit / cost);
+	rate->credit -= want * cost;
+	return want;
+}
+
+void rate_refund(struct rate *rate, unsigned probes) {
+	rate->credit += probes * cost_now(rate);
+	if (rate->credit > rate->depth)
+		rate->credit = rate->depth;
+}
+
+/* What a slow port left in the bucket must not outlast the pressure: it shrinks with the rate. */
+static void lower(struct rate *rate) {
+	uint64_t depth;
+
+	rate->scale = rate->scale / 2 > LOWEST_SCALE ? rate->scale / 2 : LOWEST_SCALE;
+	depth = rate->depth / RATE_FULL * rate->scale;
+	if (rate->credit > depth)
+		rate->credit = depth;
+	rate->owed = 0;
+}
+
+bool rate_follow(struct rate *rate, uint64_t now_tsc, bool pressed) {
+	if (!pressed && rate->scale == RATE_FULL)
+		return false;
+	if (now_tsc - rate->scaled_tsc < rate->step_tsc)
+		return true;
+	rate->scaled_tsc = now_tsc;
+	if (pressed)
+		lower(rate);
+	else
+		rate->scale = rate->scale + SCALE_STEP < RATE_FULL ? rate->scale + SCALE_STEP
+								   : RATE_FULL;
+	return true;
+}
+
+uint64_t rate_wait_tsc(const struct rate *rate) {
+	uint64_t cost = cost_now(rate), missing;
+
+	if ((rate->cost == 0 && rate->scale == RATE_FULL) || rate->credit >= cost)
+		return 0;
+	missing = (cost - rate->credit) / rate->scale * RATE_FULL;
+	if (rate->scale == RATE_FULL)
+		missing = cost - rate->credit;
+	/* Rounded up: a cycle less and it would not go yet. */
+	return (missing + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS;
+}
