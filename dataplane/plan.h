@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sizes that the plan promises and the engine keeps.
+ */
+#ifndef PLAN_H
+#define PLAN_H
+
+enum {
+	BURST = 32,
+
+	/*
+	 * Answers on their way to the control core, one ring an RX lcore. The pool behind it also
+	 * fills the device's queue and the lcore's cache.
+	 */
+	ANSWER_RING = 8192,
+	RX_DESCRIPTORS = 4096,
+	RX_POOL = 16383,
+
+	/* Probes on their way out; more than a net_ring holds (it hands over our own buffers). */
+	TX_DESCRIPTORS = 1024,
+	TX_POOL = 4095,
+	TX_ROOM = 128,
+
+	/* ARP, ICMP echo and reset replies, one pool a sending lcore. */
+	REPLY_POOL = 4095,
+	REPLY_ROOM = 2048,
+	REPLY_RING = 512,
+
+	/* What the simulated network and lo receive into, in place of a device. */
+	PEER_RING = 4096,
+	PEER_POOL = 32767,
+	PEER_ROOM = 256,
+
+	/* A buffer: the pool's header, the mbuf, our private area, headroom, room for the frame. */
+	POOL_HEADER = 64,
+	MBUF_HEADER = 128,
+	PRIVATE = 64,
+	HEADROOM = 128,
+	PAGE = 4096,
+
+	/*
+	 * net_af_xdp takes its UMEM to be the buffers one behind the other. Without hugepages none
+	 * crosses a page, so only buffers of exactly a page lie that way; with others all but the
+	 * first part of the pool is outside the UMEM, and the kernel drops what is sent from there.
+	 */
+	RX_ROOM = PAGE - POOL_HEADER - MBUF_HEADER - PRIVATE - HEADROOM,
+
+	MAX_NEIGHBOURS = 4 * 1024 * 1024,
+};
+
+#endif

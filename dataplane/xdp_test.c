@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The steering program's verdict on every kind of frame, run by the kernel on made-up frames
+ * (BPF_PROG_TEST_RUN; needs root, else skipped), and the loader's parts that need no privilege.
+ */
+#include "xdp.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <linux/if_xdp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Its last two octets read as a port of ours: what takes the address for the ports is found out. */
+#define US "198.18.156.100"
+#define PEER "198.18.0.2"
+#define OTHER "198.18.0.3"
+#define NOBODY "0.0.0.0"
+
+enum {
+	FIRST = 40000,
+	LAST = 40999,
+	MAX_FRAME = 256,
+};
+
+/* A frame under construction. */
+struct frame {
+	uint8_t bytes[MAX_FRAME];
+	unsigned length;
+};
+
+static void put8(struct frame *f, unsigned v) {
+	f->bytes[f->length++] = (uint8_t)v;
+}
+
+static void put16(struct frame *f, unsigned v) {
+	put8(f, v >> 8);
+	put8(f, v & 0xff);
+}
+
+static void put_ip(struct frame *f, const char *address) {
+	uint32_t be = inet_addr(address);
+
+	memcpy(f->bytes + f->length, &be, 4);
+	f->length += 4;
+}
+
+static void put_eth(struct frame *f, unsigned type) {
+	f->length += 12;
+	put16(f, type);
+}
+
+/* An IPv4 header with @options words of options; the steering program reads no length or checksum. */
+static void put_ipv4(struct frame *f, unsigned protocol, const char *source,
+	const char *destination, unsigned fragment, unsigned options) {
+	put8(f, 0x45 + options);
+	f->length += 5;
+	put16(f, fragment);
+	put8(f, 64);
+	put8(f, protocol);
+	put16(f, 0);
+	put_ip(f, source);
+	put_ip(f, destination);
+	f->length += 4 * options;
+}
+
+static void put_ports(struct frame *f, unsigned source, unsigned destination) {
+	put16(f, source);
+	put16(f, destination);
+	f->length += 16;
+}
+
+static struct frame tcp(
+	const char *destination, unsigned port, unsigned fragment, unsigned options) {
+	struct frame f = {0};
+
+	put_eth(&f, 0x0800);
+	put_ipv4(&f, 6, PEER, destination, fragment, options);
+	put_ports(&f, 80, port);
+	return f;
+}
+
+static struct frame icmp(unsigned type, const char *destination) {
+	struct frame f = {0};
+
+	put_eth(&f, 0x0800);
+	put_ipv4(&f, 1, PEER, destination, 0, 0);
+	put8(&f, type);
+	f.length += 7;
+	return f;
+}
+
+static struct frame icmp_error(unsigned type, const char *destination, unsigned protocol,
+	const char *quoted_source, unsigned quoted_port, unsigned fragment, unsigned options) {
+	struct frame f = icmp(type, destination);
+
+	put_ipv4(&f, protocol, quoted_source, PEER, fragment, options);
+	put_ports(&f, quoted_port, 80);
+	return f;
+}
+
+static struct frame arp(unsigned operation, const char *target) {
+	struct frame f = {0};
+
+	put_eth(&f, 0x0806);
+	put16(&f, 1);
+	put16(&f, 0x0800);
+	put8(&f, 6);
+	put8(&f, 4);
+	put16(&f, operation);
+	f.length += 6;
+	put_ip(&f, PEER);
+	f.length += 6;
+	put_ip(&f, target);
+	return f;
+}
+
+static struct frame cut(struct frame f, unsigned length) {
+	f.length = length;
+	return f;
+}
+
+static struct frame patched(struct frame f, unsigned at, unsigned value) {
+	f.bytes[at] = (uint8_t)value;
+	return f;
+}
+
+static struct steer_config config(bool kernel_owns) {
+	return (struct steer_config){
+		.source_be = inet_addr(US),
+		.port_first = FIRST,
+		.port_last = LAST,
+		.kernel_owns = kernel_owns,
+	};
+}
+
+static bool may_load(void) {
+	const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "pass", "BSD", pass, 2, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* Load the program, with a socket for queue 0 if @with_socket. Its descriptor. */
+static int load(bool kernel_owns, bool with_socket) {
+	struct steer_config c = config(kernel_owns);
+	struct dp_error err;
+	char path[XDP_PATH_BYTES];
+	int memfd, map, xsk, ring = 64;
+	uint32_t queue = 0;
+	struct bpf_object *object;
+	struct bpf_program *program;
+
+	if (!may_load())
+		cr_skip_test("loading a BPF program needs root, and not of a user namespace");
+	cr_assert_eq(xdp_program_prepare(&c, path, &memfd, &err), 0, "%s", err.text);
+	libbpf_set_print(NULL);
+	object = bpf_object__open_file(path, NULL);
+	cr_assert_not_null(object);
+	program = bpf_object__next_program(object, NULL);
+	cr_assert_str_eq(bpf_program__name(program), STEER_PROGRAM_NAME);
+	cr_assert_eq(bpf_object__load(object), 0, "the kernel refused the program");
+	close(memfd);
+	if (with_socket) {
+		map = bpf_object__find_map_fd_by_name(object, "xsks_map");
+		xsk = socket(AF_XDP, SOCK_RAW, 0);
+		cr_assert_geq(xsk, 0);
+		cr_assert_eq(setsockopt(xsk, SOL_XDP, XDP_RX_RING, &ring, sizeof(ring)), 0);
+		cr_assert_eq(bpf_map_update_elem(map, &queue, &xsk, 0), 0);
+	}
+	return bpf_program__fd(program);
+}
+
+static int verdict(int program, const struct frame *f) {
+	uint8_t out[MAX_FRAME];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = f->bytes, .data_size_in = f->length,
+		.data_out = out, .data_size_out = sizeof(out), .repeat = 1);
+
+	cr_assert_eq(bpf_prog_test_run_opts(program, &run), 0);
+	return (int)run.retval;
+}
+
+struct expected {
+	const char *what;
+	struct frame frame;
+	bool ours[2]; /* where the kernel holds no address, where it does */
+};
+
+#define BOTH                                                                                       \
+	{ true, true }
+#define NEITHER                                                                                    \
+	{ false, false }
+#define UNOWNED                                                                                    \
+	{ true, false }
+#define OWNED                                                                                      \
+	{ false, true }
+
+static void check_all(bool kernel_owns) {
+	const struct expected all[] = {
+		{"TCP, first port", tcp(US, FIRST, 0, 0), BOTH},
+		{"TCP, last port", tcp(US, LAST, 0, 0), BOTH},
+		{"TCP, below", tcp(US, FIRST - 1, 0, 0), NEITHER},
+		{"TCP, above", tcp(US, LAST + 1, 0, 0), NEITHER},
+		{"TCP, other address", tcp(OTHER, FIRST, 0, 0), NEITHER},
+		{"TCP, may not be fragmented", tcp(US, FIRST, 0x4000, 0), BOTH},
+		{"TCP, first fragment", tcp(US, FIRST, 0x2000, 0), NEITHER},
+		{"TCP, later fragment", tcp(US, FIRST, 0x0001, 0), NEITHER},
+		{"TCP, IP options", tcp(US, FIRST, 0, 10), BOTH},
+		{"TCP, header length 16", patched(tcp(US, FIRST, 0, 0), 14, 0x44), NEITHER},
+		{"TCP, version 6", patched(tcp(US, FIRST, 0, 0), 14, 0x65), NEITHER},
+		{"TCP, header beyond the end", patched(cut(tcp(US, FIRST, 0, 0), 54), 14, 0x4f),
+			NEITHER},
+		{"TCP, ports only", cut(tcp(US, FIRST, 0, 0), 38), BOTH},
+		{"TCP, cut in the ports", cut(tcp(US, FIRST, 0, 0), 37), NEITHER},
+		{"IPv4, cut", cut(tcp(US, FIRST, 0, 0), 33), NEITHER},
+		{"UDP", patched(tcp(US, FIRST, 0, 0), 23, 17), NEITHER},
+		{"VLAN", patched(patched(tcp(US, FIRST, 0, 0), 12, 0x81), 13, 0), NEITHER},
+
+		{"unreachable", icmp_error(3, US, 6, US, FIRST, 0, 0), BOTH},
+		{"time exceeded", icmp_error(11, US, 6, US, LAST, 0, 0), BOTH},
+		{"parameter problem", icmp_error(12, US, 6, US, FIRST, 0, 0), BOTH},
+		{"redirect", icmp_error(5, US, 6, US, FIRST, 0, 0), NEITHER},
+		{"unreachable, for other", icmp_error(3, OTHER, 6, US, FIRST, 0, 0), NEITHER},
+		{"unreachable, quotes UDP", icmp_error(3, US, 17, US, FIRST, 0, 0), NEITHER},
+		{"unreachable, quotes other", icmp_error(3, US, 6, OTHER, FIRST, 0, 0), NEITHER},
+		{"unreachable, quotes other port", icmp_error(3, US, 6, US, 1024, 0, 0), NEITHER},
+		{"unreachable, quotes fragment", icmp_error(3, US, 6, US, FIRST, 1, 0), NEITHER},
+		{"unreachable, quotes options", icmp_error(3, US, 6, US, FIRST, 0, 3), BOTH},
+		{"unreachable, 8 bytes quoted", cut(icmp_error(3, US, 6, US, FIRST, 0, 0), 70),
+			BOTH},
+		{"unreachable, cut", cut(icmp_error(3, US, 6, US, FIRST, 0, 0), 65), NEITHER},
+		{"unreachable, nothing quoted", icmp(3, US), NEITHER},
+		{"echo request", icmp(8, US), UNOWNED},
+		{"echo request, for other", icmp(8, OTHER), NEITHER},
+		{"echo reply", icmp(0, US), NEITHER},
+
+		{"ARP request", arp(1, US), UNOWNED},
+		{"ARP request, for other", arp(1, OTHER), NEITHER},
+		{"ARP reply", arp(2, US), UNOWNED},
+		{"ARP reply to a probe", arp(2, NOBODY), OWNED},
+		{"ARP request for 0.0.0.0", arp(1, NOBODY), NEITHER},
+		{"ARP reply, for other", arp(2, OTHER), NEITHER},
+		{"ARP, cut", cut(arp(1, US), 41), NEITHER},
+		{"ARP, other hardware", patched(arp(1, US), 15, 6), NEITHER},
+	};
+	int program = load(kernel_owns, true);
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		cr_expect_eq(verdict(program, &all[i].frame),
+			all[i].ours[kernel_owns] ? XDP_REDIRECT : XDP_PASS, "%s", all[i].what);
+}
+
+Test(steer, address_without_kernel) {
+	check_all(false);
+}
+
+Test(steer, address_of_the_kernel) {
+	check_all(true);
+}
+
+Test(steer, queue_without_socket_passes) {
+	struct frame f = tcp(US, FIRST, 0, 0);
+
+	cr_assert_eq(verdict(load(false, false), &f), XDP_PASS);
+}
+
+Test(prepare, patches_a_copy) {
+	struct steer_config c = config(true), found;
+	struct dp_error err;
+	char path[XDP_PATH_BYTES];
+	struct stat status;
+	int fd;
+	FILE *file;
+	char *object, *at;
+
+	cr_assert_eq(xdp_program_prepare(&c, path, &fd, &err), 0, "%s", err.text);
+	file = fopen(path, "r");
+	cr_assert_not_null(file);
+	cr_assert_eq(fstat(fileno(file), &status), 0);
+	object = malloc((size_t)status.st_size);
+	cr_assert_eq(fread(object, 1, (size_t)status.st_size, file), (size_t)status.st_size);
+	cr_assert_eq(memcmp(object, "\177ELF", 4), 0);
+	at = memmem(object, (size_t)status.st_size, STEER_MARKER, STEER_MARKER_BYTES);
+	cr_assert_not_null(at);
+	memcpy(&found, at, sizeof(found));
+	memcpy(c.marker, STEER_MARKER, STEER_MARKER_BYTES);
+	cr_assert_eq(memcmp(&found, &c, sizeof(c)), 0);
+	free(object);
+	fclose(file);
+	close(fd);
+}
+
+Test(lock, second_is_refused_by_name) {
+	struct dp_error err;
+	char holder[32];
+	int first = xdp_interface_lock("pdx-test0", &err);
+
+	cr_assert_geq(first, 0, "%s", err.text);
+	cr_assert_eq(xdp_interface_lock("pdx-test0", &err), -EBUSY);
+	snprintf(holder, sizeof(holder), "process %d", (int)getpid());
+	cr_assert_not_null(strstr(err.text, "pdx-test0"), "%s", err.text);
+	cr_assert_not_null(strstr(err.text, holder), "%s", err.text);
+	int other = xdp_interface_lock("pdx-test1", &err);
+	cr_assert_geq(other, 0, "%s", err.text);
+	close(first);
+	first = xdp_interface_lock("pdx-test0", &err);
+	cr_assert_geq(first, 0, "%s", err.text);
+	close(first);
+	close(other);
+}
+
+Test(lock, ends_with_its_process) {
+	struct dp_error err;
+	int ready[2], fd;
+	char byte;
+	pid_t child;
+
+	cr_assert_eq(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		if (xdp_interface_lock("pdx-test2", &err) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+	}
+	cr_assert_eq(read(ready[0], &byte, 1), 1);
+	cr_assert_eq(xdp_interface_lock("pdx-test2", &err), -EBUSY);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	fd = xdp_interface_lock("pdx-test2", &err);
+	cr_assert_geq(fd, 0, "%s", err.text);
+	close(fd);
+}
+
+Test(lock, name_too_long) {
+	struct dp_error err;
+
+	cr_assert_eq(xdp_interface_lock("sixteen-letters0", &err), -EINVAL);
+	cr_assert(err.usage);
+}
+
+Test(supported, lo_and_missing) {
+	struct dp_error err;
+
+	cr_assert_eq(xdp_supported("lo", &err), -EOPNOTSUPP);
+	cr_assert_eq(xdp_supported("pdx-none", &err), -ENODEV);
+	cr_assert_not_null(strstr(err.text, "pdx-none"));
+}
+
+static void write_setting(const char *directory, const char *name, const char *text) {
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	cr_assert_not_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+Test(ports, overlap) {
+	static const struct {
+		const char *range, *reserved;
+		uint16_t first, last;
+		int overlap;
+	} cases[] = {
+		{"32768\t60999\n", "\n", 40000, 40999, 1000},
+		{"32768\t60999\n", "40000-40999\n", 40000, 40999, 0},
+		{"32768\t60999\n", "1024,40000-40499,40998,50000-50001\n", 40000, 40999, 499},
+		{"32768\t60999\n", "40000-40999,41005\n", 40000, 41009, 9},
+		{"32768\t60999\n", "\n", 61000, 65535, 0},
+		{"32768\t60999\n", "\n", 60000, 65535, 1000},
+		{"32768\t60999\n", "\n", 1, 32768, 1},
+		{"1024\t65535\n", "1-65535\n", 1, 65535, 0},
+		{"1024\t65535\n", "\n", 0, 65535, 64512},
+		{"rubbish\n", "\n", 1, 2, -EBADMSG},
+	};
+	char directory[] = "/tmp/ports-XXXXXX", path[256];
+
+	cr_assert_not_null(mkdtemp(directory));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		write_setting(directory, "ip_local_port_range", cases[i].range);
+		write_setting(directory, "ip_local_reserved_ports", cases[i].reserved);
+		cr_expect_eq(ports_overlap(cases[i].first, cases[i].last, directory),
+			cases[i].overlap, "case %zu", i);
+	}
+	snprintf(path, sizeof(path), "%s/ip_local_port_range", directory);
+	unlink(path);
+	cr_expect_eq(ports_overlap(1, 2, directory), -ENOENT);
+	snprintf(path, sizeof(path), "%s/ip_local_reserved_ports", directory);
+	unlink(path);
+	rmdir(directory);
+	cr_expect_geq(ports_overlap(1, 65535, PORTS_SYSCTL), 0);
+}
