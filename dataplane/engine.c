@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The life of an engine, and what the control core reads from it while the lcores run. All of it
+ * runs on the control core's thread, which owns the engine's memory.
+ */
+#include "core.h"
+
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_launch.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t utc_ns(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t tsc_to_ns(const struct dp_engine *engine, uint64_t tsc) {
+	return (uint64_t)((unsigned __int128)tsc * 1000000000u / engine->tsc_hz);
+}
+
+static void anchor_clock(struct dp_engine *engine) {
+	engine->anchor_tsc = rte_rdtsc();
+	engine->anchor_ns = utc_ns();
+}
+
+const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
+	return &engine->plan;
+}
+
+int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
+	struct dp_engine **out, struct dp_error *err) {
+	struct dp_engine *engine = calloc(1, sizeof(*engine));
+	int rc;
+
+	if (!engine)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	engine->params = *params;
+	engine->plan = *plan;
+	engine->module = probe_find("syn");
+	engine->lock_fd = engine->xdp_fd = -1;
+	engine->env.source_ip = plan->source_ip;
+	cookie_init(&engine->env.cookie, &params->key, params->source_port_first,
+		params->source_port_last);
+	dp_perm_init(&engine->perm, dp_space_count(params->space), params->seed);
+	port_hush(engine);
+	rc = port_start_eal(engine, err);
+	if (rc)
+		goto free_engine;
+	engine->tsc_hz = rte_get_tsc_hz();
+	engine->clock_scale = (uint64_t)(1e6 / (double)engine->tsc_hz * 0x1p64);
+	rc = neigh_create(plan, dp_space_addresses(params->space), engine->tsc_hz, &engine->neigh);
+	if (rc) {
+		dp_fail(err, false, rc, "out of memory for %llu neighbours",
+			(unsigned long long)plan->neighbours);
+		goto destroy;
+	}
+	rc = port_open(engine, err);
+	if (rc)
+		goto destroy;
+	port_unhush(engine);
+	anchor_clock(engine);
+	*out = engine;
+	return 0;
+
+destroy:
+	dp_engine_destroy(engine);
+	return rc;
+free_engine:
+	port_unhush(engine);
+	free(engine);
+	return rc;
+}
+
+int dp_engine_start(struct dp_engine *engine, struct dp_error *err) {
+	int rc = 0;
+
+	if (engine->peer)
+		rc = rte_eal_remote_launch(
+			engine->peer->type->lcore, engine->peer, engine->peer_lcore);
+	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_workers; i++)
+		rc = rte_eal_remote_launch(lcore_main, engine->worker[i], engine->worker[i]->lcore);
+	if (rc) {
+		dp_engine_stop(engine);
+		return dp_fail(err, false, rc, "cannot start an lcore: %s", strerror(-rc));
+	}
+	return 0;
+}
+
+unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, unsigned max) {
+	struct rte_mbuf *mbuf[BURST];
+	unsigned workers = engine->plan.nb_workers, total = 0;
+
+	for (unsigned turn = 0; turn < workers && max - total >= BURST; turn++) {
+		struct rx *rx = &engine->worker[(engine->collect_next + turn) % workers]->rx;
+		unsigned n;
+
+		if (!rx->active)
+			continue;
+		n = rte_ring_sc_dequeue_burst(rx->answers, (void **)mbuf, BURST, NULL);
+		for (unsigned i = 0; i < n; i++) {
+			struct dp_answer *answer = &answers[total + i];
+			int64_t age_tsc;
+
+			*answer = *(struct dp_answer *)rte_mbuf_to_priv(mbuf[i]);
+			age_tsc = (int64_t)(answer->ts_ns - engine->anchor_tsc);
+			answer->ts_ns = age_tsc < 0
+				? engine->anchor_ns - tsc_to_ns(engine, (uint64_t)-age_tsc)
+				: engine->anchor_ns + tsc_to_ns(engine, (uint64_t)age_tsc);
+		}
+		if (n)
+			rte_pktmbuf_free_bulk(mbuf, n);
+		total += n;
+	}
+	engine->collect_next = (engine->collect_next + 1) % workers;
+	return total;
+}
+
+enum dp_phase dp_engine_phase(const struct dp_engine *engine) {
+	enum dp_phase phase
+		= (enum dp_phase)atomic_load_explicit(&engine->phase, memory_order_acquire);
+
+	if (phase == DP_PHASE_FAILED)
+		return phase;
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		const struct tx *tx = &engine->worker[i]->tx;
+
+		if (tx->active && !atomic_load_explicit(&tx->done, memory_order_acquire))
+			return phase;
+	}
+	return DP_PHASE_SENT;
+}
+
+const char *dp_engine_failure(const struct dp_engine *engine) {
+	return engine->failure;
+}
+
+void dp_engine_stop_sending(struct dp_engine *engine) {
+	atomic_store_explicit(&engine->stop_sending, true, memory_order_relaxed);
+}
+
+void dp_engine_tick(struct dp_engine *engine) {
+	ifsock_kick(&engine->ifsock);
+	ifsock_read(&engine->ifsock, &engine->losses);
+	anchor_clock(engine);
+}
+
+void dp_engine_stop(struct dp_engine *engine) {
+	atomic_store_explicit(&engine->stop, true, memory_order_relaxed);
+	rte_eal_mp_wait_lcore();
+	ifsock_read(&engine->ifsock, &engine->losses);
+}
+
+void dp_engine_destroy(struct dp_engine *engine) {
+	if (!engine)
+		return;
+	port_close(engine);
+	if (engine->peer)
+		engine->peer->type->destroy(engine->peer);
+	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
+		free(engine->worker[i]);
+	neigh_destroy(engine->neigh);
+	port_unhush(engine);
+	rte_eal_cleanup();
+	free(engine);
+}
+
+static void add_tx(struct dp_stats *stats, const struct dp_engine *engine, const struct tx *tx) {
+	stats->probes_sent += counted(&tx->probes_sent);
+	stats->probes_unresolved += counted(&tx->probes_unresolved);
+	stats->arp_sent += counted(&tx->arp_sent);
+	stats->lost_reply_dropped += counted(&tx->reply_dropped);
+	stats->throttled_ns += tsc_to_ns(engine, counted(&tx->throttled_tsc));
+}
+
+static void add_rx(struct dp_stats *stats, const struct rx *rx) {
+	stats->rx_frames += counted(&rx->frames);
+	stats->rx_own += counted(&rx->own);
+	stats->rx_other += counted(&rx->other);
+	stats->rx_malformed += counted(&rx->malformed);
+	stats->rx_bad_checksum += counted(&rx->bad_checksum);
+	stats->rejected += counted(&rx->rejected);
+	stats->syn_ack += counted(&rx->kind[PROBE_SYN_ACK]);
+	stats->rst += counted(&rx->kind[PROBE_RST]);
+	stats->icmp_unreachable += counted(&rx->kind[PROBE_ICMP_UNREACHABLE]);
+	stats->replies_sent += counted(&rx->replies_sent);
+	stats->lost_ring_full += counted(&rx->ring_full);
+	stats->lost_reply_dropped += counted(&rx->reply_dropped);
+}
+
+/* From the first probe of any lcore to the latest. */
+static uint64_t sending_tsc(const struct dp_engine *engine) {
+	uint64_t first = UINT64_MAX, last = 0;
+
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		uint64_t begin = counted(&engine->worker[i]->tx.first_tsc);
+		uint64_t end = counted(&engine->worker[i]->tx.last_tsc);
+
+		if (begin && begin < first)
+			first = begin;
+		if (end > last)
+			last = end;
+	}
+	return last > first ? last - first : 0;
+}
+
+void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats) {
+	struct rte_eth_stats device;
+
+	memset(stats, 0, sizeof(*stats));
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		add_tx(stats, engine, &engine->worker[i]->tx);
+		add_rx(stats, &engine->worker[i]->rx);
+	}
+	stats->sending_ns = tsc_to_ns(engine, sending_tsc(engine));
+	stats->tx_bytes = stats->probes_sent * engine->module->frame_bytes;
+	stats->lost_tx_dropped += engine->losses.tx;
+	/* The socket's own count includes what net_af_xdp reports. */
+	stats->lost_rx_missed += engine->losses.rx;
+	if (engine->port_started && rte_eth_stats_get(engine->port, &device) == 0) {
+		stats->lost_rx_no_mbuf += device.rx_nombuf;
+		if (engine->plan.driver != DP_DRIVER_AF_XDP)
+			stats->lost_rx_missed += device.imissed;
+		/* Virtual drivers count a full ring as an error, though nothing is lost by it. */
+		if (engine->plan.driver == DP_DRIVER_PCI)
+			stats->lost_tx_dropped += device.oerrors;
+	}
+	if (engine->peer)
+		engine->peer->type->stats(engine->peer, stats);
+}

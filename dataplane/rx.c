@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The receiving half of a packet lcore: a burst a queue and turn; each frame is parsed and
+ * validated, then handed to the control core with its verdict in the buffer's private area,
+ * answered, learnt from, or counted and dropped. Run by the lcore that owns the struct rx.
+ */
+#include "core.h"
+
+#include <rte_cycles.h>
+
+static void send_reply(struct worker *worker, struct rte_mbuf *mbuf) {
+	struct rx *rx = &worker->rx;
+
+	count(&rx->replies_sent, 1);
+	if (!rx->replies) {
+		tx_frame(&worker->tx, mbuf);
+		return;
+	}
+	if (rte_ring_sp_enqueue(rx->replies, mbuf)) {
+		rte_pktmbuf_free(mbuf);
+		count(&rx->reply_dropped, 1);
+	}
+}
+
+static void reply(struct worker *worker, enum frame_kind kind, const uint8_t *frame,
+	const struct frame_view *view) {
+	const struct probe_env *env = &worker->engine->env;
+	struct rte_mbuf *mbuf;
+	unsigned length;
+	uint8_t *out;
+
+	/* Longer than a buffer: a ping of a size that nobody needs an answer to. */
+	if (kind == FRAME_ECHO_REQUEST && view->ip_bytes > REPLY_ROOM - ETH_BYTES) {
+		count(&worker->rx.other, 1);
+		return;
+	}
+	mbuf = rte_pktmbuf_alloc(worker->rx.reply_pool);
+	if (!mbuf) {
+		count(&worker->rx.reply_dropped, 1);
+		return;
+	}
+	out = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	if (kind == FRAME_ARP_REQUEST)
+		length = frame_arp_reply(out, env, view->arp.mac, view->arp.ip);
+	else if (kind == FRAME_ECHO_REQUEST)
+		length = frame_echo_reply(out, env, frame, view);
+	else
+		length = frame_reset(out, env, frame, view);
+	mbuf->data_len = (uint16_t)length;
+	mbuf->pkt_len = length;
+	send_reply(worker, mbuf);
+}
+
+/* True where the frame is an answer for the control core; else it is dealt with and can be freed. */
+static bool take_frame(
+	struct worker *worker, struct rte_mbuf *mbuf, uint64_t now_tsc, uint32_t clock_us) {
+	const struct dp_engine *engine = worker->engine;
+	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	struct rx *rx = &worker->rx;
+	struct frame_view view;
+	enum frame_kind kind;
+
+	kind = frame_parse(engine->module, &engine->env, frame, mbuf->data_len, clock_us, &view);
+	switch (kind) {
+	case FRAME_ANSWER:
+		count(&rx->kind[view.kind], 1);
+		if (view.kind == PROBE_SYN_ACK && engine->reply_resets)
+			reply(worker, kind, frame, &view);
+		view.answer.ts_ns = now_tsc; /* dp_engine_collect() makes time of it */
+		*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = view.answer;
+		return true;
+	case FRAME_ARP_REQUEST:
+	case FRAME_ECHO_REQUEST:
+		if (engine->answer_own)
+			reply(worker, kind, frame, &view);
+		else
+			count(&rx->other, 1);
+		return false;
+	case FRAME_ARP_REPLY:
+		neigh_learn(engine->neigh, view.arp.ip, view.arp.mac);
+		return false;
+	case FRAME_OWN:
+		count(&rx->own, 1);
+		return false;
+	case FRAME_OTHER:
+		count(&rx->other, 1);
+		return false;
+	case FRAME_MALFORMED:
+		count(&rx->malformed, 1);
+		return false;
+	case FRAME_BAD_CHECKSUM:
+		count(&rx->bad_checksum, 1);
+		return false;
+	case FRAME_REJECTED:
+		count(&rx->rejected, 1);
+		return false;
+	}
+	return false;
+}
+
+static void take_burst(struct worker *worker, struct rte_mbuf **mbuf, unsigned n) {
+	uint64_t now_tsc = rte_rdtsc();
+	uint32_t clock_us = engine_clock_us(worker->engine, now_tsc);
+	struct rte_mbuf *answer[BURST], *rest[BURST];
+	unsigned answers = 0, others = 0, taken;
+
+	count(&worker->rx.frames, n);
+	for (unsigned i = 0; i < n; i++) {
+		if (take_frame(worker, mbuf[i], now_tsc, clock_us))
+			answer[answers++] = mbuf[i];
+		else
+			rest[others++] = mbuf[i];
+	}
+	if (others)
+		rte_pktmbuf_free_bulk(rest, others);
+	if (answers == 0)
+		return;
+	taken = rte_ring_sp_enqueue_burst(worker->rx.answers, (void **)answer, answers, NULL);
+	if (taken < answers) {
+		count(&worker->rx.ring_full, answers - taken);
+		rte_pktmbuf_free_bulk(&answer[taken], answers - taken);
+	}
+}
+
+/* Whether the replies to a burst have somewhere to go. */
+static bool reply_room(const struct worker *worker) {
+	const struct rte_ring *replies = worker->rx.replies;
+
+	return replies ? rte_ring_free_count(replies) >= BURST
+		       : tx_frame_room(&worker->tx) >= BURST;
+}
+
+/* Tell the TX lcores how full the ring is. Returns whether a burst still fits. */
+static bool publish_pressure(struct rx *rx) {
+	unsigned level = rte_ring_count(rx->answers);
+	uint8_t pressure = atomic_load_explicit(&rx->pressure, memory_order_relaxed);
+
+	if (level > ANSWER_RING / 4 * 3)
+		pressure = PRESSURE_STOP;
+	else if (level > ANSWER_RING / 2)
+		pressure = pressure == PRESSURE_STOP ? PRESSURE_STOP : PRESSURE_LOWER;
+	else if (pressure != PRESSURE_STOP || level < ANSWER_RING / 4)
+		pressure = PRESSURE_NONE;
+	atomic_store_explicit(&rx->pressure, pressure, memory_order_relaxed);
+	return level + BURST < ANSWER_RING;
+}
+
+bool rx_turn(struct worker *worker) {
+	struct rx *rx = &worker->rx;
+	bool busy = false;
+
+	for (unsigned i = 0; i < rx->nb_queues; i++) {
+		struct rte_mbuf *mbuf[BURST];
+		bool room = publish_pressure(rx) && reply_room(worker);
+		unsigned n;
+
+		/* A device that waits loses nothing when it is not polled; a real one would. */
+		if (!room && worker->engine->lossless)
+			break;
+		n = rte_eth_rx_burst(worker->engine->port, rx->queue[i], mbuf, BURST);
+		if (n == 0)
+			continue;
+		busy = true;
+		take_burst(worker, mbuf, n);
+	}
+	return busy;
+}
