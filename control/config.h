@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The merged configuration of a run: defaults, then the INI file, then the command line.
+ *
+ * Every setting is one row of the table in options.c, which drives the INI keys, the flags, the
+ * help, --print-config and conf/scan.ini. A value is kept as its canonical text (for printing) and
+ * in the typed field below (for use).
+ */
+#ifndef CTL_CONFIG_H
+#define CTL_CONFIG_H
+
+#include <dp/engine.h>
+
+#include <stdio.h>
+
+enum ctl_action {
+	CTL_ACTION_SCAN,
+	CTL_ACTION_HELP,
+	CTL_ACTION_VERSION,
+	CTL_ACTION_DRY_RUN,
+	CTL_ACTION_LIST_TARGETS,
+	CTL_ACTION_SIM_TRUTH,
+	CTL_ACTION_PRINT_CONFIG,
+};
+
+enum ctl_dedup {
+	CTL_DEDUP_AUTO,
+	CTL_DEDUP_EXACT,
+	CTL_DEDUP_WINDOW,
+};
+
+/* What to do with an output file that exists. */
+enum ctl_file_mode {
+	CTL_FILE_CREATE, /* refuse it */
+	CTL_FILE_OVERWRITE,
+	CTL_FILE_APPEND,
+};
+
+enum {
+	CTL_MAX_OUTPUTS = 16,
+};
+
+struct ctl_output_spec {
+	const char *format; /* "table", "ndjson" or "summary" */
+	const char *path; /* "-": standard output */
+};
+
+struct ctl_config {
+	enum ctl_action action;
+
+	/* [scan] */
+	const char *scan_type; /* "syn" */
+	double rate_pps; /* of the timing template where no rate is given; 0: see rate_bps */
+	double rate_bps; /* 0 with rate_pps 0: unlimited */
+	uint64_t cooldown_ns;
+	uint32_t shard, shards; /* 1-based */
+	uint64_t seed; /* never 0 after loading: 0 was replaced by a random one */
+	enum ctl_dedup dedup;
+	uint32_t dedup_mb;
+
+	/* The target space: addresses as sealed set, ports ascending. Pairs taken out, whole scan. */
+	struct dp_space *space;
+	uint64_t excluded_default, excluded_exclude;
+
+	/* [dataplane] */
+	const char *port;
+	uint32_t source_ip; /* 0: auto */
+	uint16_t source_port_first, source_port_last;
+	uint32_t gateway_ip; /* 0: auto */
+	bool has_gateway_mac;
+	uint8_t gateway_mac[6];
+	unsigned tx_lcores, rx_lcores; /* 0: auto */
+	enum dp_hugepages hugepages;
+	const char *eal; /* "" where empty; EAL arguments after `--` are appended */
+
+	/* [output] */
+	struct ctl_output_spec outputs[CTL_MAX_OUTPUTS];
+	unsigned nb_outputs; /* 0: table on a terminal, NDJSON otherwise, decided by main */
+	enum ctl_file_mode file_mode;
+	bool include_closed;
+
+	struct dp_sim_params sim;
+
+	/* [status] and flags */
+	uint64_t status_interval_ns;
+	bool quiet, verbose;
+};
+
+/*
+ * Read the command line and what it names. On success *@config belongs to the caller
+ * (ctl_config_destroy()). On failure returns a negative errno with @err filled: one line that names
+ * what (file, line, key or flag), the value and what is allowed.
+ */
+int ctl_config_load(int argc, char **argv, struct ctl_config **config, struct dp_error *err);
+void ctl_config_destroy(struct ctl_config *config); /* NULL is fine */
+
+/* Write the merged configuration as an INI file that gives the same run. 0 or a negative errno. */
+int ctl_config_print(const struct ctl_config *config, FILE *out);
+
+/* Write conf/scan.ini: every key at its default, with what it means and what it takes. */
+int ctl_config_print_reference(FILE *out);
+
+/* Write the text of --help. */
+int ctl_config_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* De-duplication: each pair once where exact; what a window remembers, and what it says it forgot. */
+#include "dedup.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+
+static struct dp_space *make_space(uint32_t first, uint32_t last, unsigned nb_ports) {
+	static uint16_t ports[65536];
+	struct dp_ipset *set;
+	struct dp_space *space;
+
+	for (unsigned i = 0; i < nb_ports; i++)
+		ports[i] = (uint16_t)i;
+	cr_assert_eq(dp_ipset_create(&set), 0);
+	cr_assert_eq(dp_ipset_add(set, first, last), 0);
+	dp_ipset_seal(set);
+	cr_assert_eq(dp_space_create(set, ports, nb_ports, &space), 0);
+	dp_ipset_destroy(set);
+	return space;
+}
+
+static unsigned count_first(struct dedup *dedup, uint32_t ip, unsigned ips, unsigned ports) {
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ips; i++)
+		for (unsigned p = 0; p < ports; p++)
+			n += dedup_first(dedup, ip + i, (uint16_t)p);
+	return n;
+}
+
+Test(dedup, exact_knows_each_pair) {
+	struct dp_space *space = make_space(0xfffffff0, 0xffffffff, 65536);
+	struct dedup *dedup;
+
+	cr_assert_eq(dedup_create(CTL_DEDUP_AUTO, 1, space, &dedup), 0);
+	cr_assert(dedup_is_exact(dedup));
+	cr_assert_eq(dedup_capacity(dedup), 0);
+	cr_assert_eq(dedup_memory_bytes(dedup), (16 << 16) / 8);
+	cr_assert_eq(count_first(dedup, 0xfffffff0, 16, 65536), 16 << 16);
+	cr_assert_eq(count_first(dedup, 0xfffffff0, 16, 65536), 0);
+	cr_assert_eq(dedup_evicted(dedup), 0);
+	cr_assert_not(dedup_first(dedup, 0xffffffef, 80), "no pair of the space");
+	dedup_destroy(dedup);
+	dp_space_destroy(space);
+}
+
+Test(dedup, kind_follows_the_memory) {
+	struct dp_space *all = make_space(0, 0xffffffff, 65535);
+	struct dp_space *bits = make_space(0, 0x7fffff, 1); /* exactly 1 MiB of them */
+	struct dp_space *more = make_space(0, 0x800000, 1);
+	struct dedup *dedup;
+
+	cr_assert_eq(dedup_create(CTL_DEDUP_EXACT, 512, all, &dedup), -EFBIG);
+	cr_assert_eq(dedup_create(CTL_DEDUP_EXACT, 1, more, &dedup), -EFBIG);
+	cr_assert_eq(dedup_create(CTL_DEDUP_EXACT, 1, bits, &dedup), 0);
+	dedup_destroy(dedup);
+	cr_assert_eq(dedup_create(CTL_DEDUP_AUTO, 512, all, &dedup), 0);
+	cr_assert_not(dedup_is_exact(dedup));
+	cr_assert_eq(dedup_capacity(dedup), (512 << 20) / 8);
+	cr_assert(dedup_first(dedup, 0, 0), "the pair of zeros is no empty slot");
+	cr_assert_not(dedup_first(dedup, 0, 0));
+	dedup_destroy(dedup);
+	cr_assert_eq(dedup_create(CTL_DEDUP_WINDOW, 0, all, &dedup), -EINVAL);
+	dedup_destroy(NULL);
+	dp_space_destroy(all);
+	dp_space_destroy(bits);
+	dp_space_destroy(more);
+}
+
+/* 1 MiB holds 131,072 pairs. A quarter of it fits with room to spare; then it is flooded. */
+Test(dedup, window_forgets_and_says_so) {
+	struct dp_space *space = make_space(0x0a000000, 0x0affffff, 256);
+	struct dedup *dedup;
+	const unsigned quarter = 32768;
+
+	cr_assert_eq(dedup_create(CTL_DEDUP_WINDOW, 1, space, &dedup), 0);
+	cr_assert_eq(dedup_capacity(dedup), 131072);
+	cr_assert_eq(count_first(dedup, 0x0a000000, quarter / 256, 256), quarter);
+	uint64_t early = dedup_evicted(dedup);
+	cr_assert_lt(early, quarter / 100, "%lu of a quarter were forgotten", (unsigned long)early);
+	unsigned again = count_first(dedup, 0x0a000000, quarter / 256, 256);
+	/* Of a set that lost one of nine, each comes again in turn and pushes out the next. */
+	cr_assert_leq(again, 9 * early, "%u came again", again);
+
+	uint64_t before = dedup_evicted(dedup);
+	unsigned flood = 1 << 20;
+	cr_assert_eq(count_first(dedup, 0x0a100000, flood / 256, 256), flood);
+	uint64_t forgotten = dedup_evicted(dedup) - before;
+	cr_assert_geq(forgotten + 131072, flood, "what does not fit must be counted");
+	cr_assert_lt(forgotten, flood);
+	/* The newest of each set are still there. */
+	cr_assert_lt(count_first(dedup, 0x0a100000 + (flood - 8192) / 256, 32, 256), 8192 / 50);
+	cr_assert_gt(count_first(dedup, 0x0a000000, 4, 256), 1000, "the oldest must be gone");
+	dedup_destroy(dedup);
+	dp_space_destroy(space);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The output formats: one row each. A new one is one row in output.c and one file.
+ *
+ * All functions run on one thread at a time: open and finish on the control core, before and after
+ * the scan, write_results on the writer thread. A format owns what its state points to; the sink is
+ * the writer's, which also looks at the sink's error.
+ */
+#ifndef CTL_OUTPUT_H
+#define CTL_OUTPUT_H
+
+#include "sink.h"
+#include "summary.h"
+
+struct output_format {
+	const char *name; /* as in -o NAME:PATH */
+	const char *line_start; /* see sink_admit(); NULL: free text */
+
+	/* Make the state. @color: ANSI colours are welcome. 0 or a negative errno. */
+	int (*open)(struct sink *sink, bool color, void **state);
+
+	/* @n results in the order of their arrival. NULL: takes none. */
+	void (*write_results)(void *state, const struct dp_answer *results, unsigned n);
+
+	/* What comes last. 0 or a negative errno (the sink's own errors not counted). */
+	int (*finish)(void *state, const struct ctl_summary *summary);
+
+	void (*close)(void *state); /* free the state */
+};
+
+extern const struct output_format output_ndjson, output_summary, output_table;
+
+/* The row of that name, or NULL. */
+const struct output_format *output_find(const char *name);
+
+/* Row @i in the order of the help text, or NULL behind the last. */
+const struct output_format *output_at(unsigned i);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * NDJSON: one line a result.
+ *
+ *     {"ts":"2026-01-31T12:00:00.123456Z","ip":"198.18.0.2","port":80,"proto":"tcp","state":"open",
+ *      "reason":"syn-ack","ttl":64,"rtt_us":412}
+ *
+ * Runs on the writer thread and owns a few prepared pieces of text. Millions of lines a second go
+ * through here: what can only take few values is prepared once (the second, each octet, each pair
+ * of state and reason), so that a line is a row of copies and three or four small numbers.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A piece of text with its length. Copied whole: a fixed number of bytes is a few moves. */
+struct piece {
+	unsigned bytes;
+	char text[76];
+};
+
+struct octet {
+	char text[3];
+	uint8_t bytes;
+};
+
+struct ndjson {
+	struct sink *sink;
+	uint64_t second; /* since 1970, of the piece below */
+	struct piece start; /* from the brace to the point of the time stamp */
+	struct octet octet[256];
+	struct piece verdict[DP_STATE_COUNT][DP_REASON_COUNT]; /* from "proto" to the TTL's colon */
+};
+
+enum {
+	LONGEST_START = 32, /* bytes of the piece that make it up at the most, padding included */
+};
+
+static void set_second(struct ndjson *nd, uint64_t second) {
+	struct tm tm;
+	time_t t = (time_t)second;
+
+	gmtime_r(&t, &tm);
+	nd->second = second;
+	nd->start.bytes = (unsigned)strftime(
+		nd->start.text, sizeof nd->start.text, "{\"ts\":\"%Y-%m-%dT%H:%M:%S.", &tm);
+}
+
+static void set_verdict(struct piece *piece, enum dp_state state, enum dp_reason reason) {
+	piece->bytes = (unsigned)snprintf(piece->text, sizeof piece->text,
+		",\"proto\":\"tcp\",\"state\":\"%s\",\"reason\":\"%s\",\"ttl\":",
+		dp_state_name(state), dp_reason_name(reason));
+}
+
+static int ndjson_open(struct sink *sink, bool color, void **state) {
+	struct ndjson *nd = calloc(1, sizeof *nd);
+
+	(void)color;
+	if (!nd)
+		return -ENOMEM;
+	nd->sink = sink;
+	set_second(nd, 0);
+	for (unsigned i = 0; i < 256; i++) {
+		char text[4];
+		nd->octet[i].bytes = (uint8_t)snprintf(text, sizeof text, "%u", i);
+		memcpy(nd->octet[i].text, text, sizeof nd->octet[i].text);
+	}
+	for (unsigned s = 0; s < DP_STATE_COUNT; s++)
+		for (unsigned r = 0; r < DP_REASON_COUNT; r++)
+			set_verdict(&nd->verdict[s][r], s, r);
+	*state = nd;
+	return 0;
+}
+
+static char *put_number(char *p, uint32_t n) {
+	char digits[10];
+	unsigned at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	memcpy(p, digits + at, sizeof digits - at);
+	return p + sizeof digits - at;
+}
+
+static char *put_micros(char *p, uint32_t n) {
+	for (int i = 5; i >= 0; i--) {
+		p[i] = (char)('0' + n % 10);
+		n /= 10;
+	}
+	return p + 6;
+}
+
+/* Copies three bytes and moves on by as many as count. */
+static char *put_octet(const struct ndjson *nd, char *p, uint32_t value) {
+	const struct octet *octet = &nd->octet[value & 255];
+
+	memcpy(p, octet->text, sizeof octet->text);
+	return p + octet->bytes;
+}
+
+static char *put_ip(const struct ndjson *nd, char *p, uint32_t ip) {
+	p = put_octet(nd, p, ip >> 24);
+	*p++ = '.';
+	p = put_octet(nd, p, ip >> 16);
+	*p++ = '.';
+	p = put_octet(nd, p, ip >> 8);
+	*p++ = '.';
+	return put_octet(nd, p, ip);
+}
+
+#define PUT(p, literal) ((char *)memcpy((p), (literal), sizeof(literal) - 1) + sizeof(literal) - 1)
+
+static char *put_time(struct ndjson *nd, char *p, uint64_t ts_ns) {
+	uint64_t second = ts_ns / 1000000000;
+
+	if (second != nd->second)
+		set_second(nd, second);
+	memcpy(p, nd->start.text, LONGEST_START);
+	p = put_micros(p + nd->start.bytes, (uint32_t)(ts_ns / 1000 % 1000000));
+	return PUT(p, "Z\"");
+}
+
+static char *put_line(struct ndjson *nd, char *p, const struct dp_answer *a) {
+	const struct piece *verdict = &nd->verdict[a->state][a->reason];
+
+	p = put_time(nd, p, a->ts_ns);
+	p = PUT(p, ",\"ip\":\"");
+	p = put_ip(nd, p, a->ip);
+	p = PUT(p, "\",\"port\":");
+	p = put_number(p, a->port);
+	memcpy(p, verdict->text, sizeof verdict->text);
+	p = put_number(p + verdict->bytes, a->ttl);
+	if (a->rtt_us != DP_RTT_NONE) {
+		p = PUT(p, ",\"rtt_us\":");
+		p = put_number(p, a->rtt_us);
+	}
+	return PUT(p, "}\n");
+}
+
+static void ndjson_write(void *state, const struct dp_answer *results, unsigned n) {
+	struct ndjson *nd = state;
+
+	for (unsigned i = 0; i < n; i++) {
+		char *line = sink_room(nd->sink);
+		sink_line(nd->sink, (size_t)(put_line(nd, line, &results[i]) - line));
+	}
+}
+
+static int ndjson_finish(void *state, const struct ctl_summary *summary) {
+	(void)state;
+	(void)summary;
+	return 0;
+}
+
+static void ndjson_close(void *state) {
+	free(state);
+}
+
+const struct output_format output_ndjson = {
+	.name = "ndjson",
+	.line_start = "{\"ts\":\"",
+	.open = ndjson_open,
+	.write_results = ndjson_write,
+	.finish = ndjson_finish,
+	.close = ndjson_close,
+};

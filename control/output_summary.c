@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * `-o summary:PATH`: the account of the run as one JSON object, one line, written at the end.
+ *
+ * Runs on the control core, after the scan. Its state is the sink; the text is freed here.
+ */
+#include "output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int summary_open(struct sink *sink, bool color, void **state) {
+	(void)color;
+	*state = sink;
+	return 0;
+}
+
+static int summary_finish(void *state, const struct ctl_summary *summary) {
+	struct sink *sink = state;
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		return -errno;
+	int rc = ctl_summary_json(summary, out);
+	if (fclose(out) && !rc)
+		rc = -errno;
+	if (!rc)
+		sink_heading(sink, text);
+	free(text);
+	return rc;
+}
+
+static void summary_close(void *state) {
+	(void)state;
+}
+
+const struct output_format output_summary = {
+	.name = "summary",
+	.line_start = "{\"version\":\"",
+	.open = summary_open,
+	.finish = summary_finish,
+	.close = summary_close,
+};

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Files that hold whole lines, whatever happens.
+ *
+ * Runs on the control core before and after the scan, on the writer thread during it. Owns the
+ * descriptor, the name and the block of lines that waits to be written.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *sink_name(const struct sink *sink) {
+	return sink->standard ? "standard output" : sink->path;
+}
+
+/*
+ * An existing file is opened as it is; only a file that is not there is created. O_EXCL, so that
+ * two runs that start together do not both believe that they made it.
+ */
+static int open_path(struct sink *sink) {
+	const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY;
+
+	if (sink->standard)
+		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int fd = open(sink->path, flags);
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	fd = open(sink->path, flags | O_CREAT | O_EXCL, 0644);
+	sink->created = fd >= 0;
+	return fd;
+}
+
+static int identify(struct sink *sink) {
+	struct stat st;
+
+	if (fstat(sink->fd, &st) < 0)
+		return -errno;
+	sink->device = st.st_dev;
+	sink->inode = st.st_ino;
+	sink->regular = S_ISREG(st.st_mode);
+	sink->terminal = isatty(sink->fd);
+	sink->existed = sink->regular && !sink->created && !sink->standard;
+	return 0;
+}
+
+int sink_open(const char *path, struct sink **sink, struct dp_error *err) {
+	struct sink *s = calloc(1, sizeof *s);
+	int rc = -ENOMEM;
+
+	if (!s)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	s->fd = -1;
+	s->start = -1;
+	s->standard = !strcmp(path, "-");
+	s->path = strdup(path);
+	s->buffer = malloc(SINK_BUFFER_BYTES);
+	if (!s->path || !s->buffer) {
+		dp_fail(err, false, rc, "out of memory");
+		goto destroy;
+	}
+	s->fd = open_path(s);
+	rc = s->fd < 0 ? -errno : identify(s);
+	if (rc) {
+		dp_fail(err, true, rc, "cannot write to %s: %s", sink_name(s), strerror(-rc));
+		goto destroy;
+	}
+	*sink = s;
+	return 0;
+
+destroy:
+	sink_destroy(s);
+	return rc;
+}
+
+bool sink_same(const struct sink *a, const struct sink *b) {
+	if (a->standard && b->standard)
+		return true;
+	/* /dev/null and its like have nothing to mix. */
+	bool mixes = a->regular || a->terminal || lseek(a->fd, 0, SEEK_CUR) < 0;
+
+	return mixes && a->device == b->device && a->inode == b->inode;
+}
+
+/* The offset behind the last newline of the first @size bytes; 0 where there is none. */
+static int find_tail(int fd, off_t size, off_t *tail) {
+	char block[4096];
+
+	for (*tail = 0; size > 0;) {
+		size_t n = size < (off_t)sizeof block ? (size_t)size : sizeof block;
+		ssize_t got = pread(fd, block, n, size - (off_t)n);
+		if (got != (ssize_t)n)
+			return got < 0 ? -errno : -EIO;
+		const char *newline = memrchr(block, '\n', n);
+		size -= (off_t)n;
+		if (newline) {
+			*tail = size + (newline - block) + 1;
+			break;
+		}
+	}
+	return 0;
+}
+
+/* Is what stands from @tail to the end the beginning of a line of ours? */
+static bool is_half_line(int fd, off_t tail, off_t size, const char *line_start) {
+	char text[64];
+	size_t want = strlen(line_start);
+	size_t n = size - tail < (off_t)want ? (size_t)(size - tail) : want;
+
+	return n <= sizeof text && pread(fd, text, n, tail) == (ssize_t)n
+		&& !memcmp(text, line_start, n);
+}
+
+static int find_end(struct sink *sink, int fd, const char *line_start, struct dp_error *err) {
+	off_t size = lseek(fd, 0, SEEK_END), tail;
+	int rc = size < 0 ? -errno : find_tail(fd, size, &tail);
+
+	if (rc)
+		return dp_fail(err, true, rc, "cannot append to %s: %s", sink->path, strerror(-rc));
+	sink->start = size;
+	if (tail == size)
+		return 0;
+	if (!line_start) {
+		sink->tail_open = true;
+		return 0;
+	}
+	if (!is_half_line(fd, tail, size, line_start))
+		return dp_fail(err, true, -EINVAL,
+			"cannot append to %s: its last line has no newline and is not one that was "
+			"cut "
+			"short, as each would begin with %s",
+			sink->path, line_start);
+	sink->start = tail;
+	return 0;
+}
+
+int sink_admit(
+	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err) {
+	if (!sink->existed)
+		return 0;
+	if (mode == CTL_FILE_CREATE)
+		return dp_fail(err, true, -EEXIST,
+			"%s exists: use --overwrite to replace it or --append to add to it",
+			sink->path);
+	if (mode == CTL_FILE_OVERWRITE) {
+		sink->start = 0;
+		return 0;
+	}
+	/* Our own descriptor is for writing only: a FIFO opened for both would be its own reader. */
+	int fd = open(sink->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return dp_fail(
+			err, true, -errno, "cannot append to %s: %s", sink->path, strerror(errno));
+	int rc = find_end(sink, fd, line_start, err);
+	close(fd);
+	return rc;
+}
+
+int sink_begin(struct sink *sink, struct dp_error *err) {
+	if (sink->start < 0)
+		return 0;
+	if (ftruncate(sink->fd, sink->start) < 0 || lseek(sink->fd, sink->start, SEEK_SET) < 0)
+		return dp_fail(err, false, -errno, "cannot write to %s: %s", sink_name(sink),
+			strerror(errno));
+	if (sink->tail_open)
+		sink_heading(sink, "\n");
+	return 0;
+}
+
+/* One write, or a wait until there is room for one (somebody made the pipe non-blocking). */
+static ssize_t write_some(struct sink *sink, const char *data, size_t bytes) {
+	for (;;) {
+		ssize_t n = write(sink->fd, data, bytes);
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -EIO;
+		if (errno == EAGAIN)
+			poll(&(struct pollfd){.fd = sink->fd, .events = POLLOUT}, 1, -1);
+		else if (errno != EINTR)
+			return -errno;
+	}
+}
+
+/*
+ * The first @done bytes of the buffer went out before the failure. A regular file gets rid of the
+ * half line at its end; of what others may have put behind it nothing is touched. The descriptor
+ * says where it stands: standard output may share it with a log.
+ */
+static void cut_half_line(struct sink *sink, unsigned done) {
+	struct stat st;
+	const char *newline = memrchr(sink->buffer, '\n', done);
+	unsigned whole = newline ? (unsigned)(newline - sink->buffer) + 1 : 0;
+
+	for (unsigned i = 0; i < whole; i++)
+		sink->lines += sink->buffer[i] == '\n';
+	if (!sink->regular || whole == done)
+		return;
+	off_t end = lseek(sink->fd, 0, SEEK_CUR);
+	off_t cut = end - (off_t)(done - whole);
+	if (end < 0 || fstat(sink->fd, &st) < 0 || st.st_size != end)
+		return;
+	if (!ftruncate(sink->fd, cut))
+		lseek(sink->fd, cut, SEEK_SET);
+}
+
+/* The progress line may stand where the lines are about to go. */
+static void clear_progress(struct sink *sink) {
+	static const char clear[] = "\r\033[K";
+
+	if (sink->terminal)
+		write_some(sink, clear, sizeof clear - 1);
+}
+
+int sink_flush(struct sink *sink) {
+	unsigned done = 0;
+
+	if (sink->used && !sink->error)
+		clear_progress(sink);
+	while (!sink->error && done < sink->used) {
+		ssize_t n = write_some(sink, sink->buffer + done, sink->used - done);
+		if (n > 0) {
+			done += (unsigned)n;
+			continue;
+		}
+		sink->error = (int)n;
+		cut_half_line(sink, done);
+	}
+	if (!sink->error)
+		sink->lines += sink->held;
+	sink->used = 0;
+	sink->held = 0;
+	return sink->error;
+}
+
+void sink_heading(struct sink *sink, const char *text) {
+	size_t bytes = strlen(text);
+
+	memcpy(sink_room(sink), text, bytes);
+	sink_line(sink, bytes);
+	sink->headings++;
+}
+
+uint64_t sink_results(const struct sink *sink) {
+	return sink->lines > sink->headings ? sink->lines - sink->headings : 0;
+}
+
+int sink_finish(struct sink *sink) {
+	int rc = sink_flush(sink);
+
+	/* Some file systems have no fsync and say EINVAL. */
+	if (sink->regular && fsync(sink->fd) < 0 && errno != EINVAL && !rc)
+		rc = -errno;
+	if (close(sink->fd) < 0 && errno != EINTR && !rc)
+		rc = -errno;
+	sink->fd = -1;
+	sink->error = rc;
+	return rc;
+}
+
+/* A start that failed must not leave a file behind that makes the next one be refused. */
+static void remove_unused(const struct sink *sink) {
+	struct stat st;
+
+	if (sink->created && !stat(sink->path, &st) && st.st_dev == sink->device
+		&& st.st_ino == sink->inode && st.st_size == 0)
+		unlink(sink->path);
+}
+
+void sink_destroy(struct sink *sink) {
+	if (!sink)
+		return;
+	if (sink->fd >= 0) {
+		remove_unused(sink);
+		close(sink->fd);
+	}
+	free(sink->buffer);
+	free(sink->path);
+	free(sink);
+}

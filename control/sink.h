@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where an output's lines go: a file, a device, a pipe or standard output.
+ *
+ * Formats hand over whole lines and never look at errors: a sink that failed swallows what comes
+ * after, and the writer sees it in @error. Lines are gathered and written in blocks, so that a file
+ * holds whole lines at every moment between two writes; where a write into a regular file fails
+ * half way, the file is cut back to its last whole line.
+ *
+ *     sink_open()    get the descriptor; nothing of an existing file changes
+ *     sink_admit()   may it be written to?
+ *     sink_begin()   truncate it, or go to its end
+ *     sink_room(), sink_line(), sink_flush()
+ *     sink_finish()  the rest, fsync, close
+ *     sink_destroy() without sink_finish() before it: an empty file that sink_open() made is removed
+ *
+ * One thread at a time: the control core opens and finishes, the writer thread is between the two.
+ */
+#ifndef CTL_SINK_H
+#define CTL_SINK_H
+
+#include "config.h"
+
+#include <sys/types.h>
+
+enum {
+	SINK_BLOCK_BYTES = 64 << 10, /* written at once, or more */
+	SINK_LONGEST_LINE = 64 << 10, /* with its newline */
+	SINK_BUFFER_BYTES = SINK_BLOCK_BYTES + SINK_LONGEST_LINE,
+};
+
+struct sink {
+	char *path; /* as the user wrote it */
+	char *buffer; /* whole lines that wait */
+	unsigned used; /* bytes in it */
+	unsigned held; /* lines in it */
+	int fd;
+	int error; /* 0, or the negative errno that ended it */
+	uint64_t lines; /* whole lines written by this run */
+	uint64_t headings; /* of all lines handed over: those that are no results */
+	dev_t device;
+	ino_t inode;
+	bool standard, regular, terminal;
+	bool created, existed;
+	bool tail_open; /* a text file to append to does not end in a newline */
+	off_t start; /* cut the file here and begin, or -1: where it stands */
+};
+
+/*
+ * Open @path ("-": standard output). A FIFO waits for its reader here. 0, or a negative errno with
+ * @err filled. Free with sink_destroy().
+ */
+int sink_open(const char *path, struct sink **sink, struct dp_error *err);
+
+/* True where both would write into the same place and mix their lines there. */
+bool sink_same(const struct sink *a, const struct sink *b);
+
+/*
+ * Refuse an existing regular file in mode CREATE. In mode APPEND find out where to go on:
+ * @line_start is how each line of the format begins, and what follows the last newline of the file
+ * is half a record that sink_begin() cuts off; it was never whole, so that nothing that counts is
+ * lost. Where it begins otherwise the file is not one of ours and is refused. NULL: free text, of
+ * which nothing is cut; a missing newline is added. 0, or a negative errno with @err filled.
+ */
+int sink_admit(
+	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err);
+
+/* From here on the file is ours. 0, or a negative errno with @err filled. */
+int sink_begin(struct sink *sink, struct dp_error *err);
+
+/* Write what is held; waits for a slow reader. 0 or the error. */
+int sink_flush(struct sink *sink);
+
+/* Room for one line of up to SINK_LONGEST_LINE bytes, newline included. Never NULL. */
+static inline char *sink_room(struct sink *sink) {
+	if (sink->used >= SINK_BLOCK_BYTES)
+		sink_flush(sink);
+	return sink->buffer + sink->used;
+}
+
+/* The line that was formatted into sink_room() has @bytes bytes; its last one is the newline. */
+static inline void sink_line(struct sink *sink, size_t bytes) {
+	sink->used += (unsigned)bytes;
+	sink->held++;
+}
+
+/* Hand over @text, one line with its newline, which is no result. */
+void sink_heading(struct sink *sink, const char *text);
+
+/* Results of this run that are in it, as whole lines. */
+uint64_t sink_results(const struct sink *sink);
+
+/* Flush, bring a regular file to the disk, close. 0 or the (first) error. */
+int sink_finish(struct sink *sink);
+
+void sink_destroy(struct sink *sink); /* NULL is fine */
+
+const char *sink_name(const struct sink *sink); /* for messages; belongs to the sink */
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The account of a run, for people and for programs.
+ *
+ * Runs on the control core; owns no memory. Every counter of struct dp_stats that is not zero is
+ * visible in both forms, and each place where something can be lost is one row of the table below.
+ */
+#include "human.h"
+#include "json.h"
+#include "summary.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+struct counter {
+	const char *name; /* in the JSON, and for people */
+	size_t offset; /* in struct ctl_summary; 0: nothing counts it yet, always 0 */
+};
+
+#define STAT(field) offsetof(struct ctl_summary, stats.field)
+
+/* Any that is not zero makes the run incomplete in a way that the user has to know. */
+static const struct counter lost_counters[] = {
+	{"tx_dropped", STAT(lost_tx_dropped)},
+	{"rx_missed", STAT(lost_rx_missed)},
+	{"ring_full", STAT(lost_ring_full)},
+	{"plugin_skipped", 0},
+	{"rx_no_mbuf", STAT(lost_rx_no_mbuf)},
+	{"reply_dropped", STAT(lost_reply_dropped)},
+	{"results", offsetof(struct ctl_summary, lost_results)},
+};
+
+/* Frames that are none of this scan's business. */
+static const struct counter ignored_counters[] = {
+	{"own", STAT(rx_own)},
+	{"other", STAT(rx_other)},
+	{"malformed", STAT(rx_malformed)},
+	{"bad_checksum", STAT(rx_bad_checksum)},
+};
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static uint64_t value_of(const struct ctl_summary *summary, const struct counter *counter) {
+	uint64_t value = 0;
+
+	if (counter->offset)
+		memcpy(&value, (const char *)summary + counter->offset, sizeof value);
+	return value;
+}
+
+static uint64_t total_of(
+	const struct ctl_summary *summary, const struct counter *counters, unsigned n) {
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		total += value_of(summary, &counters[i]);
+	return total;
+}
+
+/*
+ * Pairs whose turn came and that stayed silent. One that was not sent because its host did not
+ * answer ARP was silent too, so that after a whole scan targets = unique + no_answer. A window that
+ * forgot entries can count a pair as answered twice; the difference stops at zero.
+ */
+uint64_t ctl_summary_no_answer(const struct ctl_summary *summary) {
+	uint64_t tried = summary->stats.probes_sent + summary->stats.probes_unresolved;
+
+	return tried > summary->unique ? tried - summary->unique : 0;
+}
+
+uint64_t ctl_summary_lost_total(const struct ctl_summary *summary) {
+	return total_of(summary, lost_counters, COUNT(lost_counters));
+}
+
+bool ctl_summary_lost(const struct ctl_summary *summary) {
+	return ctl_summary_lost_total(summary) != 0;
+}
+
+static uint64_t validated(const struct dp_stats *stats) {
+	return stats->syn_ack + stats->rst + stats->icmp_unreachable;
+}
+
+/* For people: lines of a label and items, broken before they pass the width. */
+struct page {
+	FILE *out;
+	bool color;
+	unsigned column;
+	unsigned items;
+};
+
+enum {
+	PAGE_WIDTH = 80,
+	LABEL_WIDTH = 14,
+};
+
+static void line(struct page *page, const char *label) {
+	fprintf(page->out, "  %-*s", LABEL_WIDTH - 2, label);
+	page->column = LABEL_WIDTH;
+	page->items = 0;
+}
+
+[[gnu::format(printf, 2, 3)]] static void item(struct page *page, const char *format, ...) {
+	char text[PAGE_WIDTH - LABEL_WIDTH];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	/* A comma may follow the item. */
+	unsigned bytes = (unsigned)strlen(text) + 1;
+	if (page->items++) {
+		fputc(',', page->out);
+		if (page->column + 1 + bytes > PAGE_WIDTH) {
+			fprintf(page->out, "\n%*s", LABEL_WIDTH, "");
+			page->column = LABEL_WIDTH;
+		} else {
+			fputc(' ', page->out);
+			page->column++;
+		}
+	}
+	fputs(text, page->out);
+	page->column += bytes;
+}
+
+static void end_line(struct page *page) {
+	fputc('\n', page->out);
+}
+
+/* "12 of_this" for each that is not zero. */
+static void items(struct page *page, const struct ctl_summary *summary,
+	const struct counter *counters, unsigned n) {
+	char count[HUMAN_BYTES];
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t value = value_of(summary, &counters[i]);
+		if (value)
+			item(page, "%s %s", human_count(value, count), counters[i].name);
+	}
+}
+
+/* What it means that nothing came back, for each scan type. */
+static const char *silence(const char *scan_type) {
+	static const struct {
+		const char *type, *means;
+	} table[] = {
+		{"syn", "filtered, lost or no host"},
+	};
+
+	for (unsigned i = 0; i < COUNT(table); i++) {
+		if (!strcmp(table[i].type, scan_type))
+			return table[i].means;
+	}
+	return "no answer";
+}
+
+static void print_title(struct page *page, const struct ctl_summary *s) {
+	const char *color = s->complete ? "" : "\033[33m";
+	const char *how = s->interrupted ? "interrupted"
+		: s->complete		 ? "complete"
+					 : "not complete";
+
+	fprintf(page->out, "prtip-dp %s: %s scan %s%s%s\n", s->version, s->scan_type,
+		page->color ? color : "", how, page->color && *color ? "\033[0m" : "");
+}
+
+static void print_targets(struct page *page, const struct ctl_summary *s) {
+	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+
+	line(page, "targets");
+	item(page, "%s address and port pairs", human_count(s->targets, a));
+	if (s->shards > 1)
+		item(page, "shard %u/%u", s->shard, s->shards);
+	end_line(page);
+	if (!s->excluded_default && !s->excluded_exclude)
+		return;
+	line(page, "excluded");
+	if (s->excluded_default)
+		item(page, "%s by the default list", human_count(s->excluded_default, a));
+	if (s->excluded_exclude)
+		item(page, "%s by request", human_count(s->excluded_exclude, b));
+	end_line(page);
+}
+
+static void print_sent(struct page *page, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+	char a[HUMAN_BYTES], b[HUMAN_BYTES], c[HUMAN_BYTES];
+
+	line(page, "sent");
+	item(page, "%s probes at %s", human_count(t->probes_sent, a), human_rate(s->rate_pps, b));
+	item(page, "%s", human_bytes(t->tx_bytes, a));
+	if (t->replies_sent)
+		item(page, "%s replies", human_count(t->replies_sent, b));
+	if (t->arp_sent)
+		item(page, "%s ARP requests", human_count(t->arp_sent, c));
+	end_line(page);
+	if (t->probes_unresolved) {
+		line(page, "no ARP answer");
+		item(page, "%s probes not sent", human_count(t->probes_unresolved, a));
+		item(page, "no such host on this link");
+		end_line(page);
+	}
+	if (t->throttled_ns) {
+		line(page, "slowed down");
+		item(page, "for %.3f s, as answers piled up in a ring",
+			(double)t->throttled_ns / 1e9);
+		end_line(page);
+	}
+}
+
+static void print_answers(struct page *page, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+
+	line(page, "answered");
+	item(page, "%s pairs: %s open", human_count(s->unique, a), human_count(s->open, b));
+	item(page, "%s closed", human_count(s->closed, a));
+	item(page, "%s filtered", human_count(s->filtered, a));
+	end_line(page);
+	line(page, "silent");
+	item(page, "%s pairs: %s", human_count(ctl_summary_no_answer(s), a), silence(s->scan_type));
+	end_line(page);
+	line(page, "received");
+	item(page, "%s frames", human_count(t->rx_frames, a));
+	item(page, "%s SYN-ACK", human_count(t->syn_ack, a));
+	item(page, "%s RST", human_count(t->rst, a));
+	item(page, "%s ICMP unreachable", human_count(t->icmp_unreachable, a));
+	if (s->duplicates)
+		item(page, "%s duplicates", human_count(s->duplicates, a));
+	if (t->rejected)
+		item(page, "%s rejected: no answer to our probes", human_count(t->rejected, a));
+	end_line(page);
+	if (total_of(s, ignored_counters, COUNT(ignored_counters))) {
+		line(page, "ignored");
+		items(page, s, ignored_counters, COUNT(ignored_counters));
+		end_line(page);
+	}
+}
+
+static void print_results(struct page *page, const struct ctl_summary *s) {
+	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+
+	line(page, "written");
+	item(page, "%s results", human_count(s->results, a));
+	if (s->hidden)
+		item(page, "%s closed ones left out", human_count(s->hidden, a));
+	end_line(page);
+	if (s->dedup_exact)
+		return;
+	line(page, "window");
+	item(page, "%s pairs are remembered", human_count(s->dedup_capacity, a));
+	if (s->dedup_evicted) {
+		item(page, "%s were forgotten", human_count(s->dedup_evicted, b));
+		item(page, "so some results may be there twice");
+	}
+	end_line(page);
+}
+
+static void print_sim(struct page *page, const struct dp_stats *t) {
+	char a[HUMAN_BYTES];
+
+	if (!t->sim_probes && !t->sim_lost && !t->sim_bad)
+		return;
+	line(page, "simulated");
+	item(page, "%s probes arrived", human_count(t->sim_probes, a));
+	if (t->sim_lost)
+		item(page, "%s packets lost on purpose", human_count(t->sim_lost, a));
+	if (t->sim_bad)
+		item(page, "%s bad frames", human_count(t->sim_bad, a));
+	end_line(page);
+}
+
+static void print_lost(struct page *page, const struct ctl_summary *s) {
+	bool red = page->color && ctl_summary_lost(s);
+
+	fputs(red ? "\033[31m" : "", page->out);
+	line(page, "lost");
+	if (ctl_summary_lost(s))
+		items(page, s, lost_counters, COUNT(lost_counters));
+	else
+		item(page, "nothing");
+	fputs(red ? "\033[0m" : "", page->out);
+	end_line(page);
+}
+
+static void print_time(struct page *page, const struct ctl_summary *s) {
+	line(page, "time");
+	item(page, "%.2f s with the cooldown", s->elapsed_s);
+	item(page, "%.3f s of it sending", (double)s->stats.sending_ns / 1e9);
+	end_line(page);
+	line(page, "again with");
+	item(page, "--seed %llu --shard %u/%u", (unsigned long long)s->seed, s->shard, s->shards);
+	end_line(page);
+}
+
+int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) {
+	struct page page = {.out = out, .color = color};
+
+	print_title(&page, summary);
+	print_targets(&page, summary);
+	print_sent(&page, summary);
+	print_answers(&page, summary);
+	print_results(&page, summary);
+	print_sim(&page, &summary->stats);
+	print_lost(&page, summary);
+	print_time(&page, summary);
+	return fflush(out) || ferror(out) ? -EIO : 0;
+}
+
+static void json_counters(struct json *json, const char *key, const struct ctl_summary *summary,
+	const struct counter *counters, unsigned n) {
+	json_begin(json, key);
+	for (unsigned i = 0; i < n; i++)
+		json_u64(json, counters[i].name, value_of(summary, &counters[i]));
+	json_end(json);
+}
+
+static void json_plan(struct json *json, const struct ctl_summary *s) {
+	char shard[32];
+
+	snprintf(shard, sizeof shard, "%u/%u", s->shard, s->shards);
+	json_text(json, "version", s->version);
+	json_text(json, "scan_type", s->scan_type);
+	json_u64(json, "seed", s->seed);
+	json_u64(json, "targets", s->targets);
+	json_text(json, "shard", shard);
+	json_begin(json, "excluded");
+	json_u64(json, "default", s->excluded_default);
+	json_u64(json, "exclude", s->excluded_exclude);
+	json_end(json);
+}
+
+static void json_answers(struct json *json, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+
+	json_u64(json, "probes_sent", t->probes_sent);
+	json_begin(json, "responses");
+	json_u64(json, "syn_ack", t->syn_ack);
+	json_u64(json, "rst", t->rst);
+	json_u64(json, "icmp_unreachable", t->icmp_unreachable);
+	json_end(json);
+	json_u64(json, "validated", validated(t));
+	json_u64(json, "rejected", t->rejected);
+	json_u64(json, "duplicates", s->duplicates);
+	json_u64(json, "no_answer", ctl_summary_no_answer(s));
+	json_counters(json, "lost", s, lost_counters, COUNT(lost_counters));
+	json_u64(json, "results", s->results);
+	json_begin(json, "plugins");
+	json_end(json);
+	json_double(json, "rate_pps", s->rate_pps, 1);
+	json_double(json, "elapsed_s", s->elapsed_s, 3);
+	json_null(json, "coverage");
+	json_bool(json, "complete", s->complete);
+}
+
+/* More than the interface promises: where every counter ends up. */
+static void json_details(struct json *json, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+
+	json_bool(json, "interrupted", s->interrupted);
+	json_u64(json, "open", s->open);
+	json_u64(json, "closed", s->closed);
+	json_u64(json, "filtered", s->filtered);
+	json_u64(json, "hidden", s->hidden);
+	json_begin(json, "dedup");
+	json_text(json, "kind", s->dedup_exact ? "exact" : "window");
+	json_u64(json, "capacity", s->dedup_capacity);
+	json_u64(json, "evicted", s->dedup_evicted);
+	json_end(json);
+	json_u64(json, "tx_bytes", t->tx_bytes);
+	json_u64(json, "replies_sent", t->replies_sent);
+	json_u64(json, "rx_frames", t->rx_frames);
+	json_counters(json, "ignored", s, ignored_counters, COUNT(ignored_counters));
+	json_begin(json, "arp");
+	json_u64(json, "sent", t->arp_sent);
+	json_u64(json, "unresolved", t->probes_unresolved);
+	json_end(json);
+	json_double(json, "sending_s", (double)t->sending_ns / 1e9, 6);
+	json_double(json, "throttled_s", (double)t->throttled_ns / 1e9, 6);
+	if (!t->sim_probes)
+		return;
+	json_begin(json, "sim");
+	json_u64(json, "probes", t->sim_probes);
+	json_u64(json, "lost", t->sim_lost);
+	json_u64(json, "bad", t->sim_bad);
+	json_end(json);
+}
+
+int ctl_summary_json(const struct ctl_summary *summary, FILE *out) {
+	struct json json = {.out = out};
+
+	json_begin(&json, NULL);
+	json_plan(&json, summary);
+	json_answers(&json, summary);
+	json_details(&json, summary);
+	json_end(&json);
+	putc('\n', out);
+	return fflush(out) || ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The account of a run: one struct that is filled at the end (and each second for the progress
+ * line), printed for people on standard error and as JSON with `-o summary:PATH`.
+ */
+#ifndef CTL_SUMMARY_H
+#define CTL_SUMMARY_H
+
+#include <dp/engine.h>
+
+#include <stdio.h>
+
+struct ctl_summary {
+	const char *version;
+	const char *scan_type;
+	uint64_t seed;
+	uint64_t targets; /* pairs after exclusions, in this shard */
+	uint32_t shard, shards;
+	uint64_t excluded_default, excluded_exclude; /* pairs, whole scan */
+	struct dp_stats stats;
+	uint64_t unique; /* pairs that answered */
+	uint64_t duplicates; /* validated answers beyond the first of a pair */
+	uint64_t open, closed, filtered; /* of the unique ones */
+	uint64_t hidden; /* answered, but closed and include_closed is off: not written */
+	uint64_t results; /* records written to the outputs */
+	uint64_t lost_results; /* answers that could not be written: an output failed */
+	bool dedup_exact;
+	uint64_t dedup_capacity; /* pairs that the window holds; 0 where exact */
+	uint64_t dedup_evicted; /* entries the window had to forget */
+	double rate_pps; /* probes a second, cooldown left out */
+	double elapsed_s; /* with cooldown */
+	bool interrupted;
+	bool complete;
+};
+
+/*
+ * Pairs whose turn came, ARP included, and that stayed silent; what silence means depends on the
+ * scan type. After a complete scan targets = unique + no_answer.
+ */
+uint64_t ctl_summary_no_answer(const struct ctl_summary *summary);
+
+/* Sum of the counters under `lost`. */
+uint64_t ctl_summary_lost_total(const struct ctl_summary *summary);
+
+/* True where some counter under `lost` is not zero (exit status 3). */
+bool ctl_summary_lost(const struct ctl_summary *summary);
+
+/* A few lines for people. @color: use ANSI colours. 0 or a negative errno. */
+int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out);
+
+/* One JSON object, one line. 0 or a negative errno. */
+int ctl_summary_json(const struct ctl_summary *summary, FILE *out);
+
+#endif

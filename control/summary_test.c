@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The account of a run: its JSON, its lines, and that no counter is missing from either. */
+#include "summary.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct ctl_summary example = {
+	.version = "0.1.0",
+	.scan_type = "syn",
+	.seed = 123,
+	.targets = 1048576,
+	.shard = 1,
+	.shards = 1,
+	.stats = {.probes_sent = 1048576, .syn_ack = 10, .rst = 3},
+	.unique = 13,
+	.open = 10,
+	.closed = 3,
+	.hidden = 3,
+	.results = 10,
+	.dedup_exact = true,
+	.rate_pps = 99950.2,
+	.elapsed_s = 10.49,
+	.complete = true,
+};
+
+static char *as_text(const struct ctl_summary *summary, bool json, bool color) {
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	cr_assert_eq(
+		json ? ctl_summary_json(summary, out) : ctl_summary_print(summary, color, out), 0);
+	fclose(out);
+	return text;
+}
+
+Test(summary, json_golden) {
+	char *text = as_text(&example, true, false);
+
+	cr_assert_str_eq(text,
+		"{\"version\":\"0.1.0\",\"scan_type\":\"syn\",\"seed\":123,\"targets\":1048576,"
+		"\"shard\":\"1/1\",\"excluded\":{\"default\":0,\"exclude\":0},"
+		"\"probes_sent\":1048576,"
+		"\"responses\":{\"syn_ack\":10,\"rst\":3,\"icmp_unreachable\":0},"
+		"\"validated\":13,\"rejected\":0,\"duplicates\":0,\"no_answer\":1048563,"
+		"\"lost\":{\"tx_dropped\":0,\"rx_missed\":0,\"ring_full\":0,\"plugin_skipped\":0,"
+		"\"rx_no_mbuf\":0,\"reply_dropped\":0,\"results\":0},\"results\":10,\"plugins\":{},"
+		"\"rate_pps\":99950.2,\"elapsed_s\":10.490,\"coverage\":null,\"complete\":true,"
+		"\"interrupted\":false,\"open\":10,\"closed\":3,\"filtered\":0,\"hidden\":3,"
+		"\"dedup\":{\"kind\":\"exact\",\"capacity\":0,\"evicted\":0},\"tx_bytes\":0,"
+		"\"replies_sent\":0,\"rx_frames\":0,"
+		"\"ignored\":{\"own\":0,\"other\":0,\"malformed\":0,\"bad_checksum\":0},"
+		"\"arp\":{\"sent\":0,\"unresolved\":0},\"sending_s\":0.000000,"
+		"\"throttled_s\":0.000000}\n");
+	free(text);
+}
+
+/* A number that does not exist in JSON must not get into it. */
+Test(summary, json_stays_json) {
+	struct ctl_summary summary = example;
+
+	summary.rate_pps = NAN;
+	summary.elapsed_s = INFINITY;
+	summary.version = "a\"b\\c\n";
+	char *text = as_text(&summary, true, false);
+	cr_assert_not_null(strstr(text, "\"rate_pps\":null,\"elapsed_s\":null,"));
+	cr_assert_not_null(strstr(text, "\"version\":\"a\\\"b\\\\c\\u000a\","));
+	free(text);
+}
+
+Test(summary, silence_counts_what_was_tried) {
+	struct ctl_summary s = {.targets = 1000, .unique = 30};
+
+	s.stats.probes_sent = 400; /* interrupted: the other 590 were not tried */
+	s.stats.probes_unresolved = 10;
+	cr_assert_eq(ctl_summary_no_answer(&s), 380);
+	s.unique = 500; /* a window that forgot */
+	cr_assert_eq(ctl_summary_no_answer(&s), 0);
+}
+
+/* Each counter gets a number of its own, which must be found in both forms. */
+Test(summary, shows_every_counter) {
+	uint64_t counters[sizeof(struct dp_stats) / sizeof(uint64_t)];
+	const unsigned n = sizeof counters / sizeof *counters;
+	struct ctl_summary summary = example;
+
+	for (unsigned i = 0; i < n; i++)
+		counters[i] = 101 + i;
+	memcpy(&summary.stats, counters, sizeof counters);
+	summary.stats.sending_ns *= 1000000;
+	summary.stats.throttled_ns *= 1000000;
+	summary.lost_results = 99;
+	char *lines = as_text(&summary, false, false), *json = as_text(&summary, true, false);
+	for (unsigned i = 0; i < n; i++) {
+		char number[16];
+		snprintf(number, sizeof number, "%u", 101 + i);
+		cr_expect_not_null(strstr(json, number), "counter %u is not in %s", i, json);
+		cr_expect_not_null(strstr(lines, number), "counter %u is not in\n%s", i, lines);
+	}
+	cr_expect_not_null(strstr(lines, "99 results"));
+	cr_expect(ctl_summary_lost(&summary));
+	free(lines);
+	free(json);
+}
+
+static void check_width(const char *text) {
+	for (const char *line = text; *line;) {
+		const char *end = strchr(line, '\n');
+		cr_assert_not_null(end);
+		cr_expect_leq(end - line, 80, "%.*s", (int)(end - line), line);
+		line = end + 1;
+	}
+}
+
+Test(summary, stays_within_80_columns) {
+	struct ctl_summary summary;
+
+	memset(&summary, 0xff, sizeof summary);
+	summary.version = "123.456.789";
+	summary.scan_type = "discovery";
+	summary.rate_pps = 1e300;
+	summary.elapsed_s = 1e12;
+	summary.dedup_exact = summary.interrupted = summary.complete = false;
+	char *text = as_text(&summary, false, false);
+	check_width(text);
+	cr_expect_not_null(strstr(text, "18,446,744,073,709,551,615 reply_dropped"));
+	cr_expect_not_null(strstr(text, "so some results may be there twice"));
+	cr_expect_not_null(strstr(text, "no answer\n"), "an item was cut:\n%s", text);
+	free(text);
+}
+
+Test(summary, losses_are_red_and_named) {
+	struct ctl_summary summary = example;
+	char *text = as_text(&summary, false, true);
+
+	cr_expect_not_null(strstr(text, "lost        nothing\n"));
+	cr_expect_null(strchr(text, '\033'));
+	free(text);
+	summary.stats.lost_rx_missed = 1234;
+	text = as_text(&summary, false, true);
+	cr_expect_not_null(strstr(text, "\033[31m  lost        1,234 rx_missed\033[0m\n"));
+	free(text);
+	text = as_text(&summary, false, false);
+	cr_expect_null(strchr(text, '\033'));
+	free(text);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The writer thread: takes finished results from the control core through a bounded queue, formats
+ * them and writes them to every output, so that a slow disk or pipe never blocks the control core.
+ *
+ * An output writes whole lines only. Where a write fails half way into a regular file, the file is
+ * cut back to its last whole line. The first failure is kept with its name and stops the scan.
+ */
+#ifndef CTL_WRITER_H
+#define CTL_WRITER_H
+
+#include "config.h"
+#include "summary.h"
+
+struct writer;
+
+struct writer_params {
+	const struct ctl_output_spec *outputs;
+	unsigned nb_outputs;
+	enum ctl_file_mode file_mode;
+	bool color; /* tables on a terminal */
+};
+
+/*
+ * Open all outputs before anything is sent: an existing file without --overwrite or --append, a
+ * path that cannot be written, two outputs for one path are errors (usage) that name it. Nothing of
+ * an existing file is lost when a later output of the list fails to open. 0 or a negative errno.
+ */
+int writer_create(const struct writer_params *params, struct writer **writer, struct dp_error *err);
+void writer_destroy(struct writer *writer);
+
+/* Start the thread. 0 or a negative errno. */
+int writer_start(struct writer *writer, struct dp_error *err);
+
+/* Control core: hand over up to @n results; returns how many there was room for. Never blocks. */
+unsigned writer_put(struct writer *writer, const struct dp_answer *results, unsigned n);
+
+/* The text of the first failure, or NULL. Any thread. */
+const char *writer_failure(const struct writer *writer);
+
+/* Results written to all outputs so far. Any thread. */
+uint64_t writer_written(const struct writer *writer);
+
+/*
+ * Control core, at the end: wait until the queue is written, join the thread. 0, or a negative
+ * errno with @err filled where an output failed (now or earlier).
+ */
+int writer_drain(struct writer *writer, struct dp_error *err);
+
+/* Then: end the outputs (a table's last rows, the summary), fsync files, close. As above. */
+int writer_finish(struct writer *writer, const struct ctl_summary *summary, struct dp_error *err);
+
+#endif
