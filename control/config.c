@@ -1,0 +1,912 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The merged configuration: defaults, then the INI file, then the command line.
+ *
+ * Main thread, before the scan starts. A configuration owns the canonical text of every row, which
+ * its strings point into, and the target space.
+ */
+#include "config.h"
+#include "inifile.h"
+#include "options.h"
+#include "targets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct config {
+	struct ctl_config public; /* first: what callers hold is a pointer to it */
+	struct settings settings;
+	const struct option *table;
+	unsigned nb_rows;
+	char **text; /* canonical, a row each; NULL for flags without a key */
+	bool *from_command; /* a row each: set on the command line */
+	unsigned *file_line; /* a row each: where the file set it, 0: it did not */
+	bool targets_given; /* on the command line, so that the file's were dropped */
+	bool outputs_given; /* by -o, so that the file's were dropped */
+	const char *action; /* the flag that chose it */
+	const char *config_path;
+};
+
+/* Where a value was found, for the error about it. */
+enum origin_kind {
+	ORIGIN_DEFAULT,
+	ORIGIN_FILE,
+	ORIGIN_FLAG,
+	ORIGIN_SET,
+	ORIGIN_TARGET,
+};
+
+struct origin {
+	enum origin_kind kind;
+	const char *name; /* of the file or flag */
+	unsigned line;
+};
+
+/* Timing templates: probes a second. */
+static const double timing_pps[] = {1.0 / 300, 1.0 / 15, 2.5, 1e4, 1e5, 1e6};
+
+static int no_memory(struct dp_error *err) {
+	return dp_fail(err, false, -ENOMEM, "out of memory for the configuration");
+}
+
+static unsigned row_of(const struct config *config, const struct option *option) {
+	return (unsigned)(option - config->table);
+}
+
+/* ---- Setting one value ---- */
+
+/* Report what is wrong with @part of a value of @option, and where it stands. */
+static int refuse(const struct origin *origin, const struct option *option, const char *part,
+	const char *why, struct dp_error *err) {
+	switch (origin->kind) {
+	case ORIGIN_FILE:
+		return dp_fail(err, true, -EINVAL, "%s:%u: [%s] %s = %s: %s", origin->name,
+			origin->line, option->section, option->key, part, why);
+	case ORIGIN_FLAG:
+		return dp_fail(err, true, -EINVAL, "%s %s: %s", origin->name, part, why);
+	case ORIGIN_SET:
+		return dp_fail(err, true, -EINVAL, "--set %s.%s=%s: %s", option->section,
+			option->key, part, why);
+	case ORIGIN_TARGET:
+		return dp_fail(err, true, -EINVAL, "target %s: %s", part, why);
+	case ORIGIN_DEFAULT:
+		break;
+	}
+	return dp_fail(err, true, -EINVAL, "default of [%s] %s: %s: %s", option->section,
+		option->key, part, why);
+}
+
+/* A value that this version does not have, although it is well formed. */
+static int refuse_later(const struct origin *origin, const struct option *option, const char *text,
+	struct dp_error *err) {
+	struct value_error shown;
+	char why[VALUE_WHY_BYTES];
+
+	value_fail(&shown, text, strlen(text), "%s", "");
+	if (!strcmp(option->key, "type"))
+		snprintf(why, sizeof(why), "this scan type is not in this version; give syn");
+	else if (*option->initial)
+		snprintf(why, sizeof(why), "a value other than %s is not in this version",
+			option->initial);
+	else
+		snprintf(why, sizeof(why), "this key is not in this version; leave it empty");
+	return refuse(origin, option, shown.part, why, err);
+}
+
+static bool is_later(const struct config *config, const struct option *option, const char *text) {
+	if (option->names == option_scan_types)
+		return config->settings.scan_type != 0;
+	return option->later && strcmp(text, option->initial) != 0;
+}
+
+/* Make @text (whose ownership it takes) the value of a row. */
+static void store(struct config *config, const struct option *option, char *text) {
+	const unsigned row = row_of(config, option);
+
+	free(config->text[row]);
+	config->text[row] = text;
+	if (option->type->text && !option->later)
+		*(const char **)((char *)&config->settings + option->offset) = text;
+}
+
+/* Append to a list, for what adds to the values before it. Takes ownership of @text. */
+static int store_more(struct config *config, const struct option *option, char *text) {
+	const char *before = config->text[row_of(config, option)];
+	char *both;
+
+	if (!before || !*before || !*text) {
+		if (*text || !before)
+			store(config, option, text);
+		else
+			free(text);
+		return 0;
+	}
+	if (asprintf(&both, "%s, %s", before, text) < 0)
+		both = NULL;
+	free(text);
+	if (!both)
+		return -ENOMEM;
+	store(config, option, both);
+	return 0;
+}
+
+static int clear(struct config *config, const char *key) {
+	char *empty = strdup("");
+
+	if (!empty)
+		return -ENOMEM;
+	store(config, options_by_key("scan", key), empty);
+	return 0;
+}
+
+/*
+ * Put a value that was read into its row. On the command line, targets replace the file's and
+ * exclusions add to them: what someone excluded once is never scanned by accident.
+ */
+static int merge(struct config *config, const struct option *option, char *text,
+	const struct origin *origin) {
+	const char **field = (const char **)((char *)&config->settings + option->offset);
+	const bool command = origin->kind >= ORIGIN_FLAG;
+	const bool targets
+		= field == &config->settings.targets || field == &config->settings.targets_file;
+	const bool exclude
+		= field == &config->settings.exclude || field == &config->settings.exclude_file;
+
+	if (!command || option->later || (!targets && !exclude)) {
+		store(config, option, text);
+		return 0;
+	}
+	if (targets && !config->targets_given) {
+		config->targets_given = true;
+		if (clear(config, "targets") < 0 || clear(config, "targets_file") < 0) {
+			free(text);
+			return -ENOMEM;
+		}
+	}
+	return store_more(config, option, text);
+}
+
+/* Copy @value without the blanks around it. */
+static char *trimmed(const char *value) {
+	size_t length;
+
+	value += strspn(value, " \t");
+	length = strlen(value);
+	while (length && (value[length - 1] == ' ' || value[length - 1] == '\t'))
+		length--;
+	return strndup(value, length);
+}
+
+static int set_value(struct config *config, const struct option *option, const char *value,
+	const struct origin *origin, struct dp_error *err) {
+	char scratch[64]; /* what a key of a later version is read into */
+	void *field = option->later ? (void *)scratch
+				    : (void *)((char *)&config->settings + option->offset);
+	struct value_error why;
+	char *text = trimmed(value), *canonical = NULL;
+	int ret;
+
+	if (!text)
+		return no_memory(err);
+	ret = option->type->read(option, text, field, &canonical, &why);
+	if (ret == -ENOMEM)
+		ret = no_memory(err);
+	else if (ret < 0)
+		ret = refuse(origin, option, why.part, why.why, err);
+	else if (is_later(config, option, canonical))
+		ret = refuse_later(origin, option, text, err);
+	free(text);
+	if (ret < 0) {
+		free(canonical);
+		return ret;
+	}
+	if (merge(config, option, canonical, origin) < 0)
+		return no_memory(err);
+	if (origin->kind >= ORIGIN_FLAG)
+		config->from_command[row_of(config, option)] = true;
+	return 0;
+}
+
+static int set_defaults(struct config *config, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_DEFAULT};
+
+	for (unsigned i = 0; i < config->nb_rows; i++) {
+		const struct option *option = &config->table[i];
+		int ret = option->key ? set_value(config, option, option->initial, &origin, err)
+				      : 0;
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* ---- Unknown names ---- */
+
+/* "FILE:LINE: " or "--set ", what an error about a section or key begins with. */
+static void describe(const struct origin *origin, char *out, size_t room) {
+	if (origin->kind == ORIGIN_FILE)
+		snprintf(out, room, "%.250s:%u: ", origin->name, origin->line);
+	else
+		snprintf(out, room, "%s ", origin->name);
+}
+
+static int unknown_section(const struct origin *origin, const char *section, struct dp_error *err) {
+	const char *near = options_near_section(section);
+	struct value_error shown;
+	char where[300];
+
+	describe(origin, where, sizeof(where));
+	value_fail(&shown, section, strlen(section), "%s", "");
+	if (!strncmp(section, "plugin:", 7))
+		return dp_fail(err, true, -EINVAL,
+			"%s[%s]: settings of a plugin: not in this version", where, shown.part);
+	if (near)
+		return dp_fail(err, true, -EINVAL, "%s[%s]: no such section; did you mean [%s]?",
+			where, shown.part, near);
+	return dp_fail(err, true, -EINVAL,
+		"%s[%s]: no such section; there are scan, dataplane, banner, output, checkpoint, "
+		"plugins, sim and status",
+		where, shown.part);
+}
+
+/* The section in which a key is at home, where it was given in another one. */
+static const char *home_of(const struct config *config, const char *key) {
+	for (unsigned i = 0; i < config->nb_rows; i++)
+		if (config->table[i].key && !strcmp(config->table[i].key, key))
+			return config->table[i].section;
+	return NULL;
+}
+
+static bool is_numbered_port(const char *section, const char *key) {
+	return !strcmp(section, "dataplane") && strlen(key) == 5 && !strncmp(key, "port", 4)
+		&& key[4] >= '0' && key[4] <= '7';
+}
+
+static int unknown_key(const struct config *config, const struct origin *origin,
+	const char *section, const char *key, struct dp_error *err) {
+	const char *near = options_near_key(section, key), *home = home_of(config, key);
+	struct value_error shown;
+	char where[300], keys[200];
+
+	describe(origin, where, sizeof(where));
+	value_fail(&shown, key, strlen(key), "%s", "");
+	if (is_numbered_port(section, key))
+		return dp_fail(err, true, -EINVAL,
+			"%s[%s] %s: several ports are not in this version; give port", where,
+			section, shown.part);
+	if (near)
+		return dp_fail(err, true, -EINVAL, "%s[%s] %s: no such key; did you mean %s?",
+			where, section, shown.part, near);
+	if (home)
+		return dp_fail(err, true, -EINVAL, "%s[%s] %s: no such key; it belongs to [%s]",
+			where, section, shown.part, home);
+	options_list_keys(section, false, keys, sizeof(keys));
+	if (!*keys)
+		options_list_keys(section, true, keys, sizeof(keys));
+	return dp_fail(err, true, -EINVAL, "%s[%s] %s: no such key; there are %s", where, section,
+		shown.part, keys);
+}
+
+static int find_key(const struct config *config, const struct origin *origin, const char *section,
+	const char *key, const struct option **option, struct dp_error *err) {
+	if (!options_has_section(section))
+		return unknown_section(origin, section, err);
+	*option = options_by_key(section, key);
+	return *option ? 0 : unknown_key(config, origin, section, key, err);
+}
+
+/* ---- The file ---- */
+
+static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *err) {
+	struct config *config = user;
+	const struct origin origin
+		= {.kind = ORIGIN_FILE, .name = config->config_path, .line = entry->line};
+	const struct option *option;
+	unsigned *seen;
+	int ret;
+
+	if (!entry->key)
+		return options_has_section(entry->section)
+			? 0
+			: unknown_section(&origin, entry->section, err);
+	if (!*entry->section)
+		return dp_fail(err, true, -EINVAL,
+			"%s:%u: %s: a key before the first section; begin with [scan] or another",
+			origin.name, origin.line, entry->key);
+	ret = find_key(config, &origin, entry->section, entry->key, &option, err);
+	if (ret < 0)
+		return ret;
+	seen = &config->file_line[row_of(config, option)];
+	if (*seen)
+		return dp_fail(err, true, -EINVAL,
+			"%s:%u: [%s] %s: given twice, first on line %u; keep one of them",
+			origin.name, origin.line, option->section, option->key, *seen);
+	*seen = entry->line;
+	if (entry->multi_line && (!option->type->list || strchr(entry->value, '=')))
+		return dp_fail(err, true, -EINVAL,
+			"%s:%u: [%s] %s: the indented line below continues this value%s; begin "
+			"keys "
+			"in the first column",
+			origin.name, origin.line, option->section, option->key,
+			option->type->list ? "" : ", which takes one line");
+	return set_value(config, option, entry->value, &origin, err);
+}
+
+/* ---- The command line ---- */
+
+/* One option of the command line, with its argument. */
+struct argument {
+	const struct option *option; /* NULL: a target */
+	char *flag; /* as it is shown */
+	const char *value;
+};
+
+struct arguments {
+	struct argument *list;
+	unsigned nb;
+	char **eal; /* what stands behind `--` */
+	int nb_eal;
+};
+
+static void free_arguments(struct arguments *arguments) {
+	for (unsigned i = 0; i < arguments->nb; i++)
+		free(arguments->list[i].flag);
+	free(arguments->list);
+}
+
+static int unknown_flag(const char *flag, struct dp_error *err) {
+	char near[VALUE_TEXT_BYTES];
+	struct value_error shown;
+
+	value_fail(&shown, flag, strlen(flag), "%s", "");
+	if (!strcmp(flag, "-"))
+		return dp_fail(err, true, -EINVAL,
+			"-: not a target; give -iL - to read targets from standard input");
+	if (options_near_flag(flag, near))
+		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
+			shown.part, near);
+	return dp_fail(err, true, -EINVAL, "%s: no such option; --help lists them", shown.part);
+}
+
+/*
+ * Find the row of @text, which begins with a dash: the flag itself, `--flag=value`, or a value
+ * joined to a short flag as in `-p80`. *@joined is the value, NULL where there is none in it.
+ */
+static const struct option *find_flag(const char *text, size_t *length, const char **joined) {
+	const char *equals = strchr(text, '=');
+	const struct option *option;
+
+	*joined = NULL;
+	*length = strlen(text);
+	option = options_by_flag(text, *length);
+	if (option)
+		return option;
+	if (text[1] == '-') {
+		*length = equals ? (size_t)(equals - text) : *length;
+		*joined = equals ? equals + 1 : NULL;
+		return options_by_flag(text, *length);
+	}
+	*length = 2;
+	*joined = text + 2;
+	option = text[1] && text[2] ? options_by_flag(text, 2) : NULL;
+	return option && option->metavar ? option : NULL;
+}
+
+/* Read the option at @argv[*at] and its argument; moves *at to the last one it used. */
+static int read_flag(
+	int argc, char **argv, int *at, struct argument *argument, struct dp_error *err) {
+	const char *text = argv[*at], *joined;
+	size_t length;
+
+	argument->option = find_flag(text, &length, &joined);
+	if (!argument->option) {
+		char *name = strndup(text, text[1] == '-' ? strcspn(text, "=") : strlen(text));
+		int ret = name ? unknown_flag(name, err) : no_memory(err);
+
+		free(name);
+		return ret;
+	}
+	argument->flag = strndup(text, length);
+	if (!argument->flag)
+		return no_memory(err);
+	if (!argument->option->metavar && joined)
+		return dp_fail(err, true, -EINVAL, "%s: takes no value", argument->flag);
+	if (argument->option->later && argument->option->role == OPTION_SWITCH)
+		return dp_fail(err, true, -EINVAL, "%s is not in this version", argument->flag);
+	if (!argument->option->metavar)
+		return 0;
+	if (!joined && *at + 1 >= argc)
+		return dp_fail(err, true, -EINVAL, "%s: needs a value; give %s %s", argument->flag,
+			argument->flag, argument->option->metavar);
+	argument->value = joined ? joined : argv[++*at];
+	/* Mostly a shell variable that is not set; for --exclude it would be dangerous. */
+	if (!argument->value[strspn(argument->value, " \t")])
+		return dp_fail(err, true, -EINVAL, "%s: its value is empty; give %s %s",
+			argument->flag, argument->flag, argument->option->metavar);
+	return 0;
+}
+
+static int read_arguments(
+	int argc, char **argv, struct arguments *arguments, struct dp_error *err) {
+	arguments->list = calloc((size_t)argc + 1, sizeof(*arguments->list));
+	if (!arguments->list)
+		return no_memory(err);
+	for (int i = 1; i < argc; i++) {
+		struct argument *argument = &arguments->list[arguments->nb++];
+		int ret;
+
+		if (!strcmp(argv[i], "--")) {
+			arguments->nb--;
+			arguments->eal = argv + i + 1;
+			arguments->nb_eal = argc - i - 1;
+			return 0;
+		}
+		if (!argv[i][strspn(argv[i], " \t")])
+			return dp_fail(err, true, -EINVAL,
+				"argument %d: an empty target; give an address", i);
+		if (argv[i][0] != '-') {
+			argument->value = argv[i];
+			continue;
+		}
+		ret = read_flag(argc, argv, &i, argument, err);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Split SECTION.KEY=VALUE and set it; @name is the flag in whose place it stands. */
+static int set_pair(struct config *config, const char *pair, const struct origin *origin,
+	struct dp_error *err) {
+	const char *equals = strchr(pair, '=');
+	const char *dot = equals ? memchr(pair, '.', (size_t)(equals - pair)) : NULL;
+	const struct option *option;
+	struct value_error shown;
+	char *section, *key;
+	int ret;
+
+	if (!dot) {
+		value_fail(&shown, pair, strlen(pair), "%s", "");
+		return dp_fail(err, true, -EINVAL,
+			"%s %s: give SECTION.KEY=VALUE, such as scan.rate=50k", origin->name,
+			shown.part);
+	}
+	section = strndup(pair, (size_t)(dot - pair));
+	key = strndup(dot + 1, (size_t)(equals - dot - 1));
+	if (!section || !key)
+		ret = no_memory(err);
+	else
+		ret = find_key(config, origin, section, key, &option, err);
+	free(section);
+	free(key);
+	return ret < 0 ? ret : set_value(config, option, equals + 1, origin, err);
+}
+
+/* The first -o drops the outputs of the file, but not those of --set. */
+static int drop_file_outputs(struct config *config) {
+	for (unsigned i = 0; i < config->nb_rows; i++) {
+		char *empty;
+
+		if (config->table[i].type != &option_path || config->from_command[i])
+			continue;
+		empty = strdup("");
+		if (!empty)
+			return -ENOMEM;
+		store(config, &config->table[i], empty);
+	}
+	config->outputs_given = true;
+	return 0;
+}
+
+/* -o FORMAT:PATH */
+static int add_output(struct config *config, const char *value, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_FLAG, .name = "-o"};
+	const char *colon = strchr(value, ':');
+	const struct option *option = NULL;
+	struct value_error shown;
+	char format[32] = "";
+
+	value_fail(&shown, value, strlen(value), "%s", "");
+	if (!colon || !colon[1] || colon == value)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: give FORMAT:PATH, such as ndjson:results.ndjson", shown.part);
+	if ((size_t)(colon - value) < sizeof(format)) {
+		memcpy(format, value, (size_t)(colon - value));
+		option = options_by_key("output", format);
+	}
+	if (option && option->later)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: the format %s is not in this version; give ndjson, table or "
+			"summary",
+			shown.part, format);
+	if (!option || option->type != &option_path)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: no such format; give ndjson, table or summary", shown.part);
+	if (!config->outputs_given && drop_file_outputs(config) < 0)
+		return no_memory(err);
+	if (*config->text[row_of(config, option)])
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: %s goes to %s already; give each format once", shown.part, format,
+			config->text[row_of(config, option)]);
+	return set_value(config, option, colon + 1, &origin, err);
+}
+
+static int choose_action(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	if (config->action && config->public.action != argument->option->action)
+		return dp_fail(err, true, -EINVAL, "%s: does not go with %s; give one of them",
+			argument->flag, config->action);
+	config->action = argument->option->flags;
+	config->public.action = argument->option->action;
+	return 0;
+}
+
+static int apply_argument(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
+	const struct origin set = {.kind = ORIGIN_SET, .name = "--set"};
+	const struct origin target = {.kind = ORIGIN_TARGET, .name = "target"};
+
+	if (!argument->option)
+		return set_value(
+			config, options_by_key("scan", "targets"), argument->value, &target, err);
+	switch (argument->option->role) {
+	case OPTION_VALUE:
+		return set_value(config, argument->option, argument->value, &flag, err);
+	case OPTION_SHORTHAND:
+		return set_pair(config, argument->option->sets, &flag, err);
+	case OPTION_ACTION:
+		return choose_action(config, argument, err);
+	case OPTION_SWITCH:
+		*(bool *)((char *)&config->settings + argument->option->offset) = true;
+		return 0;
+	case OPTION_CONFIG:
+		return 0;
+	case OPTION_SET:
+		return set_pair(config, argument->value, &set, err);
+	case OPTION_OUTPUT:
+		return add_output(config, argument->value, err);
+	}
+	return -EINVAL;
+}
+
+/* What follows `--` joins the EAL arguments of the file. */
+static int append_eal(
+	struct config *config, const struct arguments *arguments, struct dp_error *err) {
+	const struct option *option = options_by_key("dataplane", "eal");
+
+	for (int i = 0; i < arguments->nb_eal; i++) {
+		const char *before = config->settings.eal, *more = arguments->eal[i];
+		char *both;
+
+		if (!*more || strpbrk(more, " \t\n"))
+			return dp_fail(err, true, -EINVAL,
+				"EAL argument %d: empty or with a blank inside, which none needs",
+				i + 1);
+		if (asprintf(&both, "%s%s%s", before, *before ? " " : "", more) < 0)
+			return no_memory(err);
+		store(config, option, both);
+	}
+	return 0;
+}
+
+static int find_config_path(
+	struct config *config, const struct arguments *arguments, struct dp_error *err) {
+	for (unsigned i = 0; i < arguments->nb; i++) {
+		const struct argument *argument = &arguments->list[i];
+
+		if (!argument->option || argument->option->role != OPTION_CONFIG)
+			continue;
+		if (config->config_path)
+			return dp_fail(err, true, -EINVAL,
+				"%s %s: one file is read, and %s was given already", argument->flag,
+				argument->value, config->config_path);
+		config->config_path = strcmp(argument->value, "-") ? argument->value : "/dev/stdin";
+	}
+	return 0;
+}
+
+/* ---- The whole ---- */
+
+/* How often a list of files names standard input. */
+static unsigned count_stdin(const char *files) {
+	unsigned count = 0;
+
+	while (*files) {
+		size_t length = strcspn(files, ",");
+
+		count += length == 1 && *files == '-';
+		files += length;
+		files += strspn(files, ", ");
+	}
+	return count;
+}
+
+static int check_stdin(const struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	const bool config_stdin = config->config_path && !strcmp(config->config_path, "/dev/stdin");
+	const unsigned readers
+		= count_stdin(s->targets_file) + count_stdin(s->exclude_file) + config_stdin;
+
+	if (readers > 1)
+		return dp_fail(err, true, -EINVAL,
+			"standard input is named %u times (--config, -iL, --exclude-file) but can "
+			"be read "
+			"once",
+			readers);
+	if (config->public.action == CTL_ACTION_PRINT_CONFIG && readers > config_stdin)
+		return dp_fail(err, true, -EINVAL,
+			"--print-config: addresses from standard input cannot be printed so that "
+			"they "
+			"give the same run; name a file");
+	return 0;
+}
+
+/* --overwrite on the command line takes the place of the file's append, and the other way round. */
+static int check_file_mode(struct config *config, struct dp_error *err) {
+	const struct option *overwrite = options_by_key("output", "overwrite");
+	const struct option *append = options_by_key("output", "append");
+	const bool new_overwrite = config->from_command[row_of(config, overwrite)];
+	const bool new_append = config->from_command[row_of(config, append)];
+	const struct origin origin = {.kind = ORIGIN_DEFAULT};
+
+	if (!config->settings.overwrite || !config->settings.append)
+		return 0;
+	if (new_overwrite == new_append)
+		return dp_fail(err, true, -EINVAL,
+			"overwrite and append exclude each other; give one of them");
+	return set_value(config, new_overwrite ? append : overwrite, "no", &origin, err);
+}
+
+static int check_together(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	int ret = check_stdin(config, err);
+
+	if (!ret)
+		ret = check_file_mode(config, err);
+	if (ret < 0)
+		return ret;
+	if (s->quiet && s->verbose)
+		return dp_fail(
+			err, true, -EINVAL, "--quiet and -v exclude each other; give one of them");
+	if (s->tx_lcores + s->rx_lcores > DP_MAX_LCORES)
+		return dp_fail(err, true, -EINVAL,
+			"[dataplane] tx_lcores = %llu and rx_lcores = %llu: more than %d together",
+			(unsigned long long)s->tx_lcores, (unsigned long long)s->rx_lcores,
+			DP_MAX_LCORES);
+	return 0;
+}
+
+/* Refuse to print what would not read back. */
+static int check_printable(const struct config *config, struct dp_error *err) {
+	for (unsigned i = 0; i < config->nb_rows; i++) {
+		const char *text = config->text[i];
+		struct value_error shown;
+
+		if (!text || inifile_can_hold(text))
+			continue;
+		value_fail(&shown, text, strlen(text), "%s", "");
+		return dp_fail(err, true, -EINVAL,
+			"--print-config: [%s] %s = %s: an INI file cannot hold it (` ;` begins a "
+			"comment; "
+			"no control characters)",
+			config->table[i].section, config->table[i].key, shown.part);
+	}
+	return 0;
+}
+
+static int choose_seed(struct config *config, struct dp_error *err) {
+	const struct option *option = options_by_key("scan", "seed");
+	char *text;
+
+	while (!config->settings.seed)
+		if (getrandom(&config->settings.seed, sizeof(config->settings.seed), 0) < 0
+			&& errno != EINTR)
+			return dp_fail(err, false, -errno, "random seed: %s", strerror(errno));
+	if (asprintf(&text, "%llu", (unsigned long long)config->settings.seed) < 0)
+		return no_memory(err);
+	store(config, option, text);
+	return 0;
+}
+
+static int build_space(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
+	uint16_t *ports;
+	char *list = NULL;
+	struct targets_spec spec = {.targets = s->targets,
+		.targets_files = s->targets_file,
+		.exclude = s->exclude,
+		.exclude_files = s->exclude_file};
+	struct targets targets;
+	struct value_error why;
+	int ret;
+
+	if (!*s->targets && !*s->targets_file)
+		return wanted ? dp_fail(err, true, -EINVAL,
+			       "no targets: give some, as in `prtip-dp -p 80 198.18.0.0/16`, or "
+			       "-iL FILE, or [scan] targets in a --config FILE")
+			      : 0;
+	if (!*s->ports)
+		return wanted ? dp_fail(err, true, -EINVAL,
+			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
+			      : 0;
+	ports = malloc(PORTS_MAX * sizeof(*ports));
+	if (s->default_excludes)
+		spec.default_list = list = targets_default_list();
+	if (!ports || (s->default_excludes && !list)) {
+		ret = no_memory(err);
+	} else {
+		ret = targets_read_ports(s->ports, ports, &spec.nb_ports, &why);
+		spec.ports = ports;
+		if (!ret)
+			ret = targets_build(&spec, &targets, err);
+	}
+	free(ports);
+	free(list);
+	if (ret < 0)
+		return ret;
+	config->public.space = targets.space;
+	config->public.excluded_default = targets.excluded_default;
+	config->public.excluded_exclude = targets.excluded_exclude;
+	return 0;
+}
+
+static void publish_outputs(struct config *config) {
+	struct ctl_config *public = &config->public;
+
+	for (unsigned i = 0; i < config->nb_rows; i++)
+		if (config->table[i].type == &option_path && *config->text[i])
+	public->outputs[public->nb_outputs++]
+		= (struct ctl_output_spec){.format = config->table[i].key, .path = config->text[i]};
+	public->file_mode = config->settings.overwrite ? CTL_FILE_OVERWRITE
+		: config->settings.append	       ? CTL_FILE_APPEND
+						       : CTL_FILE_CREATE;
+	public->include_closed = config->settings.include_closed;
+}
+
+/* Copy the settings to the struct that the rest of the program knows. */
+static void publish(struct config *config) {
+	const struct settings *s = &config->settings;
+	struct ctl_config *public = &config->public;
+
+	public->scan_type = option_scan_types[s->scan_type];
+	public->rate_pps = s->rate.given ? s->rate.value.pps : timing_pps[s->timing];
+	public->rate_bps = s->rate.given ? s->rate.value.bps : 0;
+	public->cooldown_ns = s->cooldown_ns;
+	public->shard = s->shard.number;
+	public->shards = s->shard.of;
+	public->seed = s->seed;
+	public->dedup = (enum ctl_dedup)s->dedup;
+	public->dedup_mb = (uint32_t)s->dedup_mb;
+	public->port = s->port;
+	public->source_ip = s->source_ip;
+	public->source_port_first = s->source_ports.first;
+	public->source_port_last = s->source_ports.last;
+	public->gateway_ip = s->gateway_ip;
+	public->has_gateway_mac = s->gateway_mac.given;
+	memcpy(public->gateway_mac, s->gateway_mac.bytes, sizeof(public->gateway_mac));
+	public->tx_lcores = (unsigned)s->tx_lcores;
+	public->rx_lcores = (unsigned)s->rx_lcores;
+	public->hugepages = (enum dp_hugepages)s->hugepages;
+	public->eal = s->eal;
+	public->sim = (struct dp_sim_params){.alive = s->sim_alive,
+		.open = s->sim_open,
+		.loss = s->sim_loss,
+		.duplicate = s->sim_duplicate,
+		.rtt_us = (uint32_t)(s->sim_rtt_ns / 1000),
+		.jitter_us = (uint32_t)(s->sim_jitter_ns / 1000),
+		.seed = s->sim_seed};
+	public->status_interval_ns = s->status_interval_ns;
+	public->quiet = s->quiet;
+	public->verbose = s->verbose;
+	publish_outputs(config);
+}
+
+/* --help and --version need nothing else to be right. */
+static bool wants_text(struct config *config, const struct arguments *arguments) {
+	for (unsigned i = 0; i < arguments->nb; i++) {
+		const struct option *option = arguments->list[i].option;
+
+		if (option && option->role == OPTION_ACTION
+			&& (option->action == CTL_ACTION_HELP
+				|| option->action == CTL_ACTION_VERSION)) {
+			config->public.action = option->action;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int fill(struct config *config, const struct arguments *arguments, struct dp_error *err) {
+	int ret = set_defaults(config, err);
+
+	if (!ret)
+		ret = find_config_path(config, arguments, err);
+	if (!ret && config->config_path)
+		ret = inifile_read(config->config_path, on_entry, config, err);
+	for (unsigned i = 0; !ret && i < arguments->nb; i++)
+		ret = apply_argument(config, &arguments->list[i], err);
+	if (!ret)
+		ret = append_eal(config, arguments, err);
+	if (!ret)
+		ret = check_together(config, err);
+	if (!ret)
+		ret = choose_seed(config, err);
+	if (!ret && config->public.action == CTL_ACTION_PRINT_CONFIG)
+		ret = check_printable(config, err);
+	if (!ret)
+		ret = build_space(config, err);
+	if (!ret)
+		publish(config);
+	return ret;
+}
+
+static int create(struct config **out) {
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (!config)
+		return -ENOMEM;
+	config->table = options_all(&config->nb_rows);
+	config->text = calloc(config->nb_rows, sizeof(*config->text));
+	config->from_command = calloc(config->nb_rows, sizeof(*config->from_command));
+	config->file_line = calloc(config->nb_rows, sizeof(*config->file_line));
+	*out = config;
+	return config->text && config->from_command && config->file_line ? 0 : -ENOMEM;
+}
+
+int ctl_config_load(int argc, char **argv, struct ctl_config **out, struct dp_error *err) {
+	struct arguments arguments = {0};
+	struct config *config = NULL;
+	int ret = create(&config);
+
+	if (ret < 0)
+		no_memory(err);
+	else
+		ret = read_arguments(argc, argv, &arguments, err);
+	if (!ret && !wants_text(config, &arguments))
+		ret = fill(config, &arguments, err);
+	free_arguments(&arguments);
+	if (ret < 0) {
+		ctl_config_destroy(config ? &config->public : NULL);
+		return ret;
+	}
+	*out = &config->public;
+	return 0;
+}
+
+void ctl_config_destroy(struct ctl_config *public) {
+	struct config *config = (struct config *)public;
+
+	if (!config)
+		return;
+	for (unsigned i = 0; config->text && i < config->nb_rows; i++)
+		free(config->text[i]);
+	free(config->text);
+	free(config->from_command);
+	free(config->file_line);
+	dp_space_destroy(config->public.space);
+	free(config);
+}
+
+int ctl_config_print(const struct ctl_config *public, FILE *out) {
+	const struct config *config = (const struct config *)public;
+	const char *section = "";
+
+	for (unsigned i = 0; i < config->nb_rows; i++) {
+		const struct option *row = &config->table[i];
+		const char *text = config->text[i];
+
+		if (!row->key)
+			continue;
+		if (strcmp(section, row->section)) {
+			fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
+			section = row->section;
+		}
+		fprintf(out, "%-16s =%s%s\n", row->key, *text ? " " : "", text);
+	}
+	return ferror(out) ? -EIO : 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * --list-targets and --sim-truth.
+ *
+ * Main thread, instead of a scan. Owns an output buffer and, for the truth of one shard of several,
+ * a bitmap of bounded size.
+ */
+#include "listing.h"
+
+#include <dp/order.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	BUFFER_BYTES = 1 << 20,
+	LINE_BYTES = 64, /* more than the longest line */
+	BURST = 256,
+	WINDOW_BITS = 30, /* indices a pass, where a shard's are sorted: 128 MiB of bitmap */
+};
+
+struct lines {
+	int fd;
+	size_t length;
+	unsigned char digits[256]; /* length of each octet's text */
+	char octet[256][4]; /* "0" to "255" */
+	char bytes[BUFFER_BYTES];
+};
+
+static struct lines *open_lines(int fd) {
+	struct lines *lines = malloc(sizeof(*lines));
+
+	if (!lines)
+		return NULL;
+	lines->fd = fd;
+	lines->length = 0;
+	for (unsigned i = 0; i < 256; i++)
+		lines->digits[i] = (unsigned char)snprintf(lines->octet[i], 4, "%u", i);
+	return lines;
+}
+
+static int flush(struct lines *lines) {
+	size_t done = 0;
+
+	while (done < lines->length) {
+		ssize_t wrote = write(lines->fd, lines->bytes + done, lines->length - done);
+
+		if (wrote < 0 && errno == EINTR)
+			continue;
+		if (wrote < 0)
+			return -errno;
+		done += (size_t)wrote;
+	}
+	lines->length = 0;
+	return 0;
+}
+
+static char *put_port(char *out, unsigned port) {
+	char digits[5];
+	unsigned nb = 0;
+
+	do {
+		digits[nb++] = (char)('0' + port % 10);
+		port /= 10;
+	} while (port);
+	while (nb)
+		*out++ = digits[--nb];
+	return out;
+}
+
+/* Append `ip port tcp` and @tail, which ends in a line feed. */
+static int put_line(
+	struct lines *lines, struct dp_target target, const char *tail, size_t tail_length) {
+	char *out = lines->bytes + lines->length;
+
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		const unsigned octet = target.ip >> shift & 255;
+
+		memcpy(out, lines->octet[octet], 4);
+		out += lines->digits[octet];
+		*out++ = shift ? '.' : ' ';
+	}
+	out = put_port(out, target.port);
+	memcpy(out, " tcp", 4);
+	memcpy(out + 4, tail, tail_length);
+	lines->length = (size_t)(out + 4 + tail_length - lines->bytes);
+	return lines->length > BUFFER_BYTES - LINE_BYTES ? flush(lines) : 0;
+}
+
+static unsigned burst_of(uint64_t left) {
+	return left < BURST ? (unsigned)left : BURST;
+}
+
+static struct dp_slice slice_of(const struct ctl_config *config) {
+	const struct dp_slice whole = {0, dp_space_count(config->space)};
+
+	return dp_slice_part(whole, config->shard, config->shards);
+}
+
+int ctl_list_targets(const struct ctl_config *config, int fd) {
+	const struct dp_slice slice = slice_of(config);
+	struct lines *lines = open_lines(fd);
+	struct dp_perm perm;
+	int ret = 0;
+
+	if (!lines)
+		return -ENOMEM;
+	dp_perm_init(&perm, dp_space_count(config->space), config->seed);
+	for (uint64_t i = slice.first; !ret && i < slice.end; i += BURST) {
+		struct dp_target targets[BURST];
+		uint64_t index[BURST];
+		const unsigned n = burst_of(slice.end - i);
+
+		dp_perm_burst(&perm, i, index, n);
+		dp_space_pick(config->space, index, targets, n);
+		for (unsigned k = 0; !ret && k < n; k++)
+			ret = put_line(lines, targets[k], "\n", 1);
+	}
+	if (!ret)
+		ret = flush(lines);
+	free(lines);
+	return ret;
+}
+
+/* Write the truth about the pairs of @n indices, unless they are silent. */
+static int put_truth(
+	struct lines *lines, const struct ctl_config *config, const uint64_t *index, unsigned n) {
+	struct dp_target targets[BURST];
+	int ret = 0;
+
+	dp_space_pick(config->space, index, targets, n);
+	for (unsigned i = 0; !ret && i < n; i++) {
+		const enum dp_sim_state state
+			= dp_sim_truth(&config->sim, targets[i].ip, targets[i].port);
+
+		if (state == DP_SIM_OPEN)
+			ret = put_line(lines, targets[i], " open\n", 6);
+		else if (state == DP_SIM_CLOSED)
+			ret = put_line(lines, targets[i], " closed\n", 8);
+	}
+	return ret;
+}
+
+/* The whole space: its indices are ascending as they are. */
+static int truth_of_all(struct lines *lines, const struct ctl_config *config) {
+	const uint64_t count = dp_space_count(config->space);
+	int ret = 0;
+
+	for (uint64_t i = 0; !ret && i < count; i += BURST) {
+		uint64_t index[BURST];
+		const unsigned n = burst_of(count - i);
+
+		for (unsigned k = 0; k < n; k++)
+			index[k] = i + k;
+		ret = put_truth(lines, config, index, n);
+	}
+	return ret;
+}
+
+/* Mark the shard's indices in [first, end). */
+static void mark(const struct ctl_config *config, uint64_t first, uint64_t end, uint64_t *bits) {
+	const struct dp_slice slice = slice_of(config);
+	struct dp_perm perm;
+
+	dp_perm_init(&perm, dp_space_count(config->space), config->seed);
+	for (uint64_t i = slice.first; i < slice.end; i += BURST) {
+		uint64_t index[BURST];
+		const unsigned n = burst_of(slice.end - i);
+
+		dp_perm_burst(&perm, i, index, n);
+		for (unsigned k = 0; k < n; k++)
+			if (index[k] >= first && index[k] < end)
+				bits[(index[k] - first) / 64] |= UINT64_C(1)
+					<< (index[k] - first) % 64;
+	}
+}
+
+/* Write the truth about the marked indices, which count from @first. */
+static int truth_of_marked(struct lines *lines, const struct ctl_config *config, uint64_t first,
+	const uint64_t *bits, uint64_t words) {
+	uint64_t index[BURST];
+	unsigned n = 0;
+	int ret = 0;
+
+	for (uint64_t w = 0; !ret && w < words; w++)
+		for (uint64_t word = bits[w]; !ret && word; word &= word - 1) {
+			index[n++] = first + w * 64 + (unsigned)__builtin_ctzll(word);
+			if (n < BURST)
+				continue;
+			ret = put_truth(lines, config, index, n);
+			n = 0;
+		}
+	return ret ? ret : put_truth(lines, config, index, n);
+}
+
+/* One shard of several: its indices are scattered, so they are sorted window by window. */
+static int truth_of_shard(struct lines *lines, const struct ctl_config *config) {
+	const uint64_t count = dp_space_count(config->space), window = UINT64_C(1) << WINDOW_BITS;
+	const uint64_t words = ((count < window ? count : window) + 63) / 64;
+	uint64_t *bits = malloc(words * sizeof(*bits));
+	int ret = 0;
+
+	if (!bits)
+		return -ENOMEM;
+	for (uint64_t first = 0; !ret && first < count; first += window) {
+		memset(bits, 0, words * sizeof(*bits));
+		mark(config, first, first + window, bits);
+		ret = truth_of_marked(lines, config, first, bits, words);
+	}
+	free(bits);
+	return ret;
+}
+
+int ctl_list_sim_truth(const struct ctl_config *config, int fd) {
+	struct lines *lines = open_lines(fd);
+	int ret;
+
+	if (!lines)
+		return -ENOMEM;
+	ret = config->shards == 1 ? truth_of_all(lines, config) : truth_of_shard(lines, config);
+	if (!ret)
+		ret = flush(lines);
+	free(lines);
+	return ret;
+}

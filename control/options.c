@@ -1,0 +1,773 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of all options, the kinds of values they take, and the texts made from it.
+ *
+ * Main thread, before the scan starts. Owns nothing.
+ */
+#include "options.h"
+#include "targets.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Kinds of values ---- */
+
+static int keep(const char *text, char **canonical) {
+	*canonical = strdup(text);
+	return *canonical ? 0 : -ENOMEM;
+}
+
+static int read_text(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	const size_t length = strlen(text);
+
+	if (length < option->min)
+		return value_fail(why, text, length, "empty; %s", option->help);
+	if (option->max && length > option->max)
+		return value_fail(why, text, length, "too long; give at most %llu characters",
+			(unsigned long long)option->max);
+	return keep(text, canonical);
+}
+
+static int read_bool(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	const bool on_off = !strcmp(option->initial, "on") || !strcmp(option->initial, "off");
+	bool *value = field;
+	int ret = value_read_bool(text, value, why);
+
+	if (ret < 0)
+		return ret;
+	return keep(*value ? (on_off ? "on" : "yes") : (on_off ? "off" : "no"), canonical);
+}
+
+static int read_name(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	int ret = value_read_name(text, option->names, field, why);
+
+	return ret < 0 ? ret : keep(text, canonical);
+}
+
+static int read_count(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	uint64_t *value = field;
+	int ret = value_read_count(text, option->min, option->max, value, why);
+
+	if (ret < 0)
+		return ret;
+	snprintf(buffer, sizeof(buffer), "%llu", (unsigned long long)*value);
+	return keep(buffer, canonical);
+}
+
+static int read_auto_count(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	struct value_error number;
+	uint64_t *value = field;
+
+	if (!strcmp(text, "auto")) {
+		*value = 0;
+		return keep(text, canonical);
+	}
+	if (read_count(option, text, field, canonical, &number) < 0)
+		return value_fail(why, text, strlen(text),
+			"give auto, or a number from %llu to %llu", (unsigned long long)option->min,
+			(unsigned long long)option->max);
+	return 0;
+}
+
+static int read_fraction(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	double *value = field;
+	int ret = value_read_fraction(text, value, why);
+
+	if (ret < 0)
+		return ret;
+	value_write_fraction(*value, buffer);
+	return keep(buffer, canonical);
+}
+
+static int read_duration(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	uint64_t *ns = field;
+	int ret = value_read_duration(text, option->min, option->max, ns, why);
+
+	if (ret < 0)
+		return ret;
+	value_write_duration(*ns, buffer);
+	return keep(buffer, canonical);
+}
+
+static int read_rate(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	__typeof__(((struct settings *)0)->rate) *rate = field;
+	char buffer[VALUE_TEXT_BYTES];
+	int ret;
+
+	rate->given = *text;
+	if (!rate->given)
+		return keep(text, canonical);
+	ret = value_read_rate(text, &rate->value, why);
+	if (ret < 0)
+		return ret;
+	value_write_rate(rate->value, buffer);
+	return keep(buffer, canonical);
+}
+
+static int read_shard(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	__typeof__(((struct settings *)0)->shard) *shard = field;
+	char buffer[VALUE_TEXT_BYTES];
+	int ret = value_read_shard(text, &shard->number, &shard->of, why);
+
+	if (ret < 0)
+		return ret;
+	snprintf(buffer, sizeof(buffer), "%u/%u", shard->number, shard->of);
+	return keep(buffer, canonical);
+}
+
+/* `auto`, or the IPv4 address of one host. */
+static int read_host(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	uint32_t *ip = field;
+	int ret;
+
+	if (!strcmp(text, "auto")) {
+		*ip = 0;
+		return keep(text, canonical);
+	}
+	if (strpbrk(text, ", /") && !strchr(text, ':'))
+		return value_fail(why, text, strlen(text),
+			"a list or prefix is not in this version; give auto or one address");
+	ret = value_read_ipv4(text, strlen(text), ip, why);
+	if (ret < 0)
+		return strchr(text, ':')
+			? ret
+			: value_fail(why, text, strlen(text),
+				"not an address; give auto, or one such as 192.0.2.1");
+	if (*ip >> 24 == 0 || *ip >= 0xe0000000)
+		return value_fail(why, text, strlen(text),
+			"not the address of a host; give auto, or one such as 192.0.2.1");
+	value_write_ipv4(*ip, buffer);
+	return keep(buffer, canonical);
+}
+
+static int read_mac(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	__typeof__(((struct settings *)0)->gateway_mac) *mac = field;
+	char buffer[VALUE_TEXT_BYTES];
+	int ret;
+
+	mac->given = *text;
+	if (!mac->given)
+		return keep(text, canonical);
+	ret = value_read_mac(text, mac->bytes, why);
+	if (ret < 0)
+		return ret;
+	value_write_mac(mac->bytes, buffer);
+	return keep(buffer, canonical);
+}
+
+static int read_port_range(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	__typeof__(((struct settings *)0)->source_ports) *ports = field;
+	char buffer[VALUE_TEXT_BYTES];
+	int ret = value_read_port_range(text, &ports->first, &ports->last, why);
+
+	if (ret < 0)
+		return ret;
+	snprintf(buffer, sizeof(buffer), "%u-%u", ports->first, ports->last);
+	return keep(buffer, canonical);
+}
+
+static int read_addresses(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	return targets_check(text, canonical, why);
+}
+
+/* Names of files, split at commas: the canonical text has ", " between them. */
+static int read_files(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	char *out = malloc(2 * strlen(text) + 1);
+	size_t at = 0;
+
+	if (!out)
+		return -ENOMEM;
+	while (*text) {
+		size_t whole = strcspn(text, ","), length = whole;
+		const char *name = text;
+
+		while (length && (*name == ' ' || *name == '\t')) {
+			name++;
+			length--;
+		}
+		while (length && (name[length - 1] == ' ' || name[length - 1] == '\t'))
+			length--;
+		if (length && at) {
+			out[at++] = ',';
+			out[at++] = ' ';
+		}
+		memcpy(out + at, name, length);
+		at += length;
+		text += whole + (text[whole] == ',');
+	}
+	out[at] = '\0';
+	*canonical = out;
+	return 0;
+}
+
+/* Ports as ascending ranges. */
+static int read_ports(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	char *out = malloc(PORTS_MAX / 2 * sizeof("65535,") + 1);
+	size_t at = 0;
+	unsigned nb;
+	int ret = -ENOMEM;
+
+	if (ports && out)
+		ret = targets_read_ports(text, ports, &nb, why);
+	if (ret < 0) {
+		free(ports);
+		free(out);
+		return ret;
+	}
+	out[0] = '\0';
+	for (unsigned i = 0, last; i < nb; i = last + 1) {
+		last = i;
+		while (last + 1 < nb && ports[last + 1] == ports[last] + 1)
+			last++;
+		at += (size_t)sprintf(out + at, "%s%u", i ? "," : "", ports[i]);
+		if (last > i)
+			at += (size_t)sprintf(out + at, "-%u", ports[last]);
+	}
+	free(ports);
+	*canonical = out;
+	return 0;
+}
+
+static const struct option_type type_text = {.read = read_text, .text = true};
+const struct option_type option_path = {.read = read_text, .text = true};
+static const struct option_type type_bool = {.read = read_bool};
+static const struct option_type type_name = {.read = read_name};
+static const struct option_type type_count = {.read = read_count};
+static const struct option_type type_auto_count = {.read = read_auto_count};
+static const struct option_type type_fraction = {.read = read_fraction};
+static const struct option_type type_duration = {.read = read_duration};
+static const struct option_type type_rate = {.read = read_rate};
+static const struct option_type type_shard = {.read = read_shard};
+static const struct option_type type_host = {.read = read_host};
+static const struct option_type type_mac = {.read = read_mac};
+static const struct option_type type_port_range = {.read = read_port_range};
+static const struct option_type type_addresses
+	= {.read = read_addresses, .text = true, .list = true};
+static const struct option_type type_files = {.read = read_files, .text = true, .list = true};
+static const struct option_type type_ports = {.read = read_ports, .text = true, .list = true};
+
+/* ---- The table ---- */
+
+const char *const option_scan_types[] = {"syn", "ack", "window", "fin", "null", "xmas", "maimon",
+	"udp", "icmp", "arp", "ndp", "sctp", "discovery", NULL};
+static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
+static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
+static const char *const overflow_names[] = {"spill", "skip", "throttle", NULL};
+
+#define MS UINT64_C(1000000)
+#define SECOND (1000 * MS)
+#define HOUR (3600 * SECOND)
+#define FIELD(name) .offset = offsetof(struct settings, name)
+#define KEY(s, k) .section = s, .key = k
+/* Known to INTERFACE, brought by a later version. */
+#define LATER_FLAG(names, argument)                                                                \
+	{ .role = OPTION_SWITCH, .flags = names, .metavar = argument, .later = true }
+#define LATER_TYPE(flag, name)                                                                     \
+	{ .role = OPTION_SHORTHAND, .flags = flag, .sets = "scan.type=" name }
+#define LATER_COUNT(s, k, low, value, text)                                                        \
+	{                                                                                          \
+		KEY(s, k), .type = &type_count, .min = low, .max = UINT32_MAX, .initial = value,   \
+			   .later = true, .help = text                                             \
+	}
+#define LATER_DURATION(s, k, value, text)                                                          \
+	{                                                                                          \
+		KEY(s, k), .type = &type_duration, .max = 8760 * HOUR, .initial = value,           \
+			   .later = true, .help = text                                             \
+	}
+#define LATER_TEXT(s, k, value, text)                                                              \
+	{ KEY(s, k), .type = &type_text, .initial = value, .later = true, .help = text }
+
+/* Rows stand in the order of conf/scan.ini and, group by group, of --help. */
+static const struct option table[] = {
+	{.role = OPTION_CONFIG,
+		.group = "General",
+		.flags = "-c --config",
+		.metavar = "FILE",
+		.help = "read an INI file; what the command line says overrides it"},
+	{.role = OPTION_SET,
+		.group = "General",
+		.flags = "--set",
+		.metavar = "SECTION.KEY=VALUE",
+		.help = "set any key of the INI file"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--dry-run",
+		.action = CTL_ACTION_DRY_RUN,
+		.help = "print the plan"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--list-targets",
+		.action = CTL_ACTION_LIST_TARGETS,
+		.help = "print the probes in scan order, `ip port proto`"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--sim-truth",
+		.action = CTL_ACTION_SIM_TRUTH,
+		.help = "print what the simulated network answers, `ip port proto state`"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--print-config",
+		.action = CTL_ACTION_PRINT_CONFIG,
+		.help = "print the merged configuration as an INI file that gives the same run"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--version -V",
+		.action = CTL_ACTION_VERSION,
+		.help = "print the version"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "-h --help",
+		.action = CTL_ACTION_HELP,
+		.help = "print this text"},
+	{.role = OPTION_SWITCH,
+		.group = "General",
+		.flags = "--quiet",
+		FIELD(quiet),
+		.help = "no progress and no summary"},
+	{.role = OPTION_SWITCH,
+		.group = "General",
+		.flags = "-v",
+		FIELD(verbose),
+		.help = "let messages of DPDK and its drivers through"},
+
+	{KEY("scan", "targets"), .type = &type_addresses, .initial = "", FIELD(targets),
+		.help = "addresses, prefixes and ranges: 192.0.2.1, 192.0.2.0/24, "
+			"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 192.0.*.1"},
+	{KEY("scan", "targets_file"), .group = "Targets", .flags = "-iL", .metavar = "FILE",
+		.type = &type_files, .initial = "", FIELD(targets_file),
+		.help = "files of targets, split at commas; - is standard input; # and ; begin a "
+			"comment"},
+	{KEY("scan", "exclude"), .group = "Targets", .flags = "--exclude", .metavar = "LIST",
+		.type = &type_addresses, .initial = "", FIELD(exclude),
+		.help = "never scan these; adds to the configuration file's"},
+	{KEY("scan", "exclude_file"), .group = "Targets", .flags = "--exclude-file",
+		.metavar = "FILE", .type = &type_files, .initial = "", FIELD(exclude_file),
+		.help = "files of addresses never to scan; adds to the configuration file's"},
+	{KEY("scan", "default_excludes"), .type = &type_bool, .initial = "yes",
+		FIELD(default_excludes),
+		.help
+		= "leave out special-purpose ranges (conf/exclude.conf) that no target names: yes, "
+		  "no"},
+	{KEY("scan", "ports"), .group = "Scan", .flags = "-p --ports", .metavar = "LIST",
+		.type = &type_ports, .initial = "", FIELD(ports),
+		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22"},
+	{KEY("scan", "type"), .group = "Scan", .flags = "--scan-type", .metavar = "NAME",
+		.type = &type_name, .names = option_scan_types, .initial = "syn", FIELD(scan_type),
+		.help = "scan type: syn"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Scan",
+		.flags = "-sS",
+		.sets = "scan.type=syn",
+		.help = "the same as --scan-type syn"},
+	{KEY("scan", "timing"), .group = "Scan", .flags = "-T", .metavar = "0..5",
+		.type = &type_count, .min = 0, .max = 5, .initial = "3", FIELD(timing),
+		.help = "rate by template, where no rate is given: 0: a probe in 5 min, 1: one in "
+			"15 s, 2: 2.5/s, 3: 10k/s, 4: 100k/s, 5: 1M/s"},
+	{KEY("scan", "rate"), .group = "Scan", .flags = "--rate", .metavar = "N",
+		.type = &type_rate, .initial = "", FIELD(rate),
+		.help = "probes a second, such as 1.5M; or bits on the wire, such as 500Mbit; or "
+			"max; wins over timing"},
+	LATER_COUNT("scan", "probes", 1, "1", "transmissions of each probe"),
+	{KEY("scan", "cooldown"), .type = &type_duration, .max = 24 * HOUR, .initial = "5s",
+		FIELD(cooldown_ns),
+		.help = "wait this long for answers to the last probes, 0s to 24h"},
+	{KEY("scan", "shard"), .group = "Scan", .flags = "--shard", .metavar = "I/N",
+		.type = &type_shard, .initial = "1/1", FIELD(shard),
+		.help
+		= "this run's part of the scan, 1/N to N/N; needs the same seed in all parts"},
+	{KEY("scan", "seed"), .group = "Scan", .flags = "--seed", .metavar = "N",
+		.type = &type_count, .max = UINT64_MAX, .initial = "0", FIELD(seed),
+		.help = "order of the probes; 0: a random one, named in the summary"},
+	{KEY("scan", "dedup"), .type = &type_name, .names = dedup_names, .initial = "auto",
+		FIELD(dedup),
+		.help
+		= "how repeated answers are found: exact (a bit a pair), window (bounded), or "
+		  "auto: exact where dedup_mb allows"},
+	{KEY("scan", "dedup_mb"), .type = &type_count, .min = 1, .max = 1048576, .initial = "512",
+		FIELD(dedup_mb), .help = "memory for that in MiB, 1 to 1048576"},
+	LATER_DURATION("scan", "max_runtime", "0s", "end the scan after this long; 0s: no limit"),
+	LATER_COUNT(
+		"scan", "max_results", 0, "0", "end the scan after as many results; 0: no limit"),
+	LATER_TEXT("scan", "udp_payloads", "", "file of further UDP payloads"),
+
+	{KEY("dataplane", "port"), .type = &type_text, .min = 1, .max = DP_PORT_NAME_BYTES - 1,
+		.initial = "auto", FIELD(port),
+		.help
+		= "give auto, sim, lo, an interface, af_xdp:NAME, af_packet:NAME, a PCI address "
+		  "or a DPDK vdev"},
+	{KEY("dataplane", "source"), .type = &type_host, .initial = "auto", FIELD(source_ip),
+		.help = "IPv4 address that probes come from, or auto"},
+	{KEY("dataplane", "source_ports"), .type = &type_port_range, .initial = "32768-49151",
+		FIELD(source_ports), .help = "ports that probes come from, within 1-65535"},
+	{KEY("dataplane", "gateway"), .type = &type_host, .initial = "auto", FIELD(gateway_ip),
+		.help = "IPv4 address of the next hop, or auto"},
+	{KEY("dataplane", "gateway_mac"), .type = &type_mac, .initial = "", FIELD(gateway_mac),
+		.help
+		= "Ethernet address of the next hop, such as 02:00:5e:10:00:01; empty: by ARP"},
+	LATER_COUNT("dataplane", "vlan", 0, "0", "VLAN of all frames; 0: untagged"),
+	{KEY("dataplane", "tx_lcores"), .type = &type_auto_count, .min = 1, .max = DP_MAX_LCORES,
+		.initial = "auto", FIELD(tx_lcores), .help = "sending lcores, 1 to 32, or auto"},
+	{KEY("dataplane", "rx_lcores"), .type = &type_auto_count, .min = 1, .max = DP_MAX_LCORES,
+		.initial = "auto", FIELD(rx_lcores),
+		.help = "receiving lcores, 1 to 32 (32 with the sending ones), or auto"},
+	{KEY("dataplane", "hugepages"), .type = &type_name, .names = hugepage_names,
+		.initial = "auto", FIELD(hugepages),
+		.help = "auto: where enough of them are free; on; off"},
+	{KEY("dataplane", "eal"), .type = &type_text, .initial = "", FIELD(eal),
+		.help = "further EAL arguments, separated by blanks; those behind -- are appended"},
+
+	{KEY("banner", "enable"), .type = &type_bool, .initial = "off", .later = true,
+		.help = "stateless banner capture on open TCP ports: on, off"},
+	LATER_COUNT("banner", "max_bytes", 1, "512", "bytes kept of a banner"),
+	LATER_DURATION("banner", "wait", "10s", "how long a record waits for its banner"),
+	LATER_TEXT("banner", "payloads", "", "file of further hellos"),
+
+	{.role = OPTION_OUTPUT,
+		.group = "Output",
+		.flags = "-o",
+		.metavar = "FORMAT:PATH",
+		.help
+		= "write results as ndjson or table, or the summary as summary; - is standard "
+		  "output; replaces the file's outputs; once for each format"},
+	{KEY("output", "ndjson"), .type = &option_path, .initial = "", FIELD(output_ndjson),
+		.help
+		= "write results as NDJSON to this file; - is standard output; empty: do not"},
+	{KEY("output", "table"), .type = &option_path, .initial = "", FIELD(output_table),
+		.help = "write results as a table for people"},
+	{KEY("output", "summary"), .type = &option_path, .initial = "", FIELD(output_summary),
+		.help = "write the summary as one JSON object"},
+	LATER_TEXT("output", "csv", "", "write results as CSV"),
+	LATER_TEXT("output", "xml", "", "write results as nmap's XML"),
+	LATER_TEXT("output", "list", "", "write results as a list"),
+	LATER_TEXT("output", "grep", "", "write results as nmap's greppable lines"),
+	LATER_TEXT("output", "pcapng", "", "write responses as a capture"),
+	{KEY("output", "overwrite"), .type = &type_bool, .initial = "no", FIELD(overwrite),
+		.help = "replace output files that exist: yes, no"},
+	{KEY("output", "append"), .type = &type_bool, .initial = "no", FIELD(append),
+		.help = "append to output files that exist: yes, no"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Output",
+		.flags = "--overwrite",
+		.sets = "output.overwrite=yes",
+		.help = "replace output files that exist"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Output",
+		.flags = "--append",
+		.sets = "output.append=yes",
+		.help = "append to output files that exist"},
+	{KEY("output", "include_closed"), .type = &type_bool, .initial = "no",
+		FIELD(include_closed), .help = "write closed ports too: yes, no"},
+
+	LATER_TEXT("checkpoint", "file", "", "write checkpoints to this file"),
+	LATER_DURATION("checkpoint", "interval", "5s", "time between checkpoints"),
+
+	LATER_TEXT(
+		"plugins", "enable", "", "plugins to run, split at commas; all: every valid one"),
+	LATER_TEXT("plugins", "dir", "",
+		"folders of plugins; empty: ~/.prtip/plugins, PREFIX/share/prtip/plugins"),
+	LATER_COUNT("plugins", "lanes", 1, "1", "lanes (worker processes) a plugin"),
+	LATER_COUNT("plugins", "memory_mb", 1, "100", "memory of a lane in MiB"),
+	LATER_COUNT("plugins", "cpu_seconds", 1, "5", "processor time for one result in seconds"),
+	LATER_COUNT("plugins", "wall_seconds", 1, "60", "time for one result in seconds"),
+	LATER_COUNT("plugins", "instructions", 1, "1000000", "Lua instructions for one result"),
+	LATER_COUNT("plugins", "phase_seconds", 1, "300",
+		"time for on_load, on_pre_scan, on_post_scan, export and on_unload in seconds"),
+	LATER_COUNT("plugins", "queue", 1, "65536", "results a plugin may lag behind"),
+	{KEY("plugins", "overflow"), .type = &type_name, .names = overflow_names,
+		.initial = "spill", .later = true,
+		.help
+		= "what then: spill (to disk), skip (counted as lost), throttle (slow the scan)"},
+	LATER_TEXT("plugins", "spill_dir", "/var/tmp", "folder to spill to"),
+	LATER_COUNT("plugins", "spill_mb", 0, "1024", "room there in MiB"),
+	LATER_DURATION("plugins", "drain", "60s", "time for plugins to finish after the cooldown"),
+	LATER_TEXT("plugins", "source", "", "address that plugin sockets are bound to"),
+	LATER_TEXT("plugins", "device", "", "interface that plugin sockets are bound to"),
+
+	{KEY("sim", "alive"), .type = &type_fraction, .initial = "0.5", FIELD(sim_alive),
+		.help = "fraction of addresses that answer, 0 to 1"},
+	{KEY("sim", "open"), .type = &type_fraction, .initial = "0.1", FIELD(sim_open),
+		.help = "fraction of the live addresses' ports that are open, 0 to 1"},
+	{KEY("sim", "loss"), .type = &type_fraction, .initial = "0", FIELD(sim_loss),
+		.help = "chance that a packet is lost, each way, 0 to 1"},
+	{KEY("sim", "duplicate"), .type = &type_fraction, .initial = "0", FIELD(sim_duplicate),
+		.help = "chance that a reply comes twice, 0 to 1"},
+	{KEY("sim", "rtt"), .type = &type_duration, .max = 60 * SECOND, .initial = "20ms",
+		FIELD(sim_rtt_ns), .help = "delay of a reply, 0s to 60s"},
+	{KEY("sim", "jitter"), .type = &type_duration, .max = 60 * SECOND, .initial = "5ms",
+		FIELD(sim_jitter_ns),
+		.help = "most that the delay differs, plus or minus, 0s to 60s"},
+	{KEY("sim", "banners"), .type = &type_bool, .initial = "on", .later = true,
+		.help = "open ports send banners: on, off"},
+	{KEY("sim", "seed"), .type = &type_count, .max = UINT64_MAX, .initial = "1",
+		FIELD(sim_seed), .help = "which addresses and ports those are; any whole number"},
+
+	{KEY("status", "interval"), .type = &type_duration, .min = 100 * MS, .max = HOUR,
+		.initial = "1s", FIELD(status_interval_ns),
+		.help = "time between progress lines, 100ms to 1h"},
+	LATER_TEXT("status", "file", "", "write status records as NDJSON to this file"),
+
+	LATER_TYPE("-sA", "ack"),
+	LATER_TYPE("-sW", "window"),
+	LATER_TYPE("-sF", "fin"),
+	LATER_TYPE("-sN", "null"),
+	LATER_TYPE("-sX", "xmas"),
+	LATER_TYPE("-sM", "maimon"),
+	LATER_TYPE("-sU", "udp"),
+	LATER_TYPE("-sY", "sctp"),
+	LATER_TYPE("-sn", "discovery"),
+	LATER_FLAG("--plugin", "NAME"),
+	LATER_FLAG("--plugin-dir", "DIR"),
+	LATER_FLAG("--plugin-arg", "NAME.KEY=VALUE"),
+	LATER_FLAG("--list-plugins", NULL),
+	LATER_FLAG("--json", NULL),
+	LATER_FLAG("--install-plugin", "PATH"),
+	LATER_FLAG("--remove-plugin", "NAME"),
+	LATER_FLAG("--check-plugin", "PATH"),
+	LATER_FLAG("--new-plugin", "NAME"),
+	LATER_FLAG("--type", "TYPE"),
+	LATER_FLAG("--checkpoint", "FILE"),
+	LATER_FLAG("--resume", "FILE"),
+	LATER_FLAG("--json-status", NULL),
+};
+
+enum {
+	NB_ROWS = sizeof(table) / sizeof(table[0]),
+};
+
+/* ---- Finding rows ---- */
+
+const struct option *options_all(unsigned *nb) {
+	*nb = NB_ROWS;
+	return table;
+}
+
+const struct option *options_by_key(const char *section, const char *key) {
+	for (unsigned i = 0; i < NB_ROWS; i++)
+		if (table[i].key && !strcmp(table[i].section, section)
+			&& !strcmp(table[i].key, key))
+			return &table[i];
+	return NULL;
+}
+
+/* The next flag of a row at or behind @flags: its length, with *@flags moved to it; 0 at the end. */
+static size_t next_flag(const char **flags) {
+	if (!*flags)
+		return 0;
+	*flags += strspn(*flags, " ");
+	return strcspn(*flags, " ");
+}
+
+const struct option *options_by_flag(const char *flag, size_t length) {
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		const char *name = table[i].flags;
+
+		for (size_t size; (size = next_flag(&name)); name += size)
+			if (size == length && !memcmp(name, flag, length))
+				return &table[i];
+	}
+	return NULL;
+}
+
+bool options_has_section(const char *section) {
+	for (unsigned i = 0; i < NB_ROWS; i++)
+		if (table[i].section && !strcmp(table[i].section, section))
+			return true;
+	return false;
+}
+
+/* How far a misspelling may be off: one edit for short names, two for longer ones. */
+static unsigned tolerance(const char *name) {
+	return strlen(name) <= 4 ? 2 : 3;
+}
+
+const char *options_near_section(const char *section) {
+	unsigned best = tolerance(section);
+	const char *near = NULL;
+
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		unsigned distance
+			= table[i].section ? value_distance(section, table[i].section, best) : best;
+
+		if (distance < best) {
+			best = distance;
+			near = table[i].section;
+		}
+	}
+	return near;
+}
+
+const char *options_near_key(const char *section, const char *key) {
+	unsigned best = tolerance(key);
+	const char *near = NULL;
+
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		unsigned distance = table[i].key && !strcmp(table[i].section, section)
+			? value_distance(key, table[i].key, best)
+			: best;
+
+		if (distance < best) {
+			best = distance;
+			near = table[i].key;
+		}
+	}
+	return near;
+}
+
+const struct option *options_near_flag(const char *flag, char near[VALUE_TEXT_BYTES]) {
+	unsigned best = tolerance(flag);
+	const struct option *row = NULL;
+
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		const char *name = table[i].flags;
+
+		for (size_t size; (size = next_flag(&name)); name += size) {
+			char copy[VALUE_TEXT_BYTES];
+
+			snprintf(copy, sizeof(copy), "%.*s", (int)size, name);
+			unsigned distance = value_distance(flag, copy, best);
+			if (distance < best) {
+				best = distance;
+				row = &table[i];
+				strcpy(near, copy);
+			}
+		}
+	}
+	return row;
+}
+
+void options_list_keys(const char *section, bool later, char *out, size_t room) {
+	size_t at = 0;
+
+	*out = '\0';
+	for (unsigned i = 0; i < NB_ROWS && at < room; i++)
+		if (table[i].key && !strcmp(table[i].section, section)
+			&& (later || !table[i].later))
+			at += (size_t)snprintf(
+				out + at, room - at, "%s%s", at ? ", " : "", table[i].key);
+}
+
+/* ---- Texts made from the table ---- */
+
+int ctl_config_print_reference(FILE *out) {
+	const char *section = "";
+
+	fputs("# SPDX-License-Identifier: BSD-3-Clause\n"
+	      "#\n"
+	      "# Reference configuration of prtip-dp: every key, at its default.\n"
+	      "#\n"
+	      "# Values run to the end of the line; ` ;` begins a comment. Lists may go on in\n"
+	      "# indented lines. Durations take us, ms, s, m and h. File names are relative to\n"
+	      "# the folder that prtip-dp is started in. `prtip-dp --print-config` prints this\n"
+	      "# file as merged with the command line. Keys marked \"later version\" are known\n"
+	      "# but take only their default yet.\n",
+		out);
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		const struct option *row = &table[i];
+
+		if (!row->key)
+			continue;
+		if (strcmp(section, row->section)) {
+			section = row->section;
+			fprintf(out, "\n[%s]\n", section);
+		}
+		fprintf(out, "# %s%s\n%-16s =%s%s\n", row->help,
+			row->later ? " (later version)" : "", row->key, *row->initial ? " " : "",
+			row->initial);
+	}
+	return ferror(out) ? -EIO : 0;
+}
+
+enum {
+	HELP_WIDTH = 80,
+	HELP_INDENT = 28,
+};
+
+/* Print @text from column HELP_INDENT on, wrapped; the cursor is at @column. */
+static void wrap(FILE *out, const char *text, int column) {
+	if (column >= HELP_INDENT - 1) {
+		fputc('\n', out);
+		column = 0;
+	}
+	fprintf(out, "%*s", HELP_INDENT - column, "");
+	column = HELP_INDENT;
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+
+		if (column > HELP_INDENT && column + 1 + word >= HELP_WIDTH) {
+			fprintf(out, "\n%*s", HELP_INDENT, "");
+			column = HELP_INDENT;
+		} else if (column > HELP_INDENT) {
+			fputc(' ', out);
+			column++;
+		}
+		fprintf(out, "%.*s", word, text);
+		column += word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	fputc('\n', out);
+}
+
+static void print_flag(FILE *out, const struct option *row) {
+	const char *name = row->flags;
+	int column = 1;
+	bool first = true;
+
+	fputs(" ", out);
+	for (size_t size; (size = next_flag(&name)); name += size) {
+		column += fprintf(out, "%s %.*s", first ? "" : ",", (int)size, name);
+		first = false;
+	}
+	if (row->metavar)
+		column += fprintf(out, " %s", row->metavar);
+	wrap(out, row->help, column);
+}
+
+int ctl_config_print_help(FILE *out) {
+	static const char *const groups[]
+		= {"Targets", "Scan", "Output", "General", "Instead of scanning"};
+
+	fputs("Usage: prtip-dp --config FILE\n"
+	      "       prtip-dp [options] TARGET... [-- EAL ARGUMENTS]\n"
+	      "\n"
+	      "TARGET: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2-3.1-99 or\n"
+	      "192.0.*.1, also several split at commas. Targets on the command line (with -iL\n"
+	      "too) replace the configuration file's; exclusions add to them.\n",
+		out);
+	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
+		fprintf(out, "\n%s:\n", groups[g]);
+		for (unsigned i = 0; i < NB_ROWS; i++)
+			if (table[i].group && !strcmp(table[i].group, groups[g]))
+				print_flag(out, &table[i]);
+	}
+	fputs("\n"
+	      "Examples:\n"
+	      "  prtip-dp -p 1-65535 127.0.0.1\n"
+	      "  prtip-dp -p 22,80,443 --rate 50k -o ndjson:results.ndjson 198.18.0.0/16\n"
+	      "  prtip-dp --set dataplane.port=sim -p 80 --rate 1M 198.18.0.0/15\n",
+		out);
+	return ferror(out) ? -EIO : 0;
+}

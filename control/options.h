@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of all options. One row is one setting or one flag; INI keys, command line, help,
+ * --print-config and conf/scan.ini all follow from it.
+ */
+#ifndef CTL_OPTIONS_H
+#define CTL_OPTIONS_H
+
+#include "config.h"
+#include "value.h"
+
+/* What the rows read their values into. */
+struct settings {
+	const char *targets, *targets_file, *exclude, *exclude_file, *ports;
+	bool default_excludes;
+	unsigned scan_type, dedup, hugepages; /* places in the rows' names */
+	uint64_t timing, seed, dedup_mb;
+	struct {
+		bool given;
+		struct value_rate value;
+	} rate;
+	uint64_t cooldown_ns;
+	struct {
+		uint32_t number, of;
+	} shard;
+
+	const char *port, *eal;
+	uint32_t source_ip, gateway_ip;
+	struct {
+		uint16_t first, last;
+	} source_ports;
+	struct {
+		bool given;
+		uint8_t bytes[6];
+	} gateway_mac;
+	uint64_t tx_lcores, rx_lcores;
+
+	const char *output_ndjson, *output_table, *output_summary;
+	bool overwrite, append, include_closed;
+
+	double sim_alive, sim_open, sim_loss, sim_duplicate;
+	uint64_t sim_rtt_ns, sim_jitter_ns, sim_seed;
+
+	uint64_t status_interval_ns;
+
+	bool quiet, verbose; /* flags without a key */
+};
+
+struct option;
+
+/*
+ * A kind of value. read() takes the trimmed text and fills @field and *@canonical, the one text that
+ * stands for the value, to be freed. 0, -ENOMEM, or -EINVAL with @why filled.
+ */
+struct option_type {
+	int (*read)(const struct option *option, const char *text, void *field, char **canonical,
+		struct value_error *why);
+	bool text; /* the field is a const char * that points to the canonical text */
+	bool list; /* takes several lines; a later one on the command line may add */
+};
+
+enum option_role {
+	OPTION_VALUE, /* sets the row's key */
+	OPTION_SHORTHAND, /* sets what @sets says */
+	OPTION_ACTION, /* says what to do instead of scanning */
+	OPTION_SWITCH, /* sets a field that has no key */
+	OPTION_CONFIG, /* names the INI file */
+	OPTION_SET, /* takes SECTION.KEY=VALUE */
+	OPTION_OUTPUT, /* takes FORMAT:PATH */
+};
+
+struct option {
+	enum option_role role;
+	const char *section, *key; /* NULL: a flag only */
+	const char *group; /* heading in the help; NULL: not listed there */
+	const char *flags; /* separated by blanks; NULL: a key only */
+	const char *metavar; /* NULL: the flag takes no argument */
+	const char *help; /* one line in conf/scan.ini, wrapped in --help */
+	const char *sets; /* SECTION.KEY=VALUE, of a shorthand */
+	enum ctl_action action;
+	bool later; /* known, but refused in this version unless at its default */
+
+	const struct option_type *type;
+	uint64_t min, max;
+	const char *const *names; /* of an enumeration, NULL-terminated */
+	const char *initial; /* default, canonical */
+	size_t offset; /* of the field in struct settings */
+};
+
+/* The table; *@nb is the number of rows. */
+const struct option *options_all(unsigned *nb);
+
+const struct option *options_by_key(const char *section, const char *key);
+const struct option *options_by_flag(const char *flag, size_t length);
+
+bool options_has_section(const char *section);
+
+/* The known name nearest to a misspelt one, or NULL where none is near. */
+const char *options_near_section(const char *section);
+const char *options_near_key(const char *section, const char *key);
+const struct option *options_near_flag(const char *flag, char near[VALUE_TEXT_BYTES]);
+
+/* List the keys of a section, "a, b, c", cut to @room. */
+void options_list_keys(const char *section, bool later, char *out, size_t room);
+
+extern const struct option_type option_path; /* type of the output formats' rows */
+extern const char *const option_scan_types[];
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What to scan: address lists, files of them, the default exclusions and port lists, and the frozen
+ * target space that comes of them.
+ */
+#ifndef CTL_TARGETS_H
+#define CTL_TARGETS_H
+
+#include "value.h"
+
+#include <dp/error.h>
+#include <dp/space.h>
+
+enum {
+	PORTS_MAX = 65536,
+};
+
+/* Lists are canonical text; NULL or "": none. File lists are split at commas. */
+struct targets_spec {
+	const char *targets;
+	const char *targets_files;
+	const char *exclude;
+	const char *exclude_files;
+	const char *default_list; /* path of the default exclusions; NULL: not wanted */
+	const uint16_t *ports; /* ascending */
+	unsigned nb_ports;
+};
+
+struct targets {
+	struct dp_space *space; /* belongs to the caller */
+	uint64_t excluded_default, excluded_exclude; /* pairs */
+};
+
+/* Read what @spec names and freeze it. 0, or a negative errno with @err filled. */
+int targets_build(const struct targets_spec *spec, struct targets *targets, struct dp_error *err);
+
+/*
+ * Check a list of addresses, and hand back its entries separated by ", " in *@canonical (to be
+ * freed). 0, -ENOMEM, or -EINVAL with @err filled.
+ */
+int targets_check(const char *list, char **canonical, struct value_error *err);
+
+/*
+ * Read a port list in nmap's syntax. @ports has room for PORTS_MAX; filled ascending without
+ * repeats. 0, or -EINVAL with @err filled. An empty list is no error: *@nb is 0.
+ */
+int targets_read_ports(const char *list, uint16_t *ports, unsigned *nb, struct value_error *err);
+
+/*
+ * Where the default exclusions are: beside the program in its build tree, else where they are
+ * installed. NULL where there is no memory; to be freed.
+ */
+char *targets_default_list(void);
+
+#endif
