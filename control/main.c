@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The program: read the configuration, do what it asks for, give the exit status. The only place
+ * that prints an error, and the only one with a global: what signals count.
+ */
+#include "listing.h"
+#include "plan.h"
+#include "run.h"
+#include "version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int interrupts;
+
+static void count_interrupt(int signal) {
+	(void)signal;
+	/* The third time is for a reader of ours that has stopped: nothing else ends a write to it. */
+	if (atomic_fetch_add(&interrupts, 1) == 2)
+		_exit(RUN_INTERRUPTED);
+}
+
+static void catch_signals(void) {
+	struct sigaction action = {.sa_handler = count_interrupt};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	/* A closed pipe is an error of the write that met it. A full size limit likewise. */
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, NULL);
+	sigaction(SIGXFSZ, &action, NULL);
+}
+
+static int report(int status, const struct dp_error *err) {
+	if (status == RUN_FAILED || status == RUN_USAGE)
+		fprintf(stderr, "prtip-dp: %s\n", err->text);
+	return status;
+}
+
+/* The status of what only prints. */
+static int printed(int rc, struct dp_error *err) {
+	if (rc == 0 && fflush(stdout) == 0)
+		return RUN_COMPLETE;
+	if (rc == 0)
+		rc = -errno;
+	dp_fail(err, false, rc, "standard output: %s", strerror(-rc));
+	return RUN_FAILED;
+}
+
+static int print_version(void) {
+	return printf("prtip-dp %s\n", CTL_VERSION) < 0 ? -errno : 0;
+}
+
+static int act(const struct ctl_config *config, struct dp_error *err) {
+	switch (config->action) {
+	case CTL_ACTION_HELP:
+		return printed(ctl_config_print_help(stdout), err);
+	case CTL_ACTION_VERSION:
+		return printed(print_version(), err);
+	case CTL_ACTION_PRINT_CONFIG:
+		return printed(ctl_config_print(config, stdout), err);
+	case CTL_ACTION_LIST_TARGETS:
+		return printed(ctl_list_targets(config, STDOUT_FILENO), err);
+	case CTL_ACTION_SIM_TRUTH:
+		return printed(ctl_list_sim_truth(config, STDOUT_FILENO), err);
+	case CTL_ACTION_DRY_RUN:
+		return plan_print(config, stdout, err) == 0 ? RUN_COMPLETE
+			: err->usage			    ? RUN_USAGE
+							    : RUN_FAILED;
+	case CTL_ACTION_SCAN:
+		return run_scan(config, &interrupts, err);
+	}
+	return RUN_FAILED;
+}
+
+int main(int argc, char **argv) {
+	struct ctl_config *config;
+	struct dp_error err = {0};
+	int status;
+
+	catch_signals();
+	if (ctl_config_load(argc, argv, &config, &err))
+		return report(err.usage ? RUN_USAGE : RUN_FAILED, &err);
+	status = act(config, &err);
+	ctl_config_destroy(config);
+	return report(status, &err);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From a configuration to what a run will do.
+ */
+#ifndef CTL_PLAN_H
+#define CTL_PLAN_H
+
+#include "config.h"
+#include "dedup.h"
+
+#include <stdio.h>
+
+/* The counters of this shard. */
+struct dp_slice plan_slice(const struct ctl_config *config);
+
+/* The packet path's parameters, with a fresh cookie key. 0 or a negative errno with @err filled. */
+int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err);
+
+/* What the run de-duplicates with. 0 or a negative errno with @err filled. */
+int plan_dedup(const struct ctl_config *config, struct dedup **dedup, struct dp_error *err);
+
+/* --dry-run: plan and print, send nothing. 0 or a negative errno with @err filled. */
+int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err);
+
+/* The two or three lines that a run begins with. */
+void plan_print_start(const struct ctl_config *config, const struct dp_plan *plan, FILE *out);
+
+#endif

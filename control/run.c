@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The control core: the main thread while a scan runs. It drains the packet path's rings,
+ * de-duplicates, hands results to the writer thread and keeps the account. It owns the engine, the
+ * dedup structure and the counters of this file, and makes no blocking call until sending and
+ * cooldown are over.
+ */
+#include "dedup.h"
+#include "plan.h"
+#include "progress.h"
+#include "run.h"
+#include "version.h"
+#include "writer.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	BATCH = 256,
+	TICK_NS = 100 * 1000 * 1000,
+	YIELDS = 32, /* before an idle control core sleeps */
+	SLEEP_NS = 50 * 1000,
+	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
+};
+
+struct run {
+	const struct ctl_config *config;
+	const atomic_int *interrupts;
+	struct dp_error *err;
+	struct dp_plan plan;
+	struct dp_engine *engine;
+	struct writer *writer;
+	struct dedup *dedup;
+	struct progress progress;
+	cpu_set_t cpus; /* that the process may use */
+	struct ctl_summary summary;
+	struct dp_answer held[BATCH]; /* results that the writer had no room for yet */
+	unsigned nb_held, held_at;
+	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
+	uint64_t tick_ns;
+	unsigned idle;
+	bool failed; /* err says why */
+};
+
+static uint64_t monotonic_ns(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static double seconds(uint64_t ns) {
+	return (double)ns / 1e9;
+}
+
+static bool deliver_held(struct run *run) {
+	unsigned n = run->nb_held - run->held_at;
+
+	if (n)
+		run->held_at += writer_put(run->writer, &run->held[run->held_at], n);
+	return run->held_at == run->nb_held;
+}
+
+static void count_state(struct ctl_summary *summary, enum dp_state state) {
+	switch (state) {
+	case DP_STATE_OPEN:
+		summary->open++;
+		break;
+	case DP_STATE_CLOSED:
+		summary->closed++;
+		break;
+	default:
+		summary->filtered++;
+		break;
+	}
+}
+
+/* Take one batch of answers as far as the results have somewhere to go. True where there was one. */
+static bool take_answers(struct run *run) {
+	struct dp_answer answer[BATCH];
+	unsigned n;
+
+	/* While the writer is behind, answers wait in the rings, and full rings slow the sending. */
+	if (!deliver_held(run))
+		return false;
+	n = dp_engine_collect(run->engine, answer, BATCH);
+	run->nb_held = run->held_at = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (!dedup_first(run->dedup, answer[i].ip, answer[i].port)) {
+			run->summary.duplicates++;
+			continue;
+		}
+		run->summary.unique++;
+		count_state(&run->summary, (enum dp_state)answer[i].state);
+		if (answer[i].state == DP_STATE_CLOSED && !run->config->include_closed)
+			run->summary.hidden++;
+		else
+			run->held[run->nb_held++] = answer[i];
+	}
+	deliver_held(run);
+	return n > 0;
+}
+
+static const char *phase_name(const struct run *run, enum dp_phase phase) {
+	if (phase == DP_PHASE_RESOLVING)
+		return "resolving";
+	return run->sent_ns ? "cooldown" : "scanning";
+}
+
+static double remaining_s(const struct run *run, uint64_t now_ns) {
+	const struct ctl_summary *s = &run->summary;
+	uint64_t done = s->stats.probes_sent + s->stats.probes_unresolved;
+	uint64_t left = s->targets > done ? s->targets - done : 0;
+	double pps = dp_engine_plan(run->engine)->rate_pps;
+
+	if (run->sent_ns)
+		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
+	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
+		pps = (double)done / seconds(now_ns - run->sending_ns);
+	return pps > 0 ? (double)left / pps + seconds(run->config->cooldown_ns) : -1;
+}
+
+static void update_summary(struct run *run, uint64_t now_ns) {
+	struct ctl_summary *s = &run->summary;
+
+	dp_engine_stats(run->engine, &s->stats);
+	s->results = writer_written(run->writer);
+	s->elapsed_s = seconds(now_ns - run->started_ns);
+	/* N probes have N - 1 gaps between them. */
+	if (s->stats.sending_ns && s->stats.probes_sent > 1)
+		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
+}
+
+/* What is due ten times a second. */
+static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
+	if (now_ns - run->tick_ns < TICK_NS)
+		return;
+	run->tick_ns = now_ns;
+	dp_engine_tick(run->engine);
+	update_summary(run, now_ns);
+	if (!run->config->quiet)
+		progress_show(&run->progress, &run->summary, phase_name(run, phase),
+			remaining_s(run, now_ns), now_ns, false);
+}
+
+/* Nothing to do: give way, then sleep, so that those on the same CPU can work. */
+static void rest(struct run *run) {
+	const struct timespec nap = {.tv_nsec = SLEEP_NS};
+
+	if (++run->idle < YIELDS)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
+}
+
+/* True where no answer can be missing: every pair of this shard has answered. */
+static bool all_answered(const struct run *run) {
+	return dedup_is_exact(run->dedup) && run->summary.unique == run->summary.targets;
+}
+
+static bool cooled_down(const struct run *run, uint64_t now_ns) {
+	if (!run->sent_ns)
+		return false;
+	if (run->summary.stats.probes_sent == 0)
+		return true;
+	return now_ns - run->sent_ns >= run->config->cooldown_ns || all_answered(run)
+		|| atomic_load(run->interrupts) > 1;
+}
+
+static void watch_phase(struct run *run, enum dp_phase phase, uint64_t now_ns) {
+	if (phase == DP_PHASE_SENDING && !run->sending_ns)
+		run->sending_ns = now_ns;
+	if (phase == DP_PHASE_SENT && !run->sent_ns) {
+		run->sent_ns = now_ns;
+		if (!run->sending_ns)
+			run->sending_ns = now_ns;
+		update_summary(run, now_ns);
+	}
+}
+
+static void say_stopping(struct run *run) {
+	if (run->config->quiet)
+		return;
+	progress_clear(&run->progress);
+	fprintf(stderr,
+		"stopping: no more probes; late answers have %.3g s; once more to stop at once\n",
+		(double)run->config->cooldown_ns / 1e9);
+}
+
+/* Until everything is sent and cooled down, or something failed. */
+static void control_loop(struct run *run) {
+	for (;;) {
+		uint64_t now_ns = monotonic_ns();
+		enum dp_phase phase = dp_engine_phase(run->engine);
+		const char *failure = writer_failure(run->writer);
+
+		watch_phase(run, phase, now_ns);
+		if (phase == DP_PHASE_FAILED) {
+			dp_fail(run->err, false, -EIO, "%s", dp_engine_failure(run->engine));
+			run->failed = true;
+		} else if (failure) {
+			dp_fail(run->err, false, -EIO, "%s", failure);
+			run->failed = true;
+		}
+		if (run->failed || cooled_down(run, now_ns))
+			return;
+		if (atomic_load(run->interrupts) > 0 && !run->summary.interrupted) {
+			run->summary.interrupted = true;
+			dp_engine_stop_sending(run->engine);
+			say_stopping(run);
+		}
+		tick(run, now_ns, phase);
+		if (take_answers(run))
+			run->idle = 0;
+		else
+			rest(run);
+	}
+}
+
+/* After the lcores have stopped: what is still in the rings, then what the writer has to take. */
+static void drain(struct run *run) {
+	uint64_t limit_ns = monotonic_ns() + DRAIN_LIMIT_NS;
+
+	while (take_answers(run) || !deliver_held(run)) {
+		if (deliver_held(run))
+			continue;
+		if (writer_failure(run->writer) && monotonic_ns() > limit_ns)
+			break;
+		rest(run);
+	}
+}
+
+static void begin_summary(struct run *run) {
+	const struct ctl_config *config = run->config;
+	struct dp_slice slice = plan_slice(config);
+
+	run->summary = (struct ctl_summary){
+		.version = CTL_VERSION,
+		.scan_type = config->scan_type,
+		.seed = config->seed,
+		.targets = slice.end - slice.first,
+		.shard = config->shard,
+		.shards = config->shards,
+		.excluded_default = config->excluded_default,
+		.excluded_exclude = config->excluded_exclude,
+		.dedup_exact = dedup_is_exact(run->dedup),
+		.dedup_capacity = dedup_capacity(run->dedup),
+	};
+}
+
+/* Every pair that answered is hidden, written or lost. */
+static void account_results(struct run *run) {
+	struct ctl_summary *s = &run->summary;
+
+	s->results = writer_written(run->writer);
+	s->lost_results = s->unique - s->hidden - s->results;
+}
+
+static void end_summary(struct run *run) {
+	struct ctl_summary *s = &run->summary;
+
+	update_summary(run, monotonic_ns());
+	account_results(run);
+	s->dedup_evicted = dedup_evicted(run->dedup);
+	s->complete = !run->failed && !s->interrupted;
+}
+
+/* Colours on a terminal, unless NO_COLOR is set to something (no-color.org). */
+static bool color_on(int fd) {
+	const char *no_color = getenv("NO_COLOR");
+
+	return isatty(fd) && (!no_color || !no_color[0]);
+}
+
+static int exit_status(const struct run *run) {
+	if (run->failed)
+		return run->err->usage ? RUN_USAGE : RUN_FAILED;
+	if (run->summary.interrupted)
+		return RUN_INTERRUPTED;
+	return ctl_summary_lost(&run->summary) ? RUN_LOSSES : RUN_COMPLETE;
+}
+
+/* The run's end: lcores, rings, writer, outputs, account. */
+static void finish(struct run *run) {
+	struct dp_error err;
+
+	dp_engine_stop(run->engine);
+	drain(run);
+	if (!run->config->quiet)
+		progress_clear(&run->progress);
+	if (writer_drain(run->writer, &err) && !run->failed) {
+		*run->err = err;
+		run->failed = true;
+	}
+	end_summary(run);
+	if (writer_finish(run->writer, &run->summary, &err) && !run->failed) {
+		*run->err = err;
+		run->failed = true;
+		run->summary.complete = false;
+	}
+	/* An output that failed at its end has fewer than it took. */
+	account_results(run);
+	if (!run->config->quiet)
+		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
+}
+
+static int open_writer(struct run *run) {
+	const struct ctl_config *config = run->config;
+	const bool terminal = isatty(STDOUT_FILENO);
+	const struct ctl_output_spec standard = {terminal ? "table" : "ndjson", "-"};
+	const struct writer_params params = {
+		.outputs = config->nb_outputs ? config->outputs : &standard,
+		.nb_outputs = config->nb_outputs ? config->nb_outputs : 1,
+		.file_mode = config->file_mode,
+		.color = color_on(STDOUT_FILENO),
+	};
+
+	return writer_create(&params, &run->writer, run->err);
+}
+
+/*
+ * Threads inherit the CPUs of the one that starts them; the writer gets those of the process but for
+ * the packet lcores'.
+ */
+static int start_writer(struct run *run) {
+	const struct dp_plan *plan = dp_engine_plan(run->engine);
+	cpu_set_t main_cpus, cpus = run->cpus;
+	int rc;
+
+	for (unsigned i = 0; i < plan->nb_workers; i++)
+		CPU_CLR(plan->worker_cpu[i], &cpus);
+	sched_getaffinity(0, sizeof(main_cpus), &main_cpus);
+	if (CPU_COUNT(&cpus))
+		sched_setaffinity(0, sizeof(cpus), &cpus);
+	rc = writer_start(run->writer, run->err);
+	sched_setaffinity(0, sizeof(main_cpus), &main_cpus);
+	return rc;
+}
+
+int run_scan(const struct ctl_config *config, const atomic_int *interrupts, struct dp_error *err) {
+	struct run *run = calloc(1, sizeof(*run));
+	struct dp_params params;
+	int status = RUN_FAILED;
+
+	if (!run) {
+		dp_fail(err, false, -ENOMEM, "out of memory");
+		return RUN_FAILED;
+	}
+	run->config = config;
+	run->interrupts = interrupts;
+	run->err = err;
+	run->failed = true; /* until it can start */
+	if (plan_params(config, &params, err) || dp_plan_make(&params, &run->plan, err))
+		goto free_run;
+	if (plan_dedup(config, &run->dedup, err))
+		goto free_run;
+	sched_getaffinity(0, sizeof(run->cpus), &run->cpus); /* before EAL pins this thread */
+	if (dp_engine_create(&params, &run->plan, &run->engine, err))
+		goto destroy_dedup;
+	/* After the port, so that one that cannot start costs no file its content. */
+	if (open_writer(run))
+		goto destroy_engine;
+	if (start_writer(run))
+		goto destroy_writer;
+	begin_summary(run);
+	if (!config->quiet)
+		plan_print_start(config, dp_engine_plan(run->engine), stderr);
+	progress_init(&run->progress, STDERR_FILENO, config->status_interval_ns);
+	run->started_ns = monotonic_ns();
+	if (dp_engine_start(run->engine, err))
+		goto destroy_writer;
+	run->failed = false;
+	control_loop(run);
+	finish(run);
+
+destroy_writer:
+	writer_destroy(run->writer);
+destroy_engine:
+	dp_engine_destroy(run->engine);
+destroy_dedup:
+	dedup_destroy(run->dedup);
+free_run:
+	status = exit_status(run);
+	free(run);
+	return status;
+}
