@@ -1,0 +1,321 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bad command lines, INI files and address lists: each is exit 2, one line on standard error that
+names what is wrong, and nothing on standard output. Prints TAP.
+
+    tests/cli/bad-inputs.py [PROGRAM]
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PROGRAM = os.path.abspath(
+    sys.argv[1]
+    if len(sys.argv) > 1
+    else os.environ.get("PRTIP_DP", os.path.join(TOP, "build", "prtip-dp"))
+)
+
+GOOD = ["--set", "dataplane.port=sim", "-p", "80", "198.18.0.1"]
+BASE = b"[scan]\ntargets = 198.18.0.1\nports = 80\n[dataplane]\nport = sim\n"
+
+# Command lines: arguments, fragments that the error must hold.
+FLAGS = [
+    ([], ["no targets", "-iL"]),
+    (["198.18.0.1"], ["no ports", "-p"]),
+    (["-p", "80"], ["no targets"]),
+    (GOOD + ["--rate", "12q"], ["--rate 12q: not a rate", "1.5M", "500Mbit", "max"]),
+    (GOOD + ["--rate="], ["--rate: its value is empty"]),
+    (GOOD + [""], ["empty target"]),
+    (GOOD + ["--exclude", ""], ["--exclude: its value is empty"]),
+    (GOOD + ["--rate", "0"], ["--rate 0", "out of range"]),
+    (GOOD + ["--rate", "-5"], ["--rate -5"]),
+    (GOOD + ["--rate", "1e6"], ["--rate 1e6"]),
+    (GOOD + ["--rate", "inf"], ["--rate inf"]),
+    (GOOD + ["--rate", "99G"], ["--rate 99G", "out of range"]),
+    (GOOD + ["--rate"], ["--rate: needs a value"]),
+    (GOOD + ["--rate", "10Tbit"], ["--rate 10Tbit"]),
+    (GOOD + ["-T", "6"], ["-T 6", "0 to 5"]),
+    (GOOD + ["-T9"], ["-T 9", "0 to 5"]),
+    (GOOD + ["-Tx"], ["-T x"]),
+    (GOOD + ["--shard", "0/4"], ["--shard 0/4", "1/4 to 4/4"]),
+    (GOOD + ["--shard", "5/4"], ["--shard 5/4"]),
+    (GOOD + ["--shard", "4"], ["--shard 4", "I/N"]),
+    (GOOD + ["--shard", "1/0"], ["--shard 1/0"]),
+    (GOOD + ["--shard", "a/b"], ["--shard a/b"]),
+    (GOOD + ["--seed", "-1"], ["--seed -1"]),
+    (GOOD + ["--seed", "18446744073709551616"], ["--seed", "18446744073709551615"]),
+    (GOOD + ["--seed", "0x10"], ["--seed 0x10"]),
+    (GOOD + ["--shrad", "1/2"], ["--shrad: no such option", "--shard"]),
+    (GOOD + ["--rat", "5"], ["--rat: no such option", "--rate"]),
+    (GOOD + ["--bogus-option-name"], ["--bogus-option-name", "--help"]),
+    (GOOD + ["-Z"], ["-Z: no such option"]),
+    (GOOD + ["-sT"], ["-sT: no such option", "-sS"]),
+    (GOOD + ["-"], ["-iL -"]),
+    (GOOD + ["--quiet=1"], ["--quiet: takes no value"]),
+    (GOOD + ["--quiet", "-v"], ["--quiet", "-v", "exclude each other"]),
+    (GOOD + ["--overwrite", "--append"], ["overwrite", "append"]),
+    (GOOD + ["--dry-run", "--list-targets"], ["--list-targets", "--dry-run"]),
+    (GOOD + ["-o", "ndjson"], ["-o ndjson", "FORMAT:PATH"]),
+    (GOOD + ["-o", "ndjson:"], ["-o ndjson:", "FORMAT:PATH"]),
+    (GOOD + ["-o", ":x"], ["-o :x", "FORMAT:PATH"]),
+    (GOOD + ["-o", "json:x"], ["-o json:x", "no such format", "ndjson"]),
+    (GOOD + ["-o", "overwrite:yes"], ["no such format"]),
+    (GOOD + ["-o", "csv:x"], ["csv", "not in this version"]),
+    (GOOD + ["-o", "xml:x"], ["xml", "not in this version"]),
+    (GOOD + ["-o", "list:x"], ["list", "not in this version"]),
+    (GOOD + ["-o", "grep:x"], ["grep", "not in this version"]),
+    (GOOD + ["-o", "pcapng:x"], ["pcapng", "not in this version"]),
+    (GOOD + ["-o", "ndjson:a", "-o", "ndjson:b"], ["-o ndjson:b", "goes to a"]),
+    (GOOD + ["--set", "scan.rate"], ["--set scan.rate", "SECTION.KEY=VALUE"]),
+    (GOOD + ["--set", "rate=5"], ["--set rate=5", "SECTION.KEY=VALUE"]),
+    (GOOD + ["--set", "scan.rte=5"], ["[scan] rte", "rate"]),
+    (GOOD + ["--set", "scna.rate=5"], ["[scna]", "[scan]"]),
+    (GOOD + ["--set", "sim.rate=5"], ["[sim] rate", "[scan]"]),
+    (GOOD + ["--set", "scan.rate=12q"], ["--set scan.rate=12q", "not a rate"]),
+    (GOOD + ["--set", "scan.cooldown=5d"], ["scan.cooldown=5d", "not a duration"]),
+    (GOOD + ["--set", "scan.cooldown=25h"], ["scan.cooldown=25h", "24h"]),
+    (GOOD + ["--set", "scan.dedup=maybe"], ["scan.dedup=maybe", "auto, exact or window"]),
+    (GOOD + ["--set", "scan.dedup_mb=0"], ["scan.dedup_mb=0"]),
+    (GOOD + ["--set", "scan.default_excludes=perhaps"], ["perhaps", "yes"]),
+    (GOOD + ["--set", "scan.probes=2"], ["probes=2", "not in this version"]),
+    (GOOD + ["--set", "scan.max_runtime=5s"], ["max_runtime=5s", "not in this version"]),
+    (GOOD + ["--set", "scan.max_results=5"], ["max_results=5", "not in this version"]),
+    (GOOD + ["--set", "scan.udp_payloads=x"], ["udp_payloads=x", "not in this version"]),
+    (GOOD + ["--set", "dataplane.port="], ["dataplane.port=", "empty"]),
+    (GOOD + ["--set", "dataplane.port0=eth0"], ["port0", "not in this version"]),
+    (GOOD + ["--set", "dataplane.source=1.2.3"], ["dataplane.source=1.2.3"]),
+    (GOOD + ["--set", "dataplane.source=10.0.0.0/24"], ["10.0.0.0/24", "not in this version"]),
+    (GOOD + ["--set", "dataplane.source=10.0.0.1,10.0.0.2"], ["not in this version"]),
+    (GOOD + ["--set", "dataplane.source=fe80::1"], ["fe80::1", "not in this version"]),
+    (GOOD + ["--set", "dataplane.source=224.0.0.1"], ["224.0.0.1", "host"]),
+    (GOOD + ["--set", "dataplane.source_ports=9-8"], ["9-8", "reversed"]),
+    (GOOD + ["--set", "dataplane.source_ports=0-8"], ["0-8", "1 to 65535"]),
+    (GOOD + ["--set", "dataplane.gateway=router"], ["router"]),
+    (GOOD + ["--set", "dataplane.gateway_mac=01:00:5e:00:00:01"], ["01:00:5e:00:00:01"]),
+    (GOOD + ["--set", "dataplane.gateway_mac=02:00"], ["02:00", "02:00:5e:10:00:01"]),
+    (GOOD + ["--set", "dataplane.vlan=5"], ["vlan=5", "not in this version"]),
+    (GOOD + ["--set", "dataplane.tx_lcores=0"], ["tx_lcores=0", "auto"]),
+    (GOOD + ["--set", "dataplane.tx_lcores=33"], ["tx_lcores=33", "32"]),
+    (GOOD + ["--set", "dataplane.tx_lcores=20", "--set", "dataplane.rx_lcores=20"], ["32"]),
+    (GOOD + ["--set", "dataplane.hugepages=yes"], ["hugepages=yes", "auto, on or off"]),
+    (GOOD + ["--set", "banner.enable=on"], ["banner.enable=on", "not in this version"]),
+    (GOOD + ["--set", "checkpoint.file=x"], ["checkpoint.file=x", "not in this version"]),
+    (GOOD + ["--set", "plugins.enable=all"], ["plugins.enable=all", "not in this version"]),
+    (GOOD + ["--set", "plugins.lanes=2"], ["plugins.lanes=2", "not in this version"]),
+    (GOOD + ["--set", "plugin:x.y=2"], ["[plugin:x]", "not in this version"]),
+    (GOOD + ["--set", "sim.alive=1.5"], ["sim.alive=1.5", "0 to 1"]),
+    (GOOD + ["--set", "sim.alive=nan"], ["sim.alive=nan"]),
+    (GOOD + ["--set", "sim.open=-0.5"], ["sim.open=-0.5"]),
+    (GOOD + ["--set", "sim.rtt=2h"], ["sim.rtt=2h", "60s"]),
+    (GOOD + ["--set", "sim.banners=off"], ["sim.banners=off", "not in this version"]),
+    (GOOD + ["--set", "status.interval=1ms"], ["status.interval=1ms", "100ms"]),
+    (GOOD + ["--set", "status.file=x"], ["status.file=x", "not in this version"]),
+    (GOOD + ["-sA"], ["-sA", "not in this version"]),
+    (GOOD + ["-sU"], ["-sU", "not in this version"]),
+    (GOOD + ["-sn"], ["-sn", "not in this version"]),
+    (GOOD + ["--scan-type", "ack"], ["--scan-type ack", "not in this version"]),
+    (GOOD + ["--scan-type", "sny"], ["--scan-type sny", "syn"]),
+    (GOOD + ["--plugin", "http-enum"], ["--plugin is not in this version"]),
+    (GOOD + ["--list-plugins"], ["--list-plugins is not in this version"]),
+    (GOOD + ["--resume", "x"], ["--resume is not in this version"]),
+    (GOOD + ["--checkpoint=x"], ["--checkpoint is not in this version"]),
+    (GOOD + ["--json-status"], ["--json-status is not in this version"]),
+    (GOOD + ["-c", "/nonexistent.ini"], ["/nonexistent.ini"]),
+    (GOOD + ["-c", "/"], ["/: "]),
+    (GOOD + ["-c"], ["-c: needs a value"]),
+    (GOOD + ["-c", "/dev/null", "-c", "/dev/null"], ["-c /dev/null", "one file"]),
+    (GOOD + ["--", "--vdev", "a b"], ["EAL argument 2"]),
+    # Targets
+    (["-p80", "300.1.2.3"], ["target 300.1.2.3", "300 is above 255"]),
+    (["-p80", "1.2.3"], ["target 1.2.3"]),
+    (["-p80", "1.2.3.4.5"], ["target 1.2.3.4.5"]),
+    (["-p80", "010.1.2.3"], ["010.1.2.3", "leading zero"]),
+    (["-p80", "0x7f.0.0.1"], ["0x7f.0.0.1", "hexadecimal"]),
+    (["-p80", "198.18.0.0/33"], ["/33", "/0 to /32"]),
+    (["-p80", "198.18.0.0/"], ["198.18.0.0/", "/0 to /32"]),
+    (["-p80", "198.18.0.0/08"], ["/08", "/0 to /32"]),
+    (["-p80", "198.18.0.0/255.255.0.0"], ["/0 to /32"]),
+    (["-p80", "198.18.0-3.0/24"], ["198.18.0-3.0/24", "one address"]),
+    (["-p80", "198.18.0.9-198.18.0.1"], ["reversed"]),
+    (["-p80", "198.18.9-1.1"], ["reversed"]),
+    (["-p80", "198.18.0.1-"], ["198.18.0.1-"]),
+    (["-p80", "198.18.0.1-198.18.0"], ["198.18.0.1-198.18.0"]),
+    (["-p80", "2001:db8::1"], ["2001:db8::1", "IPv6 is not in this version"]),
+    (["-p80", "2001:db8::/64"], ["IPv6 is not in this version"]),
+    (["-p80", "example.org"], ["example.org", "host names are not in this version"]),
+    (["-p80", "localhost"], ["localhost", "host names"]),
+    (["-p80", "1-255.*.1-254.1"], ["separate ranges"]),
+    (["-p80", "198.18.0.1\nfoo"], ["foo"]),
+    (["-p80", "\x1b[31m"], ["\\x1b[31m"]),
+    (["-p80", "x" * 5000], ["xxx..."]),
+    (["-p80", "224.0.0.1"], ["no targets left", "multicast"]),
+    (["-p80", "255.255.255.255"], ["no targets left"]),
+    (["-p80", "0.1.2.3"], ["no targets left"]),
+    (["-p80", "198.18.0.0/24", "--exclude", "198.18.0.0/16"], ["256", "exclude"]),
+    (["-p80", "--exclude", "foo/8", "198.18.0.1"], ["--exclude foo/8"]),
+    (["-p80", ","], ["no targets"]),
+    (["-p80", "-iL", "/nonexistent"], ["target file /nonexistent"]),
+    (["-p80", "-iL", "/"], ["/: "]),
+    (["-p80", "-iL", "/dev/null"], ["no targets", "/dev/null"]),
+    (["-p80", "-iL", "/dev/zero"], ["/dev/zero:1: \\x00"]),
+    (["-p80", "-iL", "-", "--exclude-file", "-"], ["standard input", "once"]),
+    (["-p80", "-iL", "-", "--print-config"], ["--print-config", "standard input"]),
+    (["-p80", "198.18.0.1", "--exclude-file", "/nonexistent"], ["exclude file /nonexistent"]),
+    (GOOD + ["-o", "ndjson:a ;b", "--print-config"], ["[output] ndjson", "cannot hold"]),
+    # Ports
+    (["198.18.0.1", "-p", "65536"], ["-p 65536", "65535"]),
+    (["198.18.0.1", "-p", "80-70"], ["-p 80-70", "reversed"]),
+    (["198.18.0.1", "-p", "80,,443"], ["-p 80,,443", "empty"]),
+    (["198.18.0.1", "-p", "80,"], ["-p 80,", "empty"]),
+    (["198.18.0.1", "-p", "T:"], ["-p T:", "empty"]),
+    (["198.18.0.1", "-p", "http"], ["-p http", "service names"]),
+    (["198.18.0.1", "-p", "U:53"], ["-p U:53", "syn sends TCP only"]),
+    (["198.18.0.1", "-p", "80,S:132"], ["-p S:132", "syn sends TCP only"]),
+    (["198.18.0.1", "-p", "X:1"], ["-p X:1", "protocol"]),
+    (["198.18.0.1", "-p", "1-2-3"], ["-p 1-2-3"]),
+    (["198.18.0.1", "-p", "+80"], ["-p +80"]),
+    (["198.18.0.1", "-p", "99999999999999999999"], ["out of range"]),
+    (["198.18.0.1", "-p", ""], ["-p: its value is empty"]),
+]
+
+# INI files: text, fragments; `FILE` stands for the file's name.
+FILES = [
+    (BASE + b"[scan]\nrate = 12q\n", ["FILE:7: [scan] rate = 12q: not a rate"]),
+    (b"[scan]\nrte = 5\n", ["FILE:2: [scan] rte: no such key", "rate"]),
+    (b"[scna]\n", ["FILE:1: [scna]: no such section", "[scan]"]),
+    (b"[nonsense]\n", ["FILE:1: [nonsense]", "status"]),
+    (b"[plugin:http-enum]\npaths = /\n", ["FILE:1: [plugin:http-enum]", "not in this version"]),
+    (b"[sim]\ntargets = 1.2.3.4\n", ["FILE:2: [sim] targets", "[scan]"]),
+    (b"rate = 5\n", ["FILE:1: rate", "section"]),
+    (b"[scan]\nrate = 5\nports = 80\nrate = 6\n", ["FILE:4: [scan] rate: given twice", "line 2"]),
+    (b"[scan]\nrate = 5\n[sim]\n[scan]\nrate = 5\n", ["FILE:5: [scan] rate: given twice"]),
+    (b"[scan]\nrate\n", ["FILE:2: no `=`"]),
+    (b"[scan\nrate = 5\n", ["FILE:1: section without `]`"]),
+    (b"[scan] rate = 5\n", ["FILE:1: text behind `]`"]),
+    (b"[]\n", ["FILE:1: section name"]),
+    (b"[scan]\n= 5\n", ["FILE:2: no key"]),
+    (b"[scan]\nrate = 5\0\n", ["FILE:2: a NUL byte"]),
+    (b"[scan]\nrate = \x1b[31m\n", ["FILE:2: control character 0x1b"]),
+    ("[scan]\nrate = 5\n".encode("utf-16"), ["FILE:1: a NUL byte"]),
+    (b"\x7fELF\x02\x01\x01\0", ["FILE:1: control character"]),
+    (b"[scan]\nrate = 5\n  ports = 80\n", ["FILE:2: [scan] rate", "first column"]),
+    (b"[scan]\ntargets = 198.18.0.1\n  ports = 80\n", ["FILE:2: [scan] targets", "first column"]),
+    (b"[scan]\ntargets = 198.18.0.1,\n  198.18.0.256\n", ["FILE:2: [scan] targets = 198.18.0.256"]),
+    (b"[scan]\ntargets = " + b"198.18.0.1, " * 1000 + b"1.2.3\n", ["[scan] targets = 1.2.3: not an"]),
+    (b"[scan]\n# " + b"x" * 1000 + b"\n\nbogus = 1\n", ["FILE:4: [scan] bogus"]),
+    (b"[scan]\nports = " + b"80," * 1000 + b"0x50\n", ["FILE:2: [scan] ports = 0x50"]),
+    (b"[scan]\n" + b"k" * 300 + b" = 5\n", ["FILE:2: no `=`"]),
+    (b"[scan]\n" + b"k" * 100 + b" = 5\n", ["FILE:2: key too long"]),
+    (b"[" + b"s" * 100 + b"]\n", ["FILE:1: section name"]),
+    (b"[scan]\nports = http\n", ["FILE:2: [scan] ports = http", "service names"]),
+    (b"[scan]\ntype = ack\n", ["FILE:2: [scan] type = ack", "not in this version"]),
+    (b"[scan]\ntype = connect\n", ["FILE:2: [scan] type = connect", "syn"]),
+    (b"[scan]\ntiming = 7\n", ["FILE:2: [scan] timing = 7", "0 to 5"]),
+    (b"[scan]\ntiming =\n", ["FILE:2: [scan] timing = "]),
+    (b"[scan]\nprobes = 2\n", ["FILE:2: [scan] probes = 2", "not in this version"]),
+    (b"[scan]\nprobes = two\n", ["FILE:2: [scan] probes = two", "not a number"]),
+    (b"[scan]\ncooldown = soon\n", ["FILE:2: [scan] cooldown = soon"]),
+    (b"[scan]\nshard = 3/2\n", ["FILE:2: [scan] shard = 3/2"]),
+    (b"[scan]\nseed = random\n", ["FILE:2: [scan] seed = random"]),
+    (b"[scan]\ntargets = ::/0\n", ["FILE:2: [scan] targets = ::/0", "IPv6"]),
+    (b"[scan]\nexclude = all\n", ["FILE:2: [scan] exclude = all"]),
+    (b"[dataplane]\nport3 = eth0\n", ["FILE:2: [dataplane] port3", "not in this version"]),
+    (b"[dataplane]\nport = " + b"x" * 600 + b"\n", ["FILE:2: [dataplane] port = xxx", "too long"]),
+    (b"[dataplane]\nprot = sim\n", ["FILE:2: [dataplane] prot", "port"]),
+    (b"[output]\ncsv = x\n", ["FILE:2: [output] csv = x", "not in this version"]),
+    (b"[output]\nmy-plugin = x\n", ["FILE:2: [output] my-plugin", "ndjson"]),
+    (BASE + b"[output]\noverwrite = yes\nappend = yes\n", ["overwrite", "append"]),
+    (b"[output]\ninclude_closed = sometimes\n", ["FILE:2: [output] include_closed = sometimes"]),
+    (b"[plugins]\noverflow = explode\n", ["FILE:2: [plugins] overflow = explode"]),
+    (b"[plugins]\ndrain = 61s\n", ["FILE:2: [plugins] drain = 61s", "not in this version"]),
+    (b"[sim]\nloss = 2\n", ["FILE:2: [sim] loss = 2", "0 to 1"]),
+    (b"[status]\nfile = x\n", ["FILE:2: [status] file = x", "not in this version"]),
+    (b"[scan]\r\nrate = 12q\r\n", ["FILE:2: [scan] rate = 12q: not"]),
+    (b"\xef\xbb\xbf[scan]\nrate = 12q\n", ["FILE:2: [scan] rate = 12q: not"]),
+    (b"[scan]\nports = 80\n", ["no targets"]),
+    (b"[scan]\ntargets = 198.18.0.1\n", ["no ports"]),
+]
+
+# Address lists: text, fragments. Each is tried as a target file and as an exclude file.
+LISTS = [
+    (b"198.18.0.1\n198.18.0.300\n", ["FILE:2: 198.18.0.300: 300 is above 255"]),
+    (b"# x\r\n\r\n198.18.0.1/40 ; y\r\n", ["FILE:3: 198.18.0.1/40"]),
+    (b"198.18.0.1 198.18.0.2, 198.18.0\n", ["FILE:1: 198.18.0: not an address"]),
+    (b"198.18.0.9-198.18.0.3", ["FILE:1: 198.18.0.9-198.18.0.3: reversed"]),
+    (b"198.18.0.1\nwww.example.org\n", ["FILE:2: www.example.org: host names"]),
+    (b"fe80::1\n", ["FILE:1: fe80::1: IPv6 is not in this version"]),
+    (b"198.18.0.08\n", ["FILE:1: 198.18.0.08: leading zero"]),
+    (b"\0\0\0\0", ["FILE:1: \\x00"]),
+    (b"\xff" * 100000, ["FILE:1: \\xff"]),
+    (b"x" * 100000, ["FILE:1: xxx"]),
+    (b"198.18.0.1" * 100000, ["FILE:1: 198.18.0.1198"]),
+    (b"198.18.0.1\n" * 70000 + b"198.18.0.1.1\n", ["FILE:70001: 198.18.0.1.1"]),
+    (b"\x7fELF\x02\x01\x01\0\0\0\0\n" * 50, ["FILE:1: \\x7fELF"]),
+    (b"<html>\n", ["FILE:1: <html>"]),
+]
+
+
+def run(arguments):
+    return subprocess.run(
+        [PROGRAM] + arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+    )
+
+
+def problem(result, fragments):
+    """What is wrong with the outcome, or None."""
+    text = result.stderr.decode("utf-8", "backslashreplace")
+    if result.returncode != 2:
+        return f"exit status {result.returncode}: {text[:300]!r}"
+    if result.stdout:
+        return f"standard output: {result.stdout[:200]!r}"
+    if text.count("\n") != 1 or not text.endswith("\n"):
+        return f"not one line: {text[:300]!r}"
+    if any(ord(c) < 0x20 or ord(c) == 0x7F for c in text[:-1]):
+        return f"control characters: {text!r}"
+    if len(text) > 530:
+        return f"{len(text)} characters long"
+    for fragment in fragments:
+        if fragment not in text:
+            return f"{fragment!r} is not in {text!r}"
+    return None
+
+
+def cases(folder):
+    """(name, arguments, fragments) of every case."""
+    path = os.path.join(folder, "bad")
+    for arguments, fragments in FLAGS:
+        yield "prtip-dp " + " ".join(arguments), arguments, fragments
+    for number, (text, fragments) in enumerate(FILES):
+        name = f"{path}{number}.ini"
+        with open(name, "wb") as file:
+            file.write(text)
+        yield f"ini {text[:60]!r}", ["-c", name], [f.replace("FILE", name) for f in fragments]
+    for number, (text, fragments) in enumerate(LISTS):
+        name = f"{path}{number}.txt"
+        with open(name, "wb") as file:
+            file.write(text)
+        fragments = [f.replace("FILE", name) for f in fragments]
+        yield f"targets {text[:60]!r}", ["-p80", "-iL", name], fragments
+        yield f"excludes {text[:60]!r}", GOOD + ["--exclude-file", name], fragments
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="prtip-") as folder:
+        all_cases = list(cases(folder))
+        failed = 0
+        print(f"1..{len(all_cases)}")
+        for number, (name, arguments, fragments) in enumerate(all_cases, 1):
+            wrong = problem(run(arguments), fragments)
+            label = ascii(name[:100])[1:-1].replace("#", "\\#")
+            failed += wrong is not None
+            print(f"{'not ' if wrong else ''}ok {number} - {label}")
+            if wrong:
+                print(f"# {wrong}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
