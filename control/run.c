@@ -41,6 +41,7 @@ struct run {
 	struct dp_answer held[BATCH]; /* results that the writer had no room for yet */
 	unsigned nb_held, held_at;
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
+	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
 	uint64_t tick_ns;
 	unsigned idle;
 	bool failed; /* err says why */
@@ -80,14 +81,18 @@ static void count_state(struct ctl_summary *summary, enum dp_state state) {
 }
 
 /* Take one batch of answers as far as the results have somewhere to go. True where there was one. */
-static bool take_answers(struct run *run) {
+static bool take_answers(struct run *run, uint64_t now_ns) {
 	struct dp_answer answer[BATCH];
 	unsigned n;
 
 	/* While the writer is behind, answers wait in the rings, and full rings slow the sending. */
-	if (!deliver_held(run))
+	if (!deliver_held(run)) {
+		run->behind_ns = now_ns;
 		return false;
+	}
 	n = dp_engine_collect(run->engine, answer, BATCH);
+	if (n == BATCH)
+		run->behind_ns = now_ns;
 	run->nb_held = run->held_at = 0;
 	for (unsigned i = 0; i < n; i++) {
 		if (!dedup_first(run->dedup, answer[i].ip, answer[i].port)) {
@@ -163,11 +168,14 @@ static bool all_answered(const struct run *run) {
 }
 
 static bool cooled_down(const struct run *run, uint64_t now_ns) {
+	/* Answers that wait below us must not be cut off: the cooldown is one without a backlog. */
+	uint64_t since_ns = run->behind_ns > run->sent_ns ? run->behind_ns : run->sent_ns;
+
 	if (!run->sent_ns)
 		return false;
 	if (run->summary.stats.probes_sent == 0)
 		return true;
-	return now_ns - run->sent_ns >= run->config->cooldown_ns || all_answered(run)
+	return now_ns - since_ns >= run->config->cooldown_ns || all_answered(run)
 		|| atomic_load(run->interrupts) > 1;
 }
 
@@ -214,7 +222,7 @@ static void control_loop(struct run *run) {
 			say_stopping(run);
 		}
 		tick(run, now_ns, phase);
-		if (take_answers(run))
+		if (take_answers(run, now_ns))
 			run->idle = 0;
 		else
 			rest(run);
@@ -225,7 +233,7 @@ static void control_loop(struct run *run) {
 static void drain(struct run *run) {
 	uint64_t limit_ns = monotonic_ns() + DRAIN_LIMIT_NS;
 
-	while (take_answers(run) || !deliver_held(run)) {
+	while (take_answers(run, 0) || !deliver_held(run)) {
 		if (deliver_held(run))
 			continue;
 		if (writer_failure(run->writer) && monotonic_ns() > limit_ns)

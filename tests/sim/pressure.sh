@@ -31,4 +31,20 @@ print(sum(json.load(open("slow.sum"))["lost"].values()))')" 0
 tap_true "the rate recovers (done after $(json slow.sum elapsed_s) s)" \
 	python3 -c "raise SystemExit(not $(json slow.sum elapsed_s) < 60)"
 
+# --- The reader stops at the very end -------------------------------------------------------------
+
+# All probes are out and their answers wait below a writer that cannot write: the cooldown of a second
+# must not cut them off.
+space=(-p 1-4 198.18.0.0/16 --set sim.rtt=800ms)
+sim_truth "${space[@]}" >want
+"$PRTIP_DP" "${sim_network[@]}" "${closed[@]}" --set scan.cooldown=1s --rate max -o ndjson:- \
+	-o summary:late.sum "${space[@]}" 2>late.err | {
+	sleep 5
+	cat
+} >late.ndjson
+status=${PIPESTATUS[0]}
+sim_status "a reader that stops beyond the cooldown: exit status" late 0
+records late.ndjson >got
+tap_same "a reader that stops beyond the cooldown: every result arrives" got want
+
 tap_done
