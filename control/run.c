@@ -214,13 +214,13 @@ static void control_loop(struct run *run) {
 			dp_fail(run->err, false, -EIO, "%s", failure);
 			run->failed = true;
 		}
-		if (run->failed || cooled_down(run, now_ns))
-			return;
 		if (atomic_load(run->interrupts) > 0 && !run->summary.interrupted) {
 			run->summary.interrupted = true;
 			dp_engine_stop_sending(run->engine);
 			say_stopping(run);
 		}
+		if (run->failed || cooled_down(run, now_ns))
+			return;
 		tick(run, now_ns, phase);
 		if (take_answers(run, now_ns))
 			run->idle = 0;
