@@ -97,17 +97,19 @@ const struct netif_route *netif_route_to(
 	return best;
 }
 
-unsigned netif_rx_queues(const char *name) {
+unsigned netif_rx_queues(const char *name, bool *paired) {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ifreq ifr = {.ifr_data = (char *)&channels};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	unsigned n = 0;
 
+	*paired = true;
 	if (fd < 0)
 		return 1;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (ioctl(fd, SIOCETHTOOL, &ifr) == 0)
 		n = channels.combined_count + channels.rx_count;
+	*paired = n <= 1 || channels.rx_count == 0;
 	close(fd);
 	return n ? n : 1;
 }

@@ -40,8 +40,11 @@ int netif_routes(struct netif_route *route, unsigned max);
 const struct netif_route *netif_route_to(
 	const struct netif_route *route, unsigned n, const char *name, uint32_t ip);
 
-/* RX queues of interface @name, as the driver reports them; 1 where it reports none. */
-unsigned netif_rx_queues(const char *name);
+/*
+ * RX queues of interface @name, as the driver reports them; 1 where it reports none. @paired: each
+ * comes with a TX queue, as net_af_xdp wants where there are several.
+ */
+unsigned netif_rx_queues(const char *name, bool *paired);
 
 /* True where the kernel holds @ip, on any interface (or it is loopback's). */
 bool netif_owns(uint32_t ip);

@@ -106,12 +106,25 @@ static int use_interface(struct planner *p, const char *name) {
 	return 0;
 }
 
+/* Responses that arrive on a queue we do not serve would go to the kernel, and be lost to us. */
+static int check_queues(const char *name, struct dp_error *err) {
+	bool paired;
+	unsigned n = netif_rx_queues(name, &paired);
+
+	if (paired)
+		return 0;
+	return dp_fail(err, true, -EOPNOTSUPP,
+		"%.15s has %u receive queues apart from its transmit queues, of which af_xdp "
+		"serves one; `ethtool -L %.15s rx 1` leaves one",
+		name, n, name);
+}
+
 static int choose_driver(struct planner *p) {
 	struct dp_error why;
 
 	if (p->plan->driver == DP_DRIVER_LO)
 		return 0;
-	if (xdp_supported(p->plan->port, &why) == 0) {
+	if (xdp_supported(p->plan->port, &why) == 0 && check_queues(p->plan->port, &why) == 0) {
 		p->plan->driver = DP_DRIVER_AF_XDP;
 		p->plan->auto_driver = true;
 		return 0;
@@ -245,7 +258,8 @@ static int plan_port(struct planner *p) {
 				"port = %s: frames sent into lo get no reply; give port = lo",
 				port);
 		p->plan->driver = starts(port, "af_xdp:") ? DP_DRIVER_AF_XDP : DP_DRIVER_AF_PACKET;
-		return 0;
+		return p->plan->driver == DP_DRIVER_AF_XDP ? check_queues(p->plan->port, p->err)
+							   : 0;
 	}
 	if (looks_like_pci(port))
 		return use_pci(p, port);
@@ -482,13 +496,14 @@ static int plan_lcores(struct planner *p) {
 	int cpu[CPU_SETSIZE];
 	int rc = list_cpus(cpu, CPU_SETSIZE);
 	unsigned n, needed;
+	bool paired;
 
 	if (rc <= 0)
 		return dp_fail(p->err, false, rc ? rc : -ENODEV, "cannot list the CPUs to run on");
 	n = plan->nb_cpus = (unsigned)rc;
 	plan->has_peer = plan->driver == DP_DRIVER_SIM || plan->driver == DP_DRIVER_LO;
 	if (plan->driver == DP_DRIVER_AF_XDP)
-		plan->nb_queues = netif_rx_queues(plan->port);
+		plan->nb_queues = netif_rx_queues(plan->port, &paired);
 	rc = count_lcores(p);
 	if (rc)
 		return rc;

@@ -51,6 +51,12 @@ refused "a foreign source on lo" 2 'source = 203.0.113.9: on lo' \
 	"${scan[@]}" --set dataplane.port=lo --set dataplane.source=203.0.113.9
 refused "no free queue" 2 'tx_lcores = 2: veth0 has 1 queue' \
 	"${scan[@]}" --set dataplane.port=af_xdp:veth0 --set dataplane.tx_lcores=2
+ip link add many0 numrxqueues 2 numtxqueues 2 type veth peer name many1
+ip link set many1 up
+ip link set many0 up
+ip addr add 198.19.1.1/24 dev many0
+refused "queues that af_xdp cannot serve" 2 'many0 has 2 receive queues .*ethtool -L many0 rx 1' \
+	"${scan[@]}" --set dataplane.port=af_xdp:many0
 refused "too many lcores" 2 'more than 32 together' \
 	"${scan[@]}" --set dataplane.port=af_packet:veth0 --set dataplane.tx_lcores=32 \
 	--set dataplane.rx_lcores=2
