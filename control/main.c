@@ -9,6 +9,7 @@
 #include "version.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,16 @@ static void catch_signals(void) {
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, NULL);
 	sigaction(SIGXFSZ, &action, NULL);
+}
+
+/*
+ * A closed standard descriptor would be given to the next file or socket that is opened. Open it the
+ * wrong way round instead, so that using it is an error with a name.
+ */
+static void fill_standard_descriptors(void) {
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 static int report(int status, const struct dp_error *err) {
@@ -81,6 +92,7 @@ int main(int argc, char **argv) {
 	struct dp_error err = {0};
 	int status;
 
+	fill_standard_descriptors();
 	catch_signals();
 	if (ctl_config_load(argc, argv, &config, &err))
 		return report(err.usage ? RUN_USAGE : RUN_FAILED, &err);

@@ -74,6 +74,13 @@ tap_is "a closed pipe: one line" "$(wc -l <err)" 1
 tap_is "a closed pipe while listing: exit status" "${PIPESTATUS[0]}" 1
 tap_is "a closed pipe while listing: one line" "$(wc -l <err)" 1
 
+"${scan[@]}" --rate 2k -p 1-16 198.18.0.0/26 --quiet 2>err >&- </dev/null
+tap_is "a closed standard output: exit status" $? 1
+tap_match "a closed standard output: named" "$(cat err)" '^prtip-dp: standard output: Bad file desc'
+"${scan[@]}" --rate 2k -p 1-16 198.18.0.0/26 -o ndjson:kept 2>&- >&- <&-
+tap_is "all of them closed: exit status" $? 0
+tap_true "all of them closed: whole lines" whole_lines kept
+
 # --- Terminals ------------------------------------------------------------------------------------
 
 # `script` gives the program a terminal of 80 columns.
