@@ -537,6 +537,7 @@ static int make_tx(struct dp_engine *engine, unsigned number, struct tx *tx, str
 	tx->refreshing = number == 0;
 	tx->slice = dp_slice_part(slice, number + 1, engine->plan.nb_tx);
 	rate_init(&tx->rate, pps, engine->tsc_hz, rte_rdtsc());
+	rate_stagger(&tx->rate, number, engine->plan.nb_tx);
 	rc = new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);
 	if (rc == 0)
 		rc = new_pool(&tx->pool, "tx", number, TX_POOL, TX_ROOM, err);

@@ -28,11 +28,17 @@ void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc)
 	if (pps > 0 && rate->cost == 0)
 		rate->cost = 1;
 	rate->depth += rate->cost;
+	rate->first = rate->cost;
 	rate_restart(rate, now_tsc);
 }
 
+void rate_stagger(struct rate *rate, unsigned part, unsigned of) {
+	rate->first = rate->cost - rate->cost / of * part;
+	rate->credit = rate->first;
+}
+
 void rate_restart(struct rate *rate, uint64_t now_tsc) {
-	rate->credit = rate->cost;
+	rate->credit = rate->first;
 	rate->owed = 0;
 	rate->last_tsc = now_tsc;
 }

@@ -20,6 +20,7 @@
 struct rate {
 	uint64_t cost; /* credit that a probe takes; 0: unlimited */
 	uint64_t depth; /* credit that the bucket holds */
+	uint64_t first; /* credit at the start and after a pause */
 	uint64_t credit;
 	uint64_t owed;
 	uint64_t owed_max;
@@ -33,6 +34,12 @@ struct rate {
 
 /* @pps: probes a second for this lcore, 0: unlimited. The first probe may go at once. */
 void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc);
+
+/*
+ * This is bucket @part (0 is the first) of @of equal ones that together make a rate: let them take
+ * turns instead of sending at the same instant. Right after rate_init().
+ */
+void rate_stagger(struct rate *rate, unsigned part, unsigned of);
 
 /* Forget what was earned, as at the start of sending. */
 void rate_restart(struct rate *rate, uint64_t now_tsc);

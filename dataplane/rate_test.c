@@ -399,6 +399,30 @@ Test(rate, follows_on_a_slow_port) {
 	}
 }
 
+/* Four lcores at a quarter each send one by one, from the first probe on and after a pause. */
+Test(rate, lcores_take_turns) {
+	enum { LCORES = 4 };
+	struct rate rate[LCORES];
+	uint64_t now_tsc = START_TSC;
+
+	for (unsigned i = 0; i < LCORES; i++) {
+		rate_init(&rate[i], 10.0 / LCORES, HZ, now_tsc);
+		rate_stagger(&rate[i], i, LCORES);
+	}
+	for (unsigned pause = 0; pause < 2; pause++) {
+		for (unsigned ms = 0; ms < 2000; ms++, now_tsc += HZ / 1000) {
+			unsigned taken = 0;
+
+			for (unsigned i = 0; i < LCORES; i++)
+				taken += rate_take(&rate[i], now_tsc, BURST);
+			cr_assert_leq(taken, 1, "%u at once in millisecond %u", taken, ms);
+		}
+		now_tsc += 60 * HZ;
+		for (unsigned i = 0; i < LCORES; i++)
+			rate_restart(&rate[i], now_tsc);
+	}
+}
+
 /* Pressure that comes and goes within a millisecond halves once, not at each poll. */
 Test(rate, follows_no_faster_than_it_says) {
 	uint64_t now_tsc = START_TSC, taken = 0;
