@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ASKED (UINT64_C(1) << 61)
+#define ASKED (UINT64_C(1) << 61) /* a question is open */
+#define DOUBTED (UINT64_C(1) << 60) /* it brought another address, but not yet the known one */
+#define REPLACE (UINT64_C(1) << 59) /* it brought only that, and we asked again */
 
 enum {
 	TARGET_ROUNDS = 3,
@@ -155,23 +157,34 @@ uint64_t neigh_next_hop(const struct neigh *neigh, uint32_t ip) {
 	return atomic_load_explicit(&neigh->entry[find_entry(neigh, ip)], memory_order_relaxed);
 }
 
+/*
+ * One answer for one entry. The first that is asked for is believed. Later a different one is not, as
+ * long as the known address answers too: a forged answer must not turn the probes away from a next hop
+ * that is there. Only what stays silent on a question that brought such doubt is replaced, after the
+ * next one.
+ */
+static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
+	uint64_t word = atomic_load_explicit(entry, memory_order_relaxed);
+
+	if (!(word & ASKED))
+		return;
+	if (!(word & NEIGH_RESOLVED) || (word & REPLACE) || (word & NEIGH_MAC) == mac)
+		atomic_store_explicit(entry, mac | NEIGH_RESOLVED, memory_order_relaxed);
+	else
+		atomic_fetch_or_explicit(entry, DOUBTED, memory_order_relaxed);
+}
+
 void neigh_learn(struct neigh *neigh, uint32_t ip, uint64_t mac) {
 	size_t entry = find_entry(neigh, ip);
-	uint64_t word;
 
 	/* Neither a group address nor none is a host's (IEEE 802: the first byte's lowest bit). */
 	if ((mac >> 40 & 1) || mac == 0)
 		return;
-	if (entry == 0 && (ip != neigh->gateway_ip || neigh->fixed))
-		return;
-	word = atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed);
-	if (word & ASKED)
-		atomic_store_explicit(
-			&neigh->entry[entry], mac | NEIGH_RESOLVED, memory_order_relaxed);
+	if (entry != 0)
+		learn_entry(&neigh->entry[entry], mac);
 	/* A gateway that is a target too has two entries. */
-	if (entry != 0 && ip == neigh->gateway_ip && !neigh->fixed
-		&& (atomic_load_explicit(&neigh->entry[0], memory_order_relaxed) & ASKED))
-		atomic_store_explicit(&neigh->entry[0], mac | NEIGH_RESOLVED, memory_order_relaxed);
+	if (ip == neigh->gateway_ip && !neigh->fixed)
+		learn_entry(&neigh->entry[0], mac);
 }
 
 static bool resolved(const struct neigh *neigh, size_t entry) {
@@ -182,7 +195,10 @@ static bool resolved(const struct neigh *neigh, size_t entry) {
 
 /* Mark the entry as asked; a reply that comes at the same time is kept or asked for again. */
 static uint32_t ask_entry(struct neigh *neigh, size_t entry) {
-	atomic_fetch_or_explicit(&neigh->entry[entry], ASKED, memory_order_relaxed);
+	uint64_t word = atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed);
+
+	atomic_fetch_or_explicit(
+		&neigh->entry[entry], ASKED | (word & DOUBTED ? REPLACE : 0), memory_order_relaxed);
 	return entry_address(neigh, entry);
 }
 
@@ -238,12 +254,19 @@ int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned
 	return neigh->cursor < neigh->nb_entries ? 0 : end_round(neigh, now_tsc);
 }
 
+/* A gateway that has moved is found soon: while in doubt it is asked every second. */
+static uint64_t gateway_wait_s(const struct neigh *neigh) {
+	uint64_t word = atomic_load_explicit(&neigh->entry[0], memory_order_relaxed);
+
+	return word & DOUBTED ? 1 : GATEWAY_REFRESH_S;
+}
+
 unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned max) {
 	uint64_t second = neigh->tsc_hz;
 	unsigned n = 0;
 
 	if (neigh->gateway_ip && !neigh->fixed
-		&& now_tsc - neigh->refreshed_tsc > GATEWAY_REFRESH_S * second) {
+		&& now_tsc - neigh->refreshed_tsc > gateway_wait_s(neigh) * second) {
 		neigh->refreshed_tsc = now_tsc;
 		ask[n++] = ask_entry(neigh, 0);
 	}

@@ -33,7 +33,10 @@ uint64_t neigh_next_hop(const struct neigh *neigh, uint32_t ip);
 /* True where every target has the same next hop, so that neigh_next_hop() can be asked once. */
 bool neigh_single(const struct neigh *neigh);
 
-/* An ARP reply says that @ip is at @mac. Taken once for each time we asked. RX lcores. */
+/*
+ * An ARP reply says that @ip is at @mac. Taken only when we asked; one that contradicts a known
+ * address only when that one stayed silent on two questions. RX lcores.
+ */
 void neigh_learn(struct neigh *neigh, uint32_t ip, uint64_t mac);
 
 /*

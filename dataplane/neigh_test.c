@@ -523,7 +523,10 @@ Test(neigh, refresh_keeps_to_its_room) {
 	link_down(&link);
 }
 
-/* A new hardware address counts when we ask the next time, and only the first that says so. */
+/*
+ * A new hardware address counts when the old one was silent on a question and we ask again, and only
+ * the first that says so.
+ */
 Test(neigh, changed_address) {
 	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
 	static const struct dp_range targets[] = {{0x0a000010, 0x0a000010}, {OFF_LINK, OFF_LINK}};
@@ -544,11 +547,50 @@ Test(neigh, changed_address) {
 		host[i].mac ^= 0xff00;
 		neigh_learn(link.neigh, host[i].ip, host[i].mac);
 		cr_assert_eq(next_hop(&link, ask), before, "learnt unasked");
-		refresh(&link, 61 * HZ);
+		/* The gateway is asked again after a second, a target in its next turn. */
+		refresh(&link, i ? 122 * HZ : 17 * HZ);
 		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "not learnt");
 		neigh_learn(link.neigh, host[i].ip, mac_of(1));
 		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "learnt twice");
 	}
+	link_down(&link);
+}
+
+/* A next hop that answers keeps its probes, whatever else answers for it, first or last. */
+Test(neigh, forged_answers) {
+	static const struct dp_range onlink = {0x0a000000, 0x0a0000ff};
+	static const struct dp_range targets[] = {{0x0a000010, 0x0a000010}, {OFF_LINK, OFF_LINK}};
+	static const uint32_t hop[] = {GATEWAY, 0x0a000010};
+	static const uint64_t mac[] = {GATEWAY_MAC, 0x02000000aa10};
+	struct host host[] = {
+		{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0},
+		{0x0a000010, 0, 0, 0x02000000aa10, 0, 0},
+	};
+	uint32_t ask[2];
+	struct link link;
+	unsigned asked = 0;
+
+	link_up(&link, GATEWAY, targets, 2, &onlink, 1);
+	link.host = host;
+	link.nb_hosts = 2;
+	cr_assert_eq(resolve(&link), 1);
+	for (unsigned ms = 0; ms < 300 * 1000; ms++, link.now_tsc += HZ / 1000) {
+		const unsigned n = neigh_refresh(link.neigh, link.now_tsc, ask, 2);
+
+		for (unsigned i = 0; i < n; i++, asked++) {
+			const unsigned h = ask[i] == GATEWAY ? 0 : 1;
+
+			/* A flood around the true answer. */
+			neigh_learn(link.neigh, hop[h], mac_of(7));
+			neigh_learn(link.neigh, hop[h], mac_of(8));
+			neigh_learn(link.neigh, hop[h], mac[h]);
+			neigh_learn(link.neigh, hop[h], mac_of(7));
+		}
+		cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
+		cr_assert_eq(next_hop(&link, 0x0a000010), resolved(0x02000000aa10));
+	}
+	cr_assert_geq(asked, 20);
+	cr_assert_leq(asked, 30, "doubt that was settled asks no more often: %u", asked);
 	link_down(&link);
 }
 
@@ -567,9 +609,9 @@ Test(neigh, gateway_among_the_targets) {
 	cr_assert_eq(neigh_unresolved(link.neigh), 3);
 	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
 	cr_assert_eq(next_hop(&link, GATEWAY), resolved(GATEWAY_MAC));
-	/* A new card in the router: both entries have it after a minute. */
+	/* A new card in the router: both entries have it after two turns. */
 	host[0].mac = 0x02000000fe02;
-	refresh(&link, 61 * HZ);
+	refresh(&link, 122 * HZ);
 	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(0x02000000fe02));
 	cr_assert_eq(next_hop(&link, GATEWAY), resolved(0x02000000fe02));
 	link_down(&link);
