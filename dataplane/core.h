@@ -47,6 +47,7 @@ struct tx {
 	struct rte_mempool *reply_pool;
 	struct rte_ring *replies[DP_MAX_LCORES]; /* consumer: frames of RX lcores without a queue */
 	unsigned nb_replies;
+	bool begun; /* it has been released and has its slice */
 	struct dp_slice slice; /* what is left to send */
 	struct rate rate;
 	uint64_t throttled_since_tsc;
@@ -92,8 +93,15 @@ struct dp_engine {
 	struct dp_plan plan;
 	const struct probe_module *module;
 	struct probe_env env;
-	struct dp_perm perm;
 	struct neigh *neigh;
+
+	/* What is sent, and in which order. Writer: control core before released; then read-only. */
+	struct {
+		const struct dp_space *space;
+		struct dp_perm perm;
+		struct dp_slice slice;
+	} work;
+
 	uint64_t tsc_hz;
 	uint64_t clock_scale; /* TSC cycles to microseconds, 64 fractional bits */
 
@@ -127,7 +135,8 @@ struct dp_engine {
 
 	_Atomic bool stop; /* writer: control core, readers: lcores */
 	_Atomic bool stop_sending; /* writer: control core or a signal, readers: TX lcores */
-	_Atomic int phase; /* enum dp_phase but for SENT; writer: the refreshing TX lcore */
+	_Atomic bool released; /* publishes work; writer: control core, readers: TX lcores */
+	_Atomic int phase; /* RESOLVING, SENDING or FAILED; writer: the refreshing TX lcore */
 	char failure[256]; /* written before phase becomes FAILED */
 };
 
@@ -154,6 +163,8 @@ bool tx_turn(struct worker *worker, uint64_t now_tsc);
 void tx_frame(struct tx *tx, struct rte_mbuf *mbuf);
 unsigned tx_frame_room(const struct tx *tx);
 void tx_finish(struct worker *worker);
+/* Cycles until this lcore has something to send by itself; 0: now. */
+uint64_t tx_wait_tsc(const struct worker *worker);
 
 /* rx.c */
 bool rx_turn(struct worker *worker);

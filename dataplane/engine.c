@@ -33,6 +33,13 @@ const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
 	return &engine->plan;
 }
 
+static void set_work(
+	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
+	engine->work.space = space;
+	engine->work.slice = slice;
+	dp_perm_init(&engine->work.perm, dp_space_count(space), engine->params.seed);
+}
+
 int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	struct dp_engine **out, struct dp_error *err) {
 	struct dp_engine *engine = calloc(1, sizeof(*engine));
@@ -47,7 +54,8 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	engine->env.source_ip = plan->source_ip;
 	cookie_init(&engine->env.cookie, &params->key, params->source_port_first,
 		params->source_port_last);
-	dp_perm_init(&engine->perm, dp_space_count(params->space), params->seed);
+	set_work(engine, params->space, params->slice);
+	atomic_store_explicit(&engine->released, !params->hold, memory_order_relaxed);
 	port_hush(engine);
 	rc = port_start_eal(engine, err);
 	if (rc)
@@ -127,6 +135,9 @@ enum dp_phase dp_engine_phase(const struct dp_engine *engine) {
 
 	if (phase == DP_PHASE_FAILED)
 		return phase;
+	if (phase == DP_PHASE_SENDING
+		&& !atomic_load_explicit(&engine->released, memory_order_relaxed))
+		phase = DP_PHASE_HELD;
 	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
 		const struct tx *tx = &engine->worker[i]->tx;
 
@@ -138,6 +149,15 @@ enum dp_phase dp_engine_phase(const struct dp_engine *engine) {
 
 const char *dp_engine_failure(const struct dp_engine *engine) {
 	return engine->failure;
+}
+
+void dp_engine_release(
+	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
+	/* Lcores read the work from now on. */
+	if (atomic_load_explicit(&engine->released, memory_order_relaxed))
+		return;
+	set_work(engine, space ? space : engine->params.space, slice);
+	atomic_store_explicit(&engine->released, true, memory_order_release);
 }
 
 void dp_engine_stop_sending(struct dp_engine *engine) {

@@ -43,13 +43,6 @@ static void give_way(const struct worker *worker) {
 		sched_yield();
 }
 
-/* Cycles until this lcore has something to send by itself. */
-static uint64_t next_probe_tsc(const struct worker *worker) {
-	if (!worker->tx.active || atomic_load_explicit(&worker->tx.done, memory_order_relaxed))
-		return UINT64_MAX;
-	return rate_wait_tsc(&worker->tx.rate);
-}
-
 int lcore_main(void *arg) {
 	struct worker *worker = arg;
 
@@ -64,7 +57,7 @@ int lcore_main(void *arg) {
 			worker->idle = 0;
 			give_way(worker);
 		} else {
-			lcore_idle(worker->engine, &worker->idle, next_probe_tsc(worker));
+			lcore_idle(worker->engine, &worker->idle, tx_wait_tsc(worker));
 		}
 	}
 	if (worker->tx.active)

@@ -528,14 +528,12 @@ static int configure(
 /* --- workers --------------------------------------------------------------------------------- */
 
 static int make_tx(struct dp_engine *engine, unsigned number, struct tx *tx, struct dp_error *err) {
-	struct dp_slice slice = engine->params.slice;
 	double pps = engine->plan.rate_pps / engine->plan.nb_tx;
 	int rc;
 
 	tx->active = true;
 	tx->queue = (uint16_t)number;
 	tx->refreshing = number == 0;
-	tx->slice = dp_slice_part(slice, number + 1, engine->plan.nb_tx);
 	rate_init(&tx->rate, pps, engine->tsc_hz, rte_rdtsc());
 	rate_stagger(&tx->rate, number, engine->plan.nb_tx);
 	rc = new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The sending half of a packet lcore: next hops first, then probes at the rate, one burst a turn.
+ * The sending half of a packet lcore: next hops first, then probes at the rate, one burst a turn,
+ * from the moment that they are released.
  * Run by the lcore that owns the struct tx; probes come from its own pool, in which each buffer
  * holds the template, and go back there by themselves when the device has sent them.
  */
@@ -195,8 +196,8 @@ static bool make_probes(struct worker *worker, unsigned n, uint64_t now_tsc) {
 	/* Not rte_pktmbuf_alloc_bulk(), which would reset lengths that never change. */
 	if (rte_mempool_get_bulk(tx->pool, (void **)tx->pending, n))
 		return false;
-	dp_perm_burst(&engine->perm, tx->slice.first, index, n);
-	dp_space_pick(engine->params.space, index, target, n);
+	dp_perm_burst(&engine->work.perm, tx->slice.first, index, n);
+	dp_space_pick(engine->work.space, index, target, n);
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = rte_pktmbuf_mtod(tx->pending[i], uint8_t *);
 	kept = address_frames(worker, target, frame, n);
@@ -267,6 +268,32 @@ void tx_finish(struct worker *worker) {
 	atomic_store_explicit(&worker->tx.done, true, memory_order_release);
 }
 
+/* Take up the lcore's part of the work, once it is released. */
+static bool begin(struct worker *worker, uint64_t now_tsc) {
+	const struct dp_engine *engine = worker->engine;
+	struct tx *tx = &worker->tx;
+
+	if (!atomic_load_explicit(&engine->released, memory_order_acquire))
+		return false;
+	tx->slice = dp_slice_part(engine->work.slice, tx->queue + 1u, engine->plan.nb_tx);
+	/* Nothing earned while waiting: the scan starts at its rate, not above. */
+	rate_restart(&tx->rate, now_tsc);
+	tx->begun = true;
+	return true;
+}
+
+uint64_t tx_wait_tsc(const struct worker *worker) {
+	const struct tx *tx = &worker->tx;
+	int phase = atomic_load_explicit(&worker->engine->phase, memory_order_relaxed);
+
+	if (!tx->active || atomic_load_explicit(&tx->done, memory_order_relaxed))
+		return UINT64_MAX;
+	/* While probes are held, a release may take a nap's time to be seen. */
+	if (!tx->begun && phase != DP_PHASE_RESOLVING)
+		return UINT64_MAX;
+	return rate_wait_tsc(&tx->rate);
+}
+
 bool tx_turn(struct worker *worker, uint64_t now_tsc) {
 	struct dp_engine *engine = worker->engine;
 	struct tx *tx = &worker->tx;
@@ -280,12 +307,12 @@ bool tx_turn(struct worker *worker, uint64_t now_tsc) {
 	}
 	switch (atomic_load_explicit(&engine->phase, memory_order_acquire)) {
 	case DP_PHASE_RESOLVING:
-		/* Nothing earned while waiting: the scan starts at its rate, not above. */
-		rate_restart(&tx->rate, now_tsc);
 		return (tx->refreshing && resolve(worker, now_tsc)) || busy;
 	case DP_PHASE_SENDING:
 		if (tx->refreshing)
 			refresh(worker, now_tsc);
+		if (!tx->begun && !begin(worker, now_tsc))
+			return busy;
 		return send_probes(worker, now_tsc) || busy;
 	default:
 		return busy;

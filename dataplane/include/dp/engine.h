@@ -5,6 +5,7 @@
  *     dp_plan_make()       look at the port, choose driver, source, next hop and lcores; sends nothing
  *     dp_engine_create()   start EAL and the device, fill the pools; sends nothing
  *     dp_engine_start()    launch the lcores: neighbours first, then probes
+ *     dp_engine_release()  where it was to hold before the first probe: let it send
  *     dp_engine_collect()  take validated answers (again and again, from one thread)
  *     dp_engine_stop()     join the lcores; what is still in the rings can be collected after it
  *     dp_engine_destroy()
@@ -58,6 +59,7 @@ struct dp_params {
 
 	double rate_pps; /* probes a second for the whole run; 0: see rate_bps */
 	double rate_bps; /* bits a second on the wire; 0 too: unlimited */
+	bool hold; /* no probe before dp_engine_release() */
 	struct dp_sim_params sim;
 	bool verbose; /* let EAL and driver messages through to standard error */
 };
@@ -138,6 +140,7 @@ unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, 
 
 enum dp_phase {
 	DP_PHASE_RESOLVING, /* next hops by ARP */
+	DP_PHASE_HELD, /* next hops are known; waiting for dp_engine_release() */
 	DP_PHASE_SENDING,
 	DP_PHASE_SENT, /* every probe of the slice is out, or sending was stopped */
 	DP_PHASE_FAILED, /* nothing can be sent; dp_engine_failure() says why */
@@ -146,7 +149,16 @@ enum dp_phase {
 enum dp_phase dp_engine_phase(const struct dp_engine *engine);
 const char *dp_engine_failure(const struct dp_engine *engine);
 
-/* Send no more probes. Answers are still received. Async-signal-safe. */
+/*
+ * Let an engine that was to hold send its probes, once and for all: at any time after
+ * dp_engine_create(), later calls do nothing. @space is a subset of the created one, with addresses
+ * from it alone, and must outlive the engine; NULL: as created. @slice: the counters of this shard
+ * in it. The rate begins with this call: nothing was saved up before.
+ */
+void dp_engine_release(
+	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice);
+
+/* Send no more probes, or none where they are held. Answers are still received. Async-signal-safe. */
 void dp_engine_stop_sending(struct dp_engine *engine);
 
 /*
