@@ -95,6 +95,8 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 		run->behind_ns = now_ns;
 	run->nb_held = run->held_at = 0;
 	for (unsigned i = 0; i < n; i++) {
+		if (answer[i].kind != DP_ANSWER_STATE)
+			continue;
 		if (!dedup_first(run->dedup, answer[i].ip, answer[i].port)) {
 			run->summary.duplicates++;
 			continue;

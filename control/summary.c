@@ -238,6 +238,17 @@ static void print_answers(struct page *page, const struct ctl_summary *s) {
 	}
 }
 
+static void print_singles(struct page *page, const struct dp_stats *t) {
+	char a[HUMAN_BYTES];
+
+	if (!t->single_probes && !t->single_answers)
+		return;
+	line(page, "plugins'");
+	item(page, "%s single probes", human_count(t->single_probes, a));
+	item(page, "%s answers to them", human_count(t->single_answers, a));
+	end_line(page);
+}
+
 static void print_results(struct page *page, const struct ctl_summary *s) {
 	char a[HUMAN_BYTES], b[HUMAN_BYTES];
 
@@ -301,6 +312,7 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_targets(&page, summary);
 	print_sent(&page, summary);
 	print_answers(&page, summary);
+	print_singles(&page, &summary->stats);
 	print_results(&page, summary);
 	print_sim(&page, &summary->stats);
 	print_lost(&page, summary);
@@ -378,6 +390,12 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 	json_end(json);
 	json_double(json, "sending_s", (double)t->sending_ns / 1e9, 6);
 	json_double(json, "throttled_s", (double)t->throttled_ns / 1e9, 6);
+	if (t->single_probes || t->single_answers) {
+		json_begin(json, "single");
+		json_u64(json, "probes", t->single_probes);
+		json_u64(json, "answers", t->single_answers);
+		json_end(json);
+	}
 	if (!t->sim_probes)
 		return;
 	json_begin(json, "sim");

@@ -35,14 +35,16 @@ static inline uint64_t load64_le(const uint8_t *p) {
 	return v;
 }
 
-static inline void cookie_init(
-	struct cookie *cookie, const struct dp_key *key, uint16_t port_first, uint16_t port_last) {
-	uint64_t k0 = load64_le(key->bytes), k1 = load64_le(key->bytes + 8);
-
+static inline void cookie_set_key(struct cookie *cookie, uint64_t k0, uint64_t k1) {
 	cookie->v[0] = k0 ^ 0x736f6d6570736575u;
 	cookie->v[1] = k1 ^ 0x646f72616e646f6du;
 	cookie->v[2] = k0 ^ 0x6c7967656e657261u;
 	cookie->v[3] = k1 ^ 0x7465646279746573u;
+}
+
+static inline void cookie_init(
+	struct cookie *cookie, const struct dp_key *key, uint16_t port_first, uint16_t port_last) {
+	cookie_set_key(cookie, load64_le(key->bytes), load64_le(key->bytes + 8));
 	cookie->port_first = port_first;
 	cookie->port_span = (uint32_t)port_last - port_first + 1;
 }
@@ -81,6 +83,17 @@ static inline uint64_t siphash_word(const struct cookie *cookie, uint64_t word) 
 	for (unsigned i = 0; i < 4; i++)
 		sip_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+/*
+ * Cookies under a key of their own, made from that of @cookie: SipHash of two words that no target
+ * gives, as their lowest 16 bits are @tag, which must not be 0.
+ */
+static inline void cookie_derive(
+	struct cookie *derived, const struct cookie *cookie, uint16_t tag) {
+	*derived = *cookie;
+	cookie_set_key(derived, siphash_word(cookie, tag),
+		siphash_word(cookie, UINT64_C(1) << 16 | tag));
 }
 
 static inline struct cookie_value cookie_of(

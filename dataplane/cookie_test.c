@@ -174,3 +174,32 @@ Test(cookie, neighbours_differ) {
 	cr_assert_gt(bits, 320000 - 2400);
 	cr_assert_lt(bits, 320000 + 2400);
 }
+
+/* A derived key is what the reference makes of the two words; its cookies fit nothing of the first. */
+Test(cookie, derived) {
+	const uint8_t key[16] = "the first of two";
+	const struct cookie cookie = make(key, 40000, 48191);
+	uint8_t second[16];
+	struct cookie derived;
+
+	for (unsigned tag = 1; tag < 1000; tag += 333) {
+		for (unsigned word = 0; word < 2; word++) {
+			const uint8_t message[8]
+				= {(uint8_t)tag, (uint8_t)(tag >> 8), (uint8_t)word};
+			uint64_t half = reference_siphash(key, message, sizeof(message));
+
+			for (unsigned i = 0; i < 8; i++)
+				second[8 * word + i] = (uint8_t)(half >> 8 * i);
+		}
+		cookie_derive(&derived, &cookie, (uint16_t)tag);
+		for (uint32_t ip = 0; ip < 1000; ip++) {
+			const struct cookie_value c = cookie_of(&derived, ip, 80);
+			const uint64_t h = reference_cookie(second, ip, 80);
+
+			cr_assert_eq(c.seq, (uint32_t)h);
+			cr_assert_eq(c.id, h >> 48);
+			cr_assert_eq(c.port, reference_port(h, 40000, 8192));
+			cr_assert_neq(c.seq, cookie_of(&cookie, ip, 80).seq);
+		}
+	}
+}

@@ -47,6 +47,7 @@ struct tx {
 	struct rte_mempool *reply_pool;
 	struct rte_ring *replies[DP_MAX_LCORES]; /* consumer: frames of RX lcores without a queue */
 	unsigned nb_replies;
+	struct rte_ring *singles; /* consumer: targets of dp_engine_probe(); NULL: another lcore's */
 	bool begun; /* it has been released and has its slice */
 	struct dp_slice slice; /* what is left to send */
 	struct rate rate;
@@ -59,7 +60,8 @@ struct tx {
 	bool refreshing; /* this lcore drives the neighbour table */
 
 	_Atomic bool done; /* writer: this lcore, readers: control core */
-	counter probes_sent, probes_unresolved, arp_sent, throttled_tsc, reply_dropped;
+	counter probes_sent, probes_unresolved, single_probes;
+	counter arp_sent, throttled_tsc, reply_dropped;
 	counter first_tsc, last_tsc; /* when probes went; 0: none yet */
 };
 
@@ -75,7 +77,7 @@ struct rx {
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
 	counter frames, own, other, malformed, bad_checksum, rejected;
 	counter kind[PROBE_ICMP_UNREACHABLE + 1];
-	counter replies_sent, ring_full, reply_dropped;
+	counter single_answers, replies_sent, ring_full, reply_dropped;
 };
 
 struct worker {
@@ -93,6 +95,8 @@ struct dp_engine {
 	struct dp_plan plan;
 	const struct probe_module *module;
 	struct probe_env env;
+	struct probe_env single_env; /* of single probes: the same but for the cookies */
+	struct rte_ring *singles; /* producer: control core, consumer: the first TX lcore */
 	struct neigh *neigh;
 
 	/* What is sent, and in which order. Writer: control core before released; then read-only. */
@@ -135,6 +139,7 @@ struct dp_engine {
 
 	_Atomic bool stop; /* writer: control core, readers: lcores */
 	_Atomic bool stop_sending; /* writer: control core or a signal, readers: TX lcores */
+	_Atomic bool single_probes; /* there are some; writer: control core, readers: RX lcores */
 	_Atomic bool released; /* publishes work; writer: control core, readers: TX lcores */
 	_Atomic int phase; /* RESOLVING, SENDING or FAILED; writer: the refreshing TX lcore */
 	char failure[256]; /* written before phase becomes FAILED */
@@ -147,6 +152,19 @@ static inline bool engine_stopping(const struct dp_engine *engine) {
 /* The 32-bit microsecond clock that probes carry. Any lcore. */
 static inline uint32_t engine_clock_us(const struct dp_engine *engine, uint64_t tsc) {
 	return (uint32_t)(((unsigned __int128)tsc * engine->clock_scale) >> 64);
+}
+
+/* A target in the place of a pointer, as rings carry them. */
+static_assert(sizeof(void *) == sizeof(uint64_t));
+
+static inline void *single_pack(uint32_t ip, uint16_t port) {
+	return (void *)(uintptr_t)((uint64_t)ip << 16 | port);
+}
+
+static inline struct dp_target single_unpack(const void *word) {
+	const uint64_t value = (uintptr_t)word;
+
+	return (struct dp_target){.ip = (uint32_t)(value >> 16), .port = (uint16_t)value};
 }
 
 /* port.c: main thread. */

@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum {
+	SINGLE_COOKIES = 1, /* tag of the key of single probes */
+};
+
 static uint64_t utc_ns(void) {
 	struct timespec now;
 
@@ -72,6 +76,8 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	if (rc)
 		goto destroy;
 	port_unhush(engine);
+	engine->single_env = engine->env;
+	cookie_derive(&engine->single_env.cookie, &engine->env.cookie, SINGLE_COOKIES);
 	anchor_clock(engine);
 	*out = engine;
 	return 0;
@@ -160,6 +166,16 @@ void dp_engine_release(
 	atomic_store_explicit(&engine->released, true, memory_order_release);
 }
 
+bool dp_engine_probe(struct dp_engine *engine, uint32_t ip, uint16_t port) {
+	/* Next hops were looked for, and exclusions applied, for these addresses and no others. */
+	if (!dp_ipset_contains(dp_space_addresses(engine->params.space), ip))
+		return false;
+	if (atomic_load_explicit(&engine->phase, memory_order_acquire) != DP_PHASE_SENDING)
+		return false;
+	atomic_store_explicit(&engine->single_probes, true, memory_order_relaxed);
+	return rte_ring_sp_enqueue(engine->singles, single_pack(ip, port)) == 0;
+}
+
 void dp_engine_stop_sending(struct dp_engine *engine) {
 	atomic_store_explicit(&engine->stop_sending, true, memory_order_relaxed);
 }
@@ -193,6 +209,7 @@ void dp_engine_destroy(struct dp_engine *engine) {
 static void add_tx(struct dp_stats *stats, const struct dp_engine *engine, const struct tx *tx) {
 	stats->probes_sent += counted(&tx->probes_sent);
 	stats->probes_unresolved += counted(&tx->probes_unresolved);
+	stats->single_probes += counted(&tx->single_probes);
 	stats->arp_sent += counted(&tx->arp_sent);
 	stats->lost_reply_dropped += counted(&tx->reply_dropped);
 	stats->throttled_ns += tsc_to_ns(engine, counted(&tx->throttled_tsc));
@@ -208,6 +225,7 @@ static void add_rx(struct dp_stats *stats, const struct rx *rx) {
 	stats->syn_ack += counted(&rx->kind[PROBE_SYN_ACK]);
 	stats->rst += counted(&rx->kind[PROBE_RST]);
 	stats->icmp_unreachable += counted(&rx->kind[PROBE_ICMP_UNREACHABLE]);
+	stats->single_answers += counted(&rx->single_answers);
 	stats->replies_sent += counted(&rx->replies_sent);
 	stats->lost_ring_full += counted(&rx->ring_full);
 	stats->lost_reply_dropped += counted(&rx->reply_dropped);

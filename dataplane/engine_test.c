@@ -31,7 +31,9 @@ struct rig {
 	unsigned answers[PAIRS]; /* kind STATE, of each pair of the whole space */
 	unsigned right; /* of them with the true state */
 	unsigned distinct;
-	unsigned foreign; /* from outside the space, or of another kind */
+	unsigned foreign; /* from outside the space */
+	unsigned singles; /* kind PROBE */
+	struct dp_answer single; /* the latest of them */
 };
 
 static struct dp_space *make_space(
@@ -99,8 +101,15 @@ static unsigned collect(struct rig *rig) {
 	struct dp_answer answer[BATCH];
 	unsigned n = dp_engine_collect(rig->engine, answer, BATCH);
 
-	for (unsigned i = 0; i < n; i++)
-		take_state(rig, &answer[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (answer[i].kind == DP_ANSWER_STATE) {
+			take_state(rig, &answer[i]);
+			continue;
+		}
+		cr_assert_eq(answer[i].kind, DP_ANSWER_PROBE);
+		rig->singles++;
+		rig->single = answer[i];
+	}
 	return n;
 }
 
@@ -267,12 +276,157 @@ Test(engine, hold_earns_nothing) {
 	create(&rig);
 	start(&rig);
 	wait_phase(&rig, DP_PHASE_HELD);
-	linger(&rig);
+	/* Single probes make the bucket run before that. */
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(dp_engine_probe(rig.engine, FIRST_IP, 80));
+		nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
+	}
 	dp_engine_release(rig.engine, NULL, rig.params.slice);
 	wait_phase(&rig, DP_PHASE_SENT);
 	stats = stats_of(&rig);
+	cr_assert_eq(stats.single_probes, 2);
 	cr_assert_eq(stats.probes_sent, 101);
 	/* A slower machine takes longer; only a bucket with savings could be faster. */
 	cr_assert_geq(stats.sending_ns, 49000000);
+	end(&rig);
+}
+
+/* A single probe's answer is its own: the truth, and nothing in the scan's account. */
+static void probe_all(struct rig *rig, uint16_t port, uint32_t count) {
+	for (uint32_t ip = FIRST_IP; ip < FIRST_IP + count; ip++) {
+		enum dp_sim_state truth = dp_sim_truth(&rig->params.sim, ip, port);
+		unsigned before = rig->singles;
+		uint64_t sent = stats_of(rig).single_probes;
+
+		cr_assert(dp_engine_probe(rig->engine, ip, port));
+		while (stats_of(rig).single_probes == sent)
+			nap();
+		while (truth != DP_SIM_SILENT && rig->singles == before) {
+			collect(rig);
+			nap();
+		}
+		if (truth == DP_SIM_SILENT)
+			continue;
+		cr_assert_eq(rig->single.ip, ip);
+		cr_assert_eq(rig->single.port, port);
+		cr_assert_eq(
+			rig->single.state, truth == DP_SIM_OPEN ? DP_STATE_OPEN : DP_STATE_CLOSED);
+	}
+}
+
+static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
+	const uint32_t last = FIRST_IP + ADDRESSES - 1;
+	/* One port of the space, one that is not in it. */
+	static const uint16_t port[] = {80, 9999};
+	struct rig rig = make_rig();
+	struct dp_stats stats;
+	unsigned wanted;
+
+	rig.params.hold = true;
+	rig.params.tx_lcores = tx_lcores;
+	rig.params.rx_lcores = rx_lcores;
+	create(&rig);
+	cr_assert_not(dp_engine_probe(rig.engine, FIRST_IP, 80), "not before it runs");
+	start(&rig);
+	wait_phase(&rig, DP_PHASE_HELD);
+	cr_assert_not(dp_engine_probe(rig.engine, FIRST_IP - 1, 80));
+	cr_assert_not(dp_engine_probe(rig.engine, last + 1, 80));
+	for (unsigned i = 0; i < 2; i++)
+		probe_all(&rig, port[i], 20);
+	cr_assert_eq(rig.distinct, 0);
+	stats = stats_of(&rig);
+	cr_assert_eq(stats.probes_sent, 0);
+	cr_assert_eq(stats.single_probes, 40);
+	cr_assert_eq(stats.single_answers, rig.singles);
+	cr_assert_eq(stats.syn_ack + stats.rst, 0);
+
+	/* The scan's own answers are none the fewer for it, and single probes go on after it. */
+	dp_engine_release(rig.engine, NULL, rig.params.slice);
+	wait_phase(&rig, DP_PHASE_SENT);
+	probe_all(&rig, 80, 20);
+	wanted = truths(&rig, FIRST_IP, last, ports, PORTS);
+	while (rig.distinct < wanted) {
+		collect(&rig);
+		nap();
+	}
+	linger(&rig);
+	stats = stats_of(&rig);
+	cr_assert_eq(stats.probes_sent, PAIRS);
+	cr_assert_eq(stats.syn_ack + stats.rst, wanted);
+	cr_assert_eq(stats.single_probes, 60);
+	cr_assert_eq(stats.single_answers, rig.singles);
+	cr_assert_eq(rig.singles,
+		truths(&rig, FIRST_IP, FIRST_IP + 19, port, 2)
+			+ truths(&rig, FIRST_IP, FIRST_IP + 19, port, 1));
+	cr_assert_eq(stats.rejected, 0);
+	cr_assert_eq(stats.sim_probes, PAIRS + 60);
+	end(&rig);
+}
+
+Test(engine, single_probes) {
+	single_probes(0, 0);
+}
+
+Test(engine, single_probes_on_several_lcores) {
+	single_probes(2, 2);
+}
+
+/* An address within the hull of the space that is not in it, as an excluded one is. */
+Test(engine, single_probes_keep_to_the_space) {
+	struct rig rig = make_rig();
+	struct dp_ipset *addresses;
+
+	cr_assert_eq(dp_ipset_create(&addresses), 0);
+	cr_assert_eq(dp_ipset_add(addresses, FIRST_IP, FIRST_IP + 9), 0);
+	cr_assert_eq(dp_ipset_add(addresses, FIRST_IP + 11, FIRST_IP + 20), 0);
+	dp_ipset_seal(addresses);
+	dp_space_destroy(rig.space);
+	cr_assert_eq(dp_space_create(addresses, ports, PORTS, &rig.space), 0);
+	dp_ipset_destroy(addresses);
+	rig.params.space = rig.space;
+	rig.params.slice.end = dp_space_count(rig.space);
+	rig.params.hold = true;
+	create(&rig);
+	start(&rig);
+	wait_phase(&rig, DP_PHASE_HELD);
+	for (uint32_t ip = FIRST_IP - 3; ip < FIRST_IP + 24; ip++)
+		cr_assert_eq(dp_engine_probe(rig.engine, ip, 80),
+			ip >= FIRST_IP && ip <= FIRST_IP + 20 && ip != FIRST_IP + 10);
+	linger(&rig);
+	cr_assert_eq(stats_of(&rig).sim_probes, 20);
+	end(&rig);
+}
+
+/* They take the rate's tokens, wait for them in a bounded queue, and go before the scan's own. */
+Test(engine, single_probes_within_the_rate) {
+	struct rig rig = make_rig();
+	struct timespec begin, now;
+	struct dp_stats before, after;
+	unsigned queued = 0;
+
+	rig.params.rate_pps = 1000;
+	create(&rig);
+	start(&rig);
+	/* The scan is under way, so that the bucket holds no more than its 5 probes. */
+	while (stats_of(&rig).probes_sent < 2)
+		nap();
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	while (queued < 100000 && dp_engine_probe(rig.engine, FIRST_IP, 80))
+		queued++;
+	cr_assert_lt(queued, 100000, "the queue has no end");
+	cr_assert_geq(queued, 100);
+	before = stats_of(&rig);
+	do {
+		nap();
+		after = stats_of(&rig);
+	} while (after.single_probes < 100);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* At 1.1 times the rate, what a pause of up to 50 ms is paid back at, and the bucket's 5. */
+	cr_assert_geq((double)(now.tv_sec - begin.tv_sec) * 1e3
+			+ (double)(now.tv_nsec - begin.tv_nsec) / 1e6,
+		(100 - 5) / 1.1);
+	/* As long as some wait, the scan sends only what it had taken tokens for. */
+	if (after.single_probes < queued)
+		cr_assert_leq(after.probes_sent - before.probes_sent, 5);
 	end(&rig);
 }

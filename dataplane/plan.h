@@ -20,6 +20,7 @@ enum {
 	TX_DESCRIPTORS = 1024,
 	TX_POOL = 4095,
 	TX_ROOM = 128,
+	SINGLE_RING = 1024,
 
 	/* ARP, ICMP echo and reset replies, one pool a sending lcore. */
 	REPLY_POOL = 4095,

@@ -541,7 +541,12 @@ static int make_tx(struct dp_engine *engine, unsigned number, struct tx *tx, str
 		rc = new_pool(&tx->pool, "tx", number, TX_POOL, TX_ROOM, err);
 	if (rc == 0)
 		tx_prepare_pool(engine, tx->pool);
-	return rc;
+	if (rc || number > 0)
+		return rc;
+	engine->singles = tx->singles = new_ring("singles", 0, SINGLE_RING);
+	if (!tx->singles)
+		return dp_fail(err, false, -ENOMEM, "no memory for the ring of single probes");
+	return 0;
 }
 
 static int make_rx(

@@ -51,6 +51,21 @@ static void reply(struct worker *worker, enum frame_kind kind, const uint8_t *fr
 	send_reply(worker, mbuf);
 }
 
+/* What fails as an answer to the scan may yet be one to a single probe, which has its own cookies. */
+static enum frame_kind parse(const struct dp_engine *engine, const uint8_t *frame, unsigned length,
+	uint32_t clock_us, struct frame_view *view) {
+	enum frame_kind kind
+		= frame_parse(engine->module, &engine->env, frame, length, clock_us, view);
+
+	view->answer.kind = DP_ANSWER_STATE;
+	if (kind != FRAME_REJECTED
+		|| !atomic_load_explicit(&engine->single_probes, memory_order_relaxed))
+		return kind;
+	kind = frame_parse(engine->module, &engine->single_env, frame, length, clock_us, view);
+	view->answer.kind = DP_ANSWER_PROBE;
+	return kind;
+}
+
 /* True where the frame is an answer for the control core; else it is dealt with and can be freed. */
 static bool take_frame(
 	struct worker *worker, struct rte_mbuf *mbuf, uint64_t now_tsc, uint32_t clock_us) {
@@ -60,10 +75,13 @@ static bool take_frame(
 	struct frame_view view;
 	enum frame_kind kind;
 
-	kind = frame_parse(engine->module, &engine->env, frame, mbuf->data_len, clock_us, &view);
+	kind = parse(engine, frame, mbuf->data_len, clock_us, &view);
 	switch (kind) {
 	case FRAME_ANSWER:
-		count(&rx->kind[view.kind], 1);
+		if (view.answer.kind == DP_ANSWER_PROBE)
+			count(&rx->single_answers, 1);
+		else
+			count(&rx->kind[view.kind], 1);
 		if (view.kind == PROBE_SYN_ACK && engine->reply_resets)
 			reply(worker, kind, frame, &view);
 		view.answer.ts_ns = now_tsc; /* dp_engine_collect() makes time of it */

@@ -180,7 +180,6 @@ static unsigned address_frames(
 		put_next_hop(frame[kept], mac);
 		target[kept++] = target[i];
 	}
-	count(&worker->tx.probes_unresolved, n - kept);
 	return kept;
 }
 
@@ -201,6 +200,7 @@ static bool make_probes(struct worker *worker, unsigned n, uint64_t now_tsc) {
 	for (unsigned i = 0; i < n; i++)
 		frame[i] = rte_pktmbuf_mtod(tx->pending[i], uint8_t *);
 	kept = address_frames(worker, target, frame, n);
+	count(&tx->probes_unresolved, n - kept);
 	engine->module->make(&engine->env, frame, target, kept, engine_clock_us(engine, now_tsc));
 	if (kept < n)
 		rte_mempool_put_bulk(tx->pool, (void **)&tx->pending[kept], n - kept);
@@ -232,6 +232,20 @@ static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	return sent > 0;
 }
 
+/* Probes that were made but not taken were never sent. */
+static void drop_pending(struct tx *tx) {
+	if (tx->pending_at < tx->nb_pending)
+		rte_mempool_put_bulk(tx->pool, (void **)&tx->pending[tx->pending_at],
+			tx->nb_pending - tx->pending_at);
+	tx->pending_at = tx->nb_pending = 0;
+}
+
+void tx_finish(struct worker *worker) {
+	drop_pending(&worker->tx);
+	worker->tx.throttled_since_tsc = 0;
+	atomic_store_explicit(&worker->tx.done, true, memory_order_release);
+}
+
 static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
 	uint64_t left = tx->slice.end - tx->slice.first;
@@ -240,7 +254,7 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	if (tx->pending_at < tx->nb_pending)
 		return flush_pending(worker, now_tsc);
 	if (want == 0) {
-		atomic_store_explicit(&tx->done, true, memory_order_release);
+		tx_finish(worker);
 		return false;
 	}
 	if (!follow_rings(worker, now_tsc))
@@ -255,17 +269,49 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	return tx->nb_pending == 0 || flush_pending(worker, now_tsc);
 }
 
-/* Probes that were made but not taken were never sent. */
-static void drop_pending(struct tx *tx) {
-	if (tx->pending_at < tx->nb_pending)
-		rte_mempool_put_bulk(tx->pool, (void **)&tx->pending[tx->pending_at],
-			tx->nb_pending - tx->pending_at);
-	tx->pending_at = tx->nb_pending = 0;
+/* How many single probes can go now: they wait, rate and rings let them, and replies keep room. */
+static unsigned singles_due(struct worker *worker, uint64_t now_tsc) {
+	struct tx *tx = &worker->tx;
+	unsigned n = rte_ring_count(tx->singles);
+
+	if (n == 0 || tx_frame_room(tx) < 2 * BURST || !follow_rings(worker, now_tsc))
+		return 0;
+	return rate_take(&tx->rate, now_tsc, n < BURST ? n : BURST);
 }
 
-void tx_finish(struct worker *worker) {
-	drop_pending(&worker->tx);
-	atomic_store_explicit(&worker->tx.done, true, memory_order_release);
+/* Queue single probes ahead of the scan's, by the frames' way and for tokens of the same bucket. */
+static bool send_singles(struct worker *worker, uint64_t now_tsc) {
+	const struct dp_engine *engine = worker->engine;
+	struct tx *tx = &worker->tx;
+	struct rte_mbuf *mbuf[BURST];
+	struct dp_target target[BURST];
+	uint8_t *frame[BURST];
+	void *word[BURST];
+	unsigned n = singles_due(worker, now_tsc), kept;
+
+	if (n == 0)
+		return false;
+	if (rte_mempool_get_bulk(tx->pool, (void **)mbuf, n)) {
+		rate_refund(&tx->rate, n);
+		return false;
+	}
+	/* Nobody else takes from the ring: as many as were counted are there. */
+	rte_ring_sc_dequeue_bulk(tx->singles, word, n, NULL);
+	for (unsigned i = 0; i < n; i++) {
+		target[i] = single_unpack(word[i]);
+		frame[i] = rte_pktmbuf_mtod(mbuf[i], uint8_t *);
+	}
+	kept = address_frames(worker, target, frame, n);
+	engine->module->make(
+		&engine->single_env, frame, target, kept, engine_clock_us(engine, now_tsc));
+	for (unsigned i = 0; i < kept; i++)
+		tx_frame(tx, mbuf[i]);
+	count(&tx->single_probes, kept);
+	if (kept < n) {
+		rte_mempool_put_bulk(tx->pool, (void **)&mbuf[kept], n - kept);
+		rate_refund(&tx->rate, n - kept);
+	}
+	return true;
 }
 
 /* Take up the lcore's part of the work, once it is released. */
@@ -286,7 +332,11 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 	const struct tx *tx = &worker->tx;
 	int phase = atomic_load_explicit(&worker->engine->phase, memory_order_relaxed);
 
-	if (!tx->active || atomic_load_explicit(&tx->done, memory_order_relaxed))
+	if (!tx->active)
+		return UINT64_MAX;
+	if (tx->singles && !rte_ring_empty(tx->singles))
+		return rate_wait_tsc(&tx->rate);
+	if (atomic_load_explicit(&tx->done, memory_order_relaxed))
 		return UINT64_MAX;
 	/* While probes are held, a release may take a nap's time to be seen. */
 	if (!tx->begun && phase != DP_PHASE_RESOLVING)
@@ -297,15 +347,18 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 bool tx_turn(struct worker *worker, uint64_t now_tsc) {
 	struct dp_engine *engine = worker->engine;
 	struct tx *tx = &worker->tx;
+	int phase = atomic_load_explicit(&engine->phase, memory_order_acquire);
 	bool busy = false;
 
+	if (tx->singles && phase == DP_PHASE_SENDING)
+		busy = send_singles(worker, now_tsc);
 	if (!flush_frames(worker, &busy) || atomic_load_explicit(&tx->done, memory_order_relaxed))
 		return busy;
 	if (atomic_load_explicit(&engine->stop_sending, memory_order_relaxed)) {
 		tx_finish(worker);
 		return true;
 	}
-	switch (atomic_load_explicit(&engine->phase, memory_order_acquire)) {
+	switch (phase) {
 	case DP_PHASE_RESOLVING:
 		return (tx->refreshing && resolve(worker, now_tsc)) || busy;
 	case DP_PHASE_SENDING:

@@ -28,6 +28,12 @@ enum dp_reason {
 	DP_REASON_COUNT,
 };
 
+/* What it answers. */
+enum dp_answer_kind {
+	DP_ANSWER_STATE, /* a probe of the scan */
+	DP_ANSWER_PROBE, /* a single probe, dp_engine_probe() */
+};
+
 #define DP_RTT_NONE UINT32_MAX
 
 /* Passed by value; everything in host byte order. */
@@ -39,6 +45,7 @@ struct dp_answer {
 	uint8_t state; /* enum dp_state */
 	uint8_t reason; /* enum dp_reason */
 	uint8_t ttl; /* of the response as received */
+	uint8_t kind; /* enum dp_answer_kind */
 };
 
 const char *dp_state_name(enum dp_state state); /* "open" "closed" "filtered" */

@@ -158,6 +158,15 @@ const char *dp_engine_failure(const struct dp_engine *engine);
 void dp_engine_release(
 	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice);
 
+/*
+ * Send one probe besides the scan's, while those are held, sent or cooling down. Never blocks: false
+ * where it cannot be taken now (its queue is full, next hops are still being resolved) or ever (@ip is
+ * in no pair of the space that the engine was made for; any @port will do). It takes its turn at the
+ * rate ahead of the scan's own probes. Its answers come as DP_ANSWER_PROBE, as often as the network
+ * repeats them, or not at all: an on-link target that is silent to ARP is not sent to.
+ */
+bool dp_engine_probe(struct dp_engine *engine, uint32_t ip, uint16_t port);
+
 /* Send no more probes, or none where they are held. Answers are still received. Async-signal-safe. */
 void dp_engine_stop_sending(struct dp_engine *engine);
 
@@ -187,6 +196,7 @@ struct dp_stats {
 	uint64_t rx_bad_checksum;
 	uint64_t rejected; /* for our address and ports, but no answer to a probe of ours */
 	uint64_t syn_ack, rst, icmp_unreachable; /* validated, with repeats */
+	uint64_t single_probes, single_answers; /* of dp_engine_probe(): in none of the above */
 
 	uint64_t throttled_ns; /* time the rate was lowered because a ring was over half full */
 
