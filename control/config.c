@@ -799,7 +799,8 @@ static void publish(struct config *config) {
 		.duplicate = s->sim_duplicate,
 		.rtt_us = (uint32_t)(s->sim_rtt_ns / 1000),
 		.jitter_us = (uint32_t)(s->sim_jitter_ns / 1000),
-		.seed = s->sim_seed};
+		.seed = s->sim_seed,
+		.banners = true};
 	public->status_interval_ns = s->status_interval_ns;
 	public->quiet = s->quiet;
 	public->verbose = s->verbose;

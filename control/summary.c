@@ -249,6 +249,18 @@ static void print_singles(struct page *page, const struct dp_stats *t) {
 	end_line(page);
 }
 
+static void print_banners(struct page *page, const struct dp_stats *t) {
+	char a[HUMAN_BYTES];
+
+	if (!t->banners && !t->zero_window)
+		return;
+	line(page, "banners");
+	item(page, "%s received", human_count(t->banners, a));
+	if (t->zero_window)
+		item(page, "%s SYN-ACKs with a window of 0", human_count(t->zero_window, a));
+	end_line(page);
+}
+
 static void print_results(struct page *page, const struct ctl_summary *s) {
 	char a[HUMAN_BYTES], b[HUMAN_BYTES];
 
@@ -313,6 +325,7 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_sent(&page, summary);
 	print_answers(&page, summary);
 	print_singles(&page, &summary->stats);
+	print_banners(&page, &summary->stats);
 	print_results(&page, summary);
 	print_sim(&page, &summary->stats);
 	print_lost(&page, summary);
@@ -394,6 +407,12 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 		json_begin(json, "single");
 		json_u64(json, "probes", t->single_probes);
 		json_u64(json, "answers", t->single_answers);
+		json_end(json);
+	}
+	if (t->banners || t->zero_window) {
+		json_begin(json, "banner");
+		json_u64(json, "segments", t->banners);
+		json_u64(json, "zero_window", t->zero_window);
 		json_end(json);
 	}
 	if (!t->sim_probes)

@@ -92,8 +92,8 @@ static inline uint64_t siphash_word(const struct cookie *cookie, uint64_t word) 
 static inline void cookie_derive(
 	struct cookie *derived, const struct cookie *cookie, uint16_t tag) {
 	*derived = *cookie;
-	cookie_set_key(derived, siphash_word(cookie, tag),
-		siphash_word(cookie, UINT64_C(1) << 16 | tag));
+	cookie_set_key(
+		derived, siphash_word(cookie, tag), siphash_word(cookie, UINT64_C(1) << 16 | tag));
 }
 
 static inline struct cookie_value cookie_of(

@@ -47,7 +47,8 @@ struct tx {
 	struct rte_mempool *reply_pool;
 	struct rte_ring *replies[DP_MAX_LCORES]; /* consumer: frames of RX lcores without a queue */
 	unsigned nb_replies;
-	struct rte_ring *singles; /* consumer: targets of dp_engine_probe(); NULL: another lcore's */
+	struct rte_ring
+		*singles; /* consumer: targets of dp_engine_probe(); NULL: another lcore's */
 	bool begun; /* it has been released and has its slice */
 	struct dp_slice slice; /* what is left to send */
 	struct rate rate;
@@ -71,12 +72,14 @@ struct rx {
 	uint16_t queue[MAX_QUEUES];
 	unsigned nb_queues;
 	struct rte_ring *answers; /* producer: this lcore, consumer: control core */
-	struct rte_ring *replies; /* producer: this lcore, consumer: a TX lcore; NULL: itself */
+	struct rte_ring *replies; /* producer: this lcore, consumer: a TX lcore; NULL: itself.
+				   * The lowest bit of an entry: it is charged */
 	struct rte_mempool *reply_pool;
 
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
 	counter frames, own, other, malformed, bad_checksum, rejected;
-	counter kind[PROBE_ICMP_UNREACHABLE + 1];
+	counter kind[PROBE_KINDS];
+	counter zero_window;
 	counter single_answers, replies_sent, ring_full, reply_dropped;
 };
 
@@ -132,6 +135,8 @@ struct dp_engine {
 	struct peer *peer;
 	unsigned peer_lcore;
 	unsigned collect_next; /* the ring to begin with */
+	struct rte_mbuf *kept[DP_MAX_LCORES * BURST]; /* whose banners were handed out */
+	unsigned nb_kept;
 
 	/* TSC to UTC, re-anchored by dp_engine_tick(); control core only. */
 	uint64_t anchor_tsc, anchor_ns;
@@ -152,6 +157,19 @@ static inline bool engine_stopping(const struct dp_engine *engine) {
 /* The 32-bit microsecond clock that probes carry. Any lcore. */
 static inline uint32_t engine_clock_us(const struct dp_engine *engine, uint64_t tsc) {
 	return (uint32_t)(((unsigned __int128)tsc * engine->clock_scale) >> 64);
+}
+
+/* A reply that is charged, as an entry of a ring, and back: buffers are aligned. */
+static inline void *reply_charged(struct rte_mbuf *mbuf) {
+	return (void *)((uintptr_t)mbuf | 1);
+}
+
+static inline bool reply_is_charged(const void *entry) {
+	return (uintptr_t)entry & 1;
+}
+
+static inline struct rte_mbuf *reply_mbuf(void *entry) {
+	return (struct rte_mbuf *)((uintptr_t)entry & ~(uintptr_t)1);
 }
 
 /* A target in the place of a pointer, as rings carry them. */
@@ -179,6 +197,8 @@ void tx_prepare_pool(struct dp_engine *engine, struct rte_mempool *pool);
 bool tx_turn(struct worker *worker, uint64_t now_tsc);
 /* Queue one frame that is no probe, or drop and count it where there is no room. Transfers it. */
 void tx_frame(struct tx *tx, struct rte_mbuf *mbuf);
+/* The same for a reply that takes a probe's token of the rate. */
+void tx_charged_frame(struct tx *tx, struct rte_mbuf *mbuf);
 unsigned tx_frame_room(const struct tx *tx);
 void tx_finish(struct worker *worker);
 /* Cycles until this lcore has something to send by itself; 0: now. */

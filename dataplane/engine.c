@@ -14,6 +14,8 @@
 #include <time.h>
 
 enum {
+	SMALLEST_WINDOW = 512,
+	LARGEST_WINDOW = 1460, /* the MSS that our probe gives */
 	SINGLE_COOKIES = 1, /* tag of the key of single probes */
 };
 
@@ -35,6 +37,13 @@ static void anchor_clock(struct dp_engine *engine) {
 
 const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
 	return &engine->plan;
+}
+
+/* A window of a segment makes one segment of the answer (docs/architecture.md, Banners). */
+static uint16_t banner_window(uint16_t max_bytes) {
+	if (max_bytes < SMALLEST_WINDOW)
+		return SMALLEST_WINDOW;
+	return max_bytes < LARGEST_WINDOW ? max_bytes : LARGEST_WINDOW;
 }
 
 static void set_work(
@@ -77,6 +86,8 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 		goto destroy;
 	port_unhush(engine);
 	engine->single_env = engine->env;
+	engine->env.banners = params->banner.enable;
+	engine->env.banner_window = banner_window(params->banner.max_bytes);
 	cookie_derive(&engine->single_env.cookie, &engine->env.cookie, SINGLE_COOKIES);
 	anchor_clock(engine);
 	*out = engine;
@@ -106,10 +117,28 @@ int dp_engine_start(struct dp_engine *engine, struct dp_error *err) {
 	return 0;
 }
 
+/* Free what the answers were taken from, but for the buffers in which their banners lie. */
+static void let_go(struct dp_engine *engine, struct rte_mbuf **mbuf,
+	const struct dp_answer *answers, unsigned n) {
+	unsigned rest = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (answers[i].banner)
+			engine->kept[engine->nb_kept++] = mbuf[i];
+		else
+			mbuf[rest++] = mbuf[i];
+	}
+	if (rest)
+		rte_pktmbuf_free_bulk(mbuf, rest);
+}
+
 unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, unsigned max) {
 	struct rte_mbuf *mbuf[BURST];
 	unsigned workers = engine->plan.nb_workers, total = 0;
 
+	if (engine->nb_kept)
+		rte_pktmbuf_free_bulk(engine->kept, engine->nb_kept);
+	engine->nb_kept = 0;
 	for (unsigned turn = 0; turn < workers && max - total >= BURST; turn++) {
 		struct rx *rx = &engine->worker[(engine->collect_next + turn) % workers]->rx;
 		unsigned n;
@@ -127,8 +156,7 @@ unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, 
 				? engine->anchor_ns - tsc_to_ns(engine, (uint64_t)-age_tsc)
 				: engine->anchor_ns + tsc_to_ns(engine, (uint64_t)age_tsc);
 		}
-		if (n)
-			rte_pktmbuf_free_bulk(mbuf, n);
+		let_go(engine, mbuf, &answers[total], n);
 		total += n;
 	}
 	engine->collect_next = (engine->collect_next + 1) % workers;
@@ -226,6 +254,8 @@ static void add_rx(struct dp_stats *stats, const struct rx *rx) {
 	stats->rst += counted(&rx->kind[PROBE_RST]);
 	stats->icmp_unreachable += counted(&rx->kind[PROBE_ICMP_UNREACHABLE]);
 	stats->single_answers += counted(&rx->single_answers);
+	stats->banners += counted(&rx->kind[PROBE_DATA]);
+	stats->zero_window += counted(&rx->zero_window);
 	stats->replies_sent += counted(&rx->replies_sent);
 	stats->lost_ring_full += counted(&rx->ring_full);
 	stats->lost_reply_dropped += counted(&rx->reply_dropped);

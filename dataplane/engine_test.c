@@ -34,6 +34,8 @@ struct rig {
 	unsigned foreign; /* from outside the space */
 	unsigned singles; /* kind PROBE */
 	struct dp_answer single; /* the latest of them */
+	unsigned banners[PAIRS]; /* kind BANNER, of each pair */
+	unsigned distinct_banners, wrong_banners;
 };
 
 static struct dp_space *make_space(
@@ -97,6 +99,31 @@ static void take_state(struct rig *rig, const struct dp_answer *answer) {
 		== (open ? DP_SIM_OPEN : DP_SIM_CLOSED);
 }
 
+/* What the simulated network says to our hello there, cut as we want it. */
+static unsigned true_banner(const struct rig *rig, uint32_t ip, uint16_t port, uint8_t *banner) {
+	const char *hello = port == 80 ? "GET / HTTP/1.0\r\n\r\n" : "";
+	unsigned n = 0;
+
+	if (dp_sim_truth(&rig->params.sim, ip, port) == DP_SIM_OPEN)
+		n = dp_sim_banner(&rig->params.sim, ip, port, (const uint8_t *)hello,
+			(unsigned)strlen(hello), banner);
+	return n < rig->params.banner.max_bytes ? n : rig->params.banner.max_bytes;
+}
+
+static void take_banner(struct rig *rig, const struct dp_answer *answer) {
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+	unsigned n = true_banner(rig, answer->ip, answer->port, banner);
+	uint64_t index;
+
+	if (!dp_space_find(rig->space, answer->ip, answer->port, &index)) {
+		rig->foreign++;
+		return;
+	}
+	rig->distinct_banners += rig->banners[index]++ == 0;
+	rig->wrong_banners += answer->state != DP_STATE_OPEN || answer->banner_bytes != n
+		|| memcmp(answer->banner, banner, n) != 0;
+}
+
 static unsigned collect(struct rig *rig) {
 	struct dp_answer answer[BATCH];
 	unsigned n = dp_engine_collect(rig->engine, answer, BATCH);
@@ -104,6 +131,10 @@ static unsigned collect(struct rig *rig) {
 	for (unsigned i = 0; i < n; i++) {
 		if (answer[i].kind == DP_ANSWER_STATE) {
 			take_state(rig, &answer[i]);
+			continue;
+		}
+		if (answer[i].kind == DP_ANSWER_BANNER) {
+			take_banner(rig, &answer[i]);
 			continue;
 		}
 		cr_assert_eq(answer[i].kind, DP_ANSWER_PROBE);
@@ -143,6 +174,16 @@ static unsigned truths(const struct rig *rig, uint32_t first, uint32_t last, con
 	for (uint32_t ip = first; ip <= last; ip++)
 		for (unsigned i = 0; i < nb_ports; i++)
 			n += dp_sim_truth(&rig->params.sim, ip, port[i]) != DP_SIM_SILENT;
+	return n;
+}
+
+static unsigned true_banners(const struct rig *rig) {
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+	unsigned n = 0;
+
+	for (uint32_t ip = FIRST_IP; ip < FIRST_IP + ADDRESSES; ip++)
+		for (unsigned i = 0; i < PORTS; i++)
+			n += true_banner(rig, ip, ports[i], banner) > 0;
 	return n;
 }
 
@@ -429,4 +470,142 @@ Test(engine, single_probes_within_the_rate) {
 	if (after.single_probes < queued)
 		cr_assert_leq(after.probes_sent - before.probes_sent, 5);
 	end(&rig);
+}
+
+/* Every open port's banner, as it is or cut, and each state as without them. */
+static void banners(uint16_t max_bytes, unsigned tx_lcores, unsigned rx_lcores) {
+	const uint32_t last = FIRST_IP + ADDRESSES - 1;
+	struct rig rig = make_rig();
+	struct dp_stats stats;
+	unsigned wanted;
+
+	rig.params.sim.banners = true;
+	rig.params.banner.enable = true;
+	rig.params.banner.max_bytes = max_bytes;
+	rig.params.tx_lcores = tx_lcores;
+	rig.params.rx_lcores = rx_lcores;
+	create(&rig);
+	start(&rig);
+	wanted = true_banners(&rig);
+	cr_assert_gt(wanted, 100);
+	while (rig.distinct_banners < wanted
+		|| rig.distinct < truths(&rig, FIRST_IP, last, ports, PORTS)) {
+		collect(&rig);
+		nap();
+	}
+	/* Single probes are not said hello to. */
+	probe_all(&rig, 80, 20);
+	linger(&rig);
+	stats = stats_of(&rig);
+	cr_assert_eq(rig.distinct_banners, wanted);
+	cr_assert_eq(rig.wrong_banners, 0);
+	cr_assert_eq(rig.right, rig.distinct);
+	cr_assert_eq(rig.foreign, 0);
+	for (unsigned i = 0; i < PAIRS; i++)
+		cr_assert_leq(rig.banners[i], 1);
+	cr_assert_eq(stats.banners, wanted);
+	cr_assert_eq(stats.rejected, 0);
+	cr_assert_eq(stats.sim_bad, 0);
+	cr_assert_eq(stats.zero_window, 0);
+	cr_assert_eq(stats.lost_reply_dropped, 0);
+	/* A hello each, a reset for each banner, and one for each single SYN-ACK. */
+	cr_assert_geq(stats.replies_sent, stats.syn_ack + wanted);
+	cr_assert_leq(stats.replies_sent, stats.syn_ack + wanted + stats.single_answers);
+	end(&rig);
+}
+
+Test(engine, banners) {
+	banners(512, 0, 0);
+}
+
+Test(engine, banners_on_several_lcores) {
+	banners(512, 2, 2);
+}
+
+Test(engine, banners_are_cut) {
+	banners(10, 0, 0);
+}
+
+/* Each repeated SYN-ACK is said hello to, as the first hello may have been lost. */
+Test(engine, banners_of_repeated_answers) {
+	struct rig rig = make_rig();
+	struct dp_stats stats;
+
+	rig.params.sim.banners = true;
+	rig.params.sim.duplicate = 1;
+	rig.params.banner.enable = true;
+	rig.params.banner.max_bytes = 512;
+	create(&rig);
+	start(&rig);
+	while (stats_of(&rig).banners < 4 * true_banners(&rig)) {
+		collect(&rig);
+		nap();
+	}
+	linger(&rig);
+	stats = stats_of(&rig);
+	/* Two SYN-ACKs, a hello to each, two banners to each of these. */
+	cr_assert_eq(stats.banners, 4 * true_banners(&rig));
+	cr_assert_eq(rig.wrong_banners, 0);
+	cr_assert_eq(stats.sim_bad, 0);
+	end(&rig);
+}
+
+/* Without them SYN-ACKs are reset, and nobody says anything. */
+Test(engine, no_banners_unless_asked) {
+	struct rig rig = make_rig();
+	struct dp_stats stats;
+
+	rig.params.sim.banners = true;
+	create(&rig);
+	start(&rig);
+	while (rig.distinct < truths(&rig, FIRST_IP, FIRST_IP + ADDRESSES - 1, ports, PORTS)) {
+		collect(&rig);
+		nap();
+	}
+	linger(&rig);
+	stats = stats_of(&rig);
+	cr_assert_eq(rig.distinct_banners, 0);
+	cr_assert_eq(stats.banners, 0);
+	cr_assert_eq(stats.replies_sent, stats.syn_ack);
+	end(&rig);
+}
+
+/* Hellos and their resets take the rate's tokens: probes wait for them. */
+static void banners_within_the_rate(unsigned tx_lcores, unsigned rx_lcores) {
+	struct rig rig = make_rig();
+	struct timespec begin, now;
+	struct dp_stats stats;
+	double ms;
+
+	rig.params.rate_pps = 2000;
+	rig.params.sim = (struct dp_sim_params){
+		.alive = 1, .open = 1, .rtt_us = 1000, .seed = 3, .banners = true};
+	rig.params.banner.enable = true;
+	rig.params.banner.max_bytes = 512;
+	rig.params.tx_lcores = tx_lcores;
+	rig.params.rx_lcores = rx_lcores;
+	rig.params.slice = (struct dp_slice){0, 200};
+	create(&rig);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	start(&rig);
+	do {
+		collect(&rig);
+		nap();
+		stats = stats_of(&rig);
+	} while (stats.probes_sent < 100);
+	wait_phase(&rig, DP_PHASE_SENT);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (double)(now.tv_sec - begin.tv_sec) * 1e3
+		+ (double)(now.tv_nsec - begin.tv_nsec) / 1e6;
+	/* The replies up to the 100th probe were paid for before the last; 1.1 and 9 as above. */
+	cr_assert_geq(ms, (double)(200 + stats.replies_sent - 9) / 2.0 / 1.1);
+	end(&rig);
+}
+
+Test(engine, banners_within_the_rate) {
+	banners_within_the_rate(0, 0);
+}
+
+Test(engine, banners_within_the_rate_on_two_lcores) {
+	banners_within_the_rate(1, 1);
 }

@@ -6,6 +6,7 @@
 #ifndef FRAME_H
 #define FRAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -26,7 +27,16 @@ enum {
 	TCP_FIN = 0x01,
 	TCP_SYN = 0x02,
 	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
 	TCP_ACK = 0x10,
+
+	/* RFC 9293 3.2 and RFC 7323. */
+	TCP_OPTION_END = 0,
+	TCP_OPTION_NOP = 1,
+	TCP_OPTION_SCALE = 3,
+	TCP_OPTION_SCALE_BYTES = 3,
+	TCP_OPTION_CLOCK = 8,
+	TCP_OPTION_CLOCK_BYTES = 10,
 
 	ICMP_BYTES = 8,
 	ICMP_ECHO_REPLY = 0,
@@ -128,6 +138,37 @@ static inline void ipv4_put(uint8_t *ip, uint16_t total, uint16_t id, uint8_t tt
 	put32(ip + 12, src);
 	put32(ip + 16, dst);
 	put16(ip + 10, (uint16_t)~sum_fold(sum_bytes(ip, IPV4_BYTES)));
+}
+
+/* Those options of a TCP header that we have a use for. */
+struct tcp_options {
+	bool has_clock; /* timestamps */
+	bool has_scale; /* of the window */
+	uint32_t clock, echo; /* TSval and TSecr of the first timestamps; 0 without */
+};
+
+/* Read what comes before the first option that is malformed. */
+static inline struct tcp_options tcp_options_of(const uint8_t *p, unsigned bytes) {
+	struct tcp_options options = {0};
+	const uint8_t *end = p + bytes;
+
+	while (p < end && *p != TCP_OPTION_END) {
+		if (*p == TCP_OPTION_NOP) {
+			p++;
+			continue;
+		}
+		if (end - p < 2 || p[1] < 2 || p[1] > end - p)
+			break;
+		if (*p == TCP_OPTION_CLOCK && p[1] == TCP_OPTION_CLOCK_BYTES
+			&& !options.has_clock) {
+			options.has_clock = true;
+			options.clock = get32(p + 2);
+			options.echo = get32(p + 6);
+		}
+		options.has_scale |= *p == TCP_OPTION_SCALE && p[1] == TCP_OPTION_SCALE_BYTES;
+		p += p[1];
+	}
+	return options;
 }
 
 /* Fill in the checksum of the @length bytes of TCP at @tcp. */

@@ -3,6 +3,7 @@
  * Parse and validate received frames, and write the few frames that answer some of them. Pure
  * functions that the RX lcores run; they own no memory and trust no byte.
  */
+#include "hello.h"
 #include "parse.h"
 
 struct packet {
@@ -48,6 +49,24 @@ static bool tcp_checksum_good(const uint8_t *ip, const uint8_t *tcp, unsigned by
 	return get16(tcp + 16) == sum_fold(pseudo);
 }
 
+/* What a segment is for us, with @bytes of data, fewer than 65,536 in an IPv4 packet. */
+static enum frame_kind judge(struct frame_view *view, const uint8_t *data, unsigned bytes) {
+	switch (view->kind) {
+	case PROBE_NONE:
+		return FRAME_REJECTED;
+	case PROBE_DATA:
+		view->answer.kind = DP_ANSWER_BANNER;
+		view->answer.banner = data;
+		view->answer.banner_bytes = (uint16_t)bytes;
+		return FRAME_ANSWER;
+	case PROBE_FIN:
+	case PROBE_QUIET:
+		return FRAME_CONNECTION;
+	default:
+		return FRAME_ANSWER;
+	}
+}
+
 static enum frame_kind parse_tcp(const struct packet *packet, const uint8_t *ip, const uint8_t *tcp,
 	unsigned bytes, struct frame_view *view) {
 	struct tcp_segment segment;
@@ -70,12 +89,14 @@ static enum frame_kind parse_tcp(const struct packet *packet, const uint8_t *ip,
 	segment.flags = tcp[13];
 	segment.options = tcp + TCP_BYTES;
 	segment.options_bytes = header_bytes - TCP_BYTES;
+	segment.data_bytes = bytes - header_bytes;
 	view->kind
 		= packet->module->verdict(packet->env, &segment, packet->clock_us, &view->answer);
 	view->ack = segment.ack;
 	view->our_port = segment.dst_port;
+	view->zero_window = get16(tcp + 14) == 0;
 	view->answer.ttl = ip[8];
-	return view->kind == PROBE_NONE ? FRAME_REJECTED : FRAME_ANSWER;
+	return judge(view, tcp + header_bytes, segment.data_bytes);
 }
 
 /* RFC 792 and RFC 1812 5.2.7.1; the codes that nmap's SYN scan takes for an answer. */
@@ -170,6 +191,9 @@ enum frame_kind frame_parse(const struct probe_module *module, const struct prob
 	const uint8_t *frame, unsigned length, uint32_t clock_us, struct frame_view *view) {
 	const struct packet packet = {module, env, frame, length, clock_us};
 
+	view->answer.kind = DP_ANSWER_STATE;
+	view->answer.banner = NULL;
+	view->answer.banner_bytes = 0;
 	if (length < ETH_BYTES)
 		return FRAME_MALFORMED;
 	if (mac_get(frame + 6) == env->source_mac)
@@ -235,18 +259,61 @@ unsigned frame_echo_reply(uint8_t *out, const struct probe_env *env, const uint8
 	return padded(out, ETH_BYTES + IPV4_BYTES + bytes);
 }
 
-unsigned frame_reset(uint8_t *out, const struct probe_env *env, const uint8_t *syn_ack,
-	const struct frame_view *view) {
+/* A TCP header without options toward the sender of @received; the checksum is to follow. */
+static uint8_t *reply_put(uint8_t *out, const struct probe_env *env, const uint8_t *received,
+	const struct frame_view *view, unsigned bytes) {
 	uint8_t *tcp = out + ETH_BYTES + IPV4_BYTES;
 
-	eth_put(out, mac_get(syn_ack + 6), env->source_mac, ETH_TYPE_IPV4);
-	ipv4_put(out + ETH_BYTES, IPV4_BYTES + TCP_BYTES, 0, 64, IPV4_TCP, env->source_ip,
+	eth_put(out, mac_get(received + 6), env->source_mac, ETH_TYPE_IPV4);
+	ipv4_put(out + ETH_BYTES, (uint16_t)(IPV4_BYTES + bytes), 0, 64, IPV4_TCP, env->source_ip,
 		view->answer.ip);
 	memset(tcp, 0, TCP_BYTES);
 	put16(tcp, view->our_port);
 	put16(tcp + 2, view->answer.port);
 	/* RFC 9293 3.5.2: a reset that answers a segment with ACK takes its sequence from it. */
 	put32(tcp + 4, view->ack);
+	return tcp;
+}
+
+/* The window as its field shows it; one that is scaled in ours is scaled in theirs (RFC 7323 2.2). */
+static uint16_t window_field(const struct probe_env *env, const struct tcp_options *options) {
+	unsigned shift = options->has_scale ? PROBE_WINDOW_SCALE : 0;
+
+	return (uint16_t)((env->banner_window + (1u << shift) - 1) >> shift);
+}
+
+unsigned frame_hello(uint8_t *out, const struct probe_env *env, const uint8_t *syn_ack,
+	const struct frame_view *view, uint32_t clock_us) {
+	const uint8_t *ip = syn_ack + view->ip_at, *theirs = ip + (ip[0] & 0xf) * 4u;
+	const struct tcp_options options
+		= tcp_options_of(theirs + TCP_BYTES, (theirs[12] >> 4) * 4u - TCP_BYTES);
+	const struct hello hello = hello_for(view->answer.port);
+	unsigned header_bytes = TCP_BYTES + (options.has_clock ? 2 + TCP_OPTION_CLOCK_BYTES : 0);
+	unsigned bytes = header_bytes + hello.length;
+	uint8_t *tcp = reply_put(out, env, syn_ack, view, bytes);
+
+	put32(tcp + 8, get32(theirs + 4) + 1);
+	tcp[12] = (uint8_t)(header_bytes / 4 << 4);
+	tcp[13] = hello.length ? TCP_ACK | TCP_PSH : TCP_ACK;
+	put16(tcp + 14, window_field(env, &options));
+	if (options.has_clock) {
+		/* Once both SYNs had them, each segment has (RFC 7323 3.2). */
+		tcp[TCP_BYTES] = tcp[TCP_BYTES + 1] = TCP_OPTION_NOP;
+		tcp[TCP_BYTES + 2] = TCP_OPTION_CLOCK;
+		tcp[TCP_BYTES + 3] = TCP_OPTION_CLOCK_BYTES;
+		put32(tcp + TCP_BYTES + 4, clock_us);
+		put32(tcp + TCP_BYTES + 8, options.clock);
+	}
+	if (hello.length)
+		memcpy(tcp + header_bytes, hello.bytes, hello.length);
+	tcp_put_checksum(tcp, env->source_ip, view->answer.ip, (uint16_t)bytes);
+	return padded(out, ETH_BYTES + IPV4_BYTES + bytes);
+}
+
+unsigned frame_reset(uint8_t *out, const struct probe_env *env, const uint8_t *segment,
+	const struct frame_view *view) {
+	uint8_t *tcp = reply_put(out, env, segment, view, TCP_BYTES);
+
 	tcp[12] = (TCP_BYTES / 4) << 4;
 	tcp[13] = TCP_RST;
 	tcp_put_checksum(tcp, env->source_ip, view->answer.ip, TCP_BYTES);

@@ -9,6 +9,7 @@
 
 enum frame_kind {
 	FRAME_ANSWER, /* a validated response: view.answer and view.kind */
+	FRAME_CONNECTION, /* of a connection of ours, but without data: view.kind */
 	FRAME_ARP_REQUEST, /* somebody asks for our address: view.arp */
 	FRAME_ARP_REPLY, /* an ARP reply to us: view.arp */
 	FRAME_ECHO_REQUEST, /* somebody pings our address: view.ip_at, view.ip_bytes */
@@ -20,10 +21,11 @@ enum frame_kind {
 };
 
 struct frame_view {
-	struct dp_answer answer; /* ts_ns is left alone */
+	struct dp_answer answer; /* ts_ns is left alone; a banner lies in the frame, uncut */
 	enum probe_kind kind;
-	uint32_t ack; /* of a SYN-ACK, with our port: what a reset in reply needs */
+	uint32_t ack; /* of a segment, with our port: what a reply needs */
 	uint16_t our_port;
+	bool zero_window;
 	struct {
 		uint32_t ip;
 		uint64_t mac;
@@ -45,7 +47,13 @@ unsigned frame_arp_reply(
 	uint8_t *out, const struct probe_env *env, uint64_t to_mac, uint32_t to_ip);
 unsigned frame_echo_reply(uint8_t *out, const struct probe_env *env, const uint8_t *request,
 	const struct frame_view *view);
-unsigned frame_reset(uint8_t *out, const struct probe_env *env, const uint8_t *syn_ack,
+
+/* Complete the connection of @syn_ack and say hello. @clock_us: the clock of probe_module.make(). */
+unsigned frame_hello(uint8_t *out, const struct probe_env *env, const uint8_t *syn_ack,
+	const struct frame_view *view, uint32_t clock_us);
+
+/* End the connection of @segment, or give up the one that it would begin. */
+unsigned frame_reset(uint8_t *out, const struct probe_env *env, const uint8_t *segment,
 	const struct frame_view *view);
 
 #endif

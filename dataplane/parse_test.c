@@ -756,7 +756,10 @@ Test(parse, mutations) {
 	}
 	/* All ways out were taken many times; our own hardware address needs a lucky bit. */
 	for (unsigned kind = 0; kind <= FRAME_REJECTED; kind++)
-		cr_assert_gt(seen[kind], kind == FRAME_OWN ? 0 : ROUNDS / 100, "kind %u", kind);
+		if (kind != FRAME_CONNECTION)
+			cr_assert_gt(
+				seen[kind], kind == FRAME_OWN ? 0 : ROUNDS / 100, "kind %u", kind);
+	cr_assert_eq(seen[FRAME_CONNECTION], 0, "nobody asked for banners");
 }
 
 /* No structure at all: lengths up to a full frame, bytes of any value. */
@@ -856,6 +859,231 @@ Test(parse, resets) {
 		cr_assert_eq(out[46], 0x50);
 		cr_assert_eq(out[47], 0x04, "RST alone");
 	}
+}
+
+/* --- banners --------------------------------------------------------------------------------- */
+
+enum {
+	WEB_PORT = 80, /* its hello is 18 bytes long */
+	HELLO_BYTES = 18,
+	ISN = 0x31415926,
+};
+
+static struct probe_env make_banner_env(uint16_t window) {
+	struct probe_env env = make_env();
+
+	env.banners = true;
+	env.banner_window = window;
+	return env;
+}
+
+/* A segment from the target's @port, @ack beyond our SYN's number, with options and data. */
+static unsigned put_segment(uint8_t *frame, uint16_t port, uint32_t ack, uint8_t flags,
+	const uint8_t *options, unsigned options_bytes, const char *data, unsigned data_bytes) {
+	const uint64_t cookie = reference_cookie(key.bytes, TARGET_IP, port);
+	const unsigned header = 20 + options_bytes;
+	const unsigned at = put_ipv4(frame, 0, 6, TARGET_IP, header + data_bytes);
+	uint8_t *tcp = frame + at;
+
+	memset(tcp, 0, header);
+	put16(tcp, port);
+	put16(tcp + 2, reference_port(cookie, PORT_FIRST, PORT_SPAN));
+	put32(tcp + 4, ISN);
+	put32(tcp + 8, (uint32_t)cookie + ack);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = flags;
+	put16(tcp + 14, 65160);
+	memcpy(tcp + 20, options, options_bytes);
+	memcpy(tcp + header, data, data_bytes);
+	fix(frame, at + header + data_bytes);
+	return at + header + data_bytes;
+}
+
+static enum frame_kind parse_banner(uint8_t *frame, unsigned length, struct frame_view *view) {
+	static const struct probe_env *env;
+	static struct probe_env made;
+
+	if (!env) {
+		made = make_banner_env(512);
+		env = &made;
+	}
+	memset(view, 0xee, sizeof(*view));
+	return frame_parse(&probe_syn, env, frame, length, CLOCK_US + RTT_US, view);
+}
+
+/* Which segments of a connection are what, by flags, acknowledgement and data. */
+Test(parse, segments_of_connections) {
+	static const struct {
+		const char *what;
+		uint16_t port;
+		uint32_t ack; /* beyond our SYN's number */
+		uint8_t flags;
+		const char *data;
+		enum frame_kind kind;
+		enum probe_kind probe;
+	} segment[] = {
+		{"data", WEB_PORT, 19, 0x18, "HTTP", FRAME_ANSWER, PROBE_DATA},
+		{"data, last", WEB_PORT, 19, 0x19, "HTTP", FRAME_ANSWER, PROBE_DATA},
+		{"data after no hello", TARGET_PORT, 1, 0x18, "SSH", FRAME_ANSWER, PROBE_DATA},
+		{"end", WEB_PORT, 19, 0x11, "", FRAME_CONNECTION, PROBE_FIN},
+		{"end after no hello", TARGET_PORT, 1, 0x11, "", FRAME_CONNECTION, PROBE_FIN},
+		{"acknowledgement", WEB_PORT, 19, 0x10, "", FRAME_CONNECTION, PROBE_QUIET},
+		{"reset", WEB_PORT, 19, 0x14, "", FRAME_CONNECTION, PROBE_QUIET},
+		{"reset with data", WEB_PORT, 19, 0x14, "why", FRAME_CONNECTION, PROBE_QUIET},
+		{"SYN-ACK", WEB_PORT, 1, 0x12, "", FRAME_ANSWER, PROBE_SYN_ACK},
+		{"refusal", WEB_PORT, 1, 0x14, "", FRAME_ANSWER, PROBE_RST},
+		{"data before our hello", WEB_PORT, 1, 0x18, "HTTP", FRAME_REJECTED, PROBE_NONE},
+		{"part of our hello", WEB_PORT, 18, 0x18, "HTTP", FRAME_REJECTED, PROBE_NONE},
+		{"more than our hello", WEB_PORT, 20, 0x18, "HTTP", FRAME_REJECTED, PROBE_NONE},
+		{"a hello not said", TARGET_PORT, 19, 0x18, "SSH", FRAME_REJECTED, PROBE_NONE},
+		{"SYN with it", WEB_PORT, 19, 0x12, "HTTP", FRAME_REJECTED, PROBE_NONE},
+		{"no ACK", WEB_PORT, 19, 0x08, "HTTP", FRAME_REJECTED, PROBE_NONE},
+	};
+	const uint8_t clock[12] = {1, 1, 8, 10};
+
+	for (unsigned i = 0; i < sizeof(segment) / sizeof(segment[0]); i++) {
+		const unsigned bytes = (unsigned)strlen(segment[i].data);
+
+		for (unsigned options = 0; options <= 12; options += 12) {
+			uint8_t frame[MAX_FRAME] = {0};
+			const unsigned length = put_segment(frame, segment[i].port, segment[i].ack,
+				segment[i].flags, clock, options, segment[i].data, bytes);
+			struct frame_view view;
+
+			/* Padding is no data. */
+			cr_assert_eq(parse_banner(frame, length < 60 ? 60 : length, &view),
+				segment[i].kind, "%s", segment[i].what);
+			cr_assert_eq(view.kind, segment[i].probe, "%s", segment[i].what);
+			/* Without banners there are no connections. */
+			cr_assert_eq(parse(frame, length, &view),
+				segment[i].ack == 1 && segment[i].flags & 0x06 ? FRAME_ANSWER
+									       : FRAME_REJECTED,
+				"%s", segment[i].what);
+		}
+	}
+}
+
+/* A banner lies in the frame, all of it and nothing else. */
+Test(parse, banners) {
+	static const char text[] = "HTTP/1.0 200 OK\r\nServer: \0\xff\r\n\r\n";
+	const uint8_t clock[12] = {1, 1, 8, 10};
+
+	for (unsigned bytes = 1; bytes < sizeof(text); bytes++) {
+		uint8_t frame[MAX_FRAME] = {0};
+		const unsigned length
+			= put_segment(frame, WEB_PORT, 19, 0x18, clock, 12, text, bytes);
+		struct frame_view view;
+
+		cr_assert_eq(parse_banner(frame, length + 6, &view), FRAME_ANSWER);
+		cr_assert_eq(view.answer.kind, DP_ANSWER_BANNER);
+		cr_assert_eq(view.answer.ip, TARGET_IP);
+		cr_assert_eq(view.answer.port, WEB_PORT);
+		cr_assert_eq(view.answer.state, DP_STATE_OPEN);
+		cr_assert_eq(view.answer.ttl, TTL);
+		cr_assert_eq(view.answer.banner, frame + IP_AT + 20 + 32);
+		cr_assert_eq(view.answer.banner_bytes, bytes);
+		cr_assert_arr_eq(view.answer.banner, text, bytes);
+		/* What has no banner says so. */
+		cr_assert_eq(parse_banner(frame, put_reply(frame, 0, 0x12), &view), FRAME_ANSWER);
+		cr_assert_eq(view.answer.kind, DP_ANSWER_STATE);
+		cr_assert_null(view.answer.banner);
+		cr_assert_eq(view.answer.banner_bytes, 0);
+	}
+}
+
+Test(parse, zero_windows) {
+	for (unsigned window = 0; window < 2; window++) {
+		uint8_t frame[MAX_FRAME] = {0};
+		const unsigned length = put_reply(frame, 0, 0x12);
+		struct frame_view view;
+
+		put16(frame + IP_AT + 20 + 14, (uint16_t)window);
+		fix(frame, length);
+		cr_assert_eq(parse(frame, length, &view), FRAME_ANSWER);
+		cr_assert_eq(view.zero_window, window == 0);
+	}
+}
+
+/*
+ * A hello completes the connection: it acknowledges the SYN-ACK, carries the payload of its port,
+ * opens the window by so much whether or not it is scaled, and echoes the host's clock if there is one.
+ */
+Test(parse, hellos) {
+	static const struct {
+		const char *what;
+		uint8_t bytes[20];
+		unsigned n;
+		bool clock, scale;
+	} list[] = {
+		{"no options", {0}, 0, false, false},
+		{"MSS alone", {2, 4, 5, 0xb4}, 4, false, false},
+		{"scale", {3, 3, 9, 1}, 4, false, true},
+		{"clock", {8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 1}, 12, true, false},
+		{"both", {2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 7}, 20, true,
+			true},
+	};
+	static const struct {
+		uint16_t port, window, plain, scaled;
+	} how[] = {
+		{WEB_PORT, 512, 512, 4}, {TARGET_PORT, 512, 512, 4},
+		{WEB_PORT, 1460, 1460, 12}, /* rounded up to 1,536 */
+	};
+
+	for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]) * 3; i++) {
+		const uint16_t port = how[i % 3].port;
+		const struct probe_env env = make_banner_env(how[i % 3].window);
+		const unsigned said = port == WEB_PORT ? HELLO_BYTES : 0;
+		const uint64_t cookie = reference_cookie(key.bytes, TARGET_IP, port);
+		const unsigned header = list[i / 3].clock ? 32 : 20, total = 20 + header + said;
+		uint8_t syn_ack[MAX_FRAME], *out = cage_end();
+		const unsigned length = put_segment(
+			syn_ack, port, 1, 0x12, list[i / 3].bytes, list[i / 3].n, "", 0);
+		const unsigned room = total + IP_AT > ETH_MIN_FRAME ? total + IP_AT : ETH_MIN_FRAME;
+		struct frame_view view;
+		unsigned n;
+
+		cr_assert_not_null(out);
+		out -= room;
+		memset(out, 0xee, room);
+		cr_assert_eq(parse_banner(syn_ack, length, &view), FRAME_ANSWER);
+		n = frame_hello(out, &env, syn_ack, &view, 0x0a0b0c0d);
+		cr_assert_eq(n, room, "%s", list[i / 3].what);
+		check_headers(out, n, 6, TARGET_IP);
+		cr_assert_eq(get16(out + 16), total);
+		cr_assert_eq(get16(out + 34), reference_port(cookie, PORT_FIRST, PORT_SPAN));
+		cr_assert_eq(get16(out + 36), port);
+		cr_assert_eq(get32(out + 38), (uint32_t)cookie + 1);
+		cr_assert_eq(get32(out + 42), ISN + 1u);
+		cr_assert_eq(out[46], header * 4);
+		cr_assert_eq(out[47], said ? 0x18 : 0x10);
+		cr_assert_eq(get16(out + 48),
+			list[i / 3].scale ? how[i % 3].scaled : how[i % 3].plain, "%s",
+			list[i / 3].what);
+		cr_assert_eq(get16(out + 52), 0);
+		if (list[i / 3].clock) {
+			static const uint8_t clock[12]
+				= {1, 1, 8, 10, 0x0a, 0x0b, 0x0c, 0x0d, 1, 2, 3, 4};
+
+			cr_assert_arr_eq(out + 54, clock, 12);
+		}
+		if (said)
+			cr_assert_arr_eq(out + 34 + header, "GET / HTTP/1.0\r\n\r\n", said);
+	}
+}
+
+/* The reset of a connection is at the number that the host expects next: after our hello. */
+Test(parse, resets_of_connections) {
+	const struct probe_env env = make_banner_env(512);
+	const uint64_t cookie = reference_cookie(key.bytes, TARGET_IP, WEB_PORT);
+	uint8_t data[MAX_FRAME] = {0}, out[ETH_MIN_FRAME];
+	const unsigned length = put_segment(data, WEB_PORT, 19, 0x18, data, 0, "HTTP", 4);
+	struct frame_view view;
+
+	cr_assert_eq(parse_banner(data, length, &view), FRAME_ANSWER);
+	cr_assert_eq(frame_reset(out, &env, data, &view), ETH_MIN_FRAME);
+	check_headers(out, ETH_MIN_FRAME, 6, TARGET_IP);
+	cr_assert_eq(get32(out + 38), (uint32_t)cookie + 19);
+	cr_assert_eq(out[47], 0x04);
 }
 
 Test(parse, arp_frames) {

@@ -26,6 +26,14 @@ enum {
 	TTL = 57, /* as if seven hops away */
 	TCP_AT = ETH_BYTES + IPV4_BYTES,
 	SYN_ACK_OPTIONS = 20,
+	CLOCK_OPTIONS = 12,
+	SAID_BYTES = 4, /* all that tells a request from silence */
+};
+
+enum reply {
+	REPLY_RESET,
+	REPLY_SYN_ACK,
+	REPLY_BANNER,
 };
 
 /* A reply on its way. */
@@ -33,9 +41,11 @@ struct record {
 	int32_t next; /* in its slot or in the free list */
 	uint32_t host_ip, scanner_ip;
 	uint16_t host_port, scanner_port;
-	uint32_t ack, echo; /* probe's sequence number + 1, and its clock */
-	uint8_t state; /* enum dp_sim_state */
+	uint32_t seq, ack, echo; /* echo: the clock of what is answered */
+	uint8_t reply; /* enum reply */
+	uint8_t said_bytes; /* of what a banner answers */
 	bool has_clock;
+	uint8_t said[SAID_BYTES];
 };
 
 /* Replies on their way to an RX queue. */
@@ -61,21 +71,30 @@ struct sim {
 	counter probes, lost, bad;
 };
 
-/* What the sim learnt of a probe. */
+/* What the sim learnt of a segment. */
 struct seen {
-	uint32_t host_ip, scanner_ip, seq, clock;
+	uint32_t host_ip, scanner_ip, seq, ack, clock;
 	uint16_t host_port, scanner_port;
+	uint8_t flags;
 	bool has_clock;
+	const uint8_t *data;
+	unsigned data_bytes;
 };
 
 static uint64_t roll(struct sim *sim) {
 	return sim_mix(sim->params.seed ^ 0x5eed, sim->dice++);
 }
 
-/* A TCP SYN with good checksums, as a host's kernel would want it. */
-static bool read_probe(const uint8_t *frame, unsigned length, struct seen *seen) {
+/* The number that a host begins with: it needs no memory to know it again. */
+static uint32_t initial_seq(uint32_t acknowledged) {
+	return acknowledged * 2654435761u;
+}
+
+/* TCP with good checksums, as a host's kernel would want it. */
+static bool read_segment(const uint8_t *frame, unsigned length, struct seen *seen) {
 	const uint8_t *ip = frame + ETH_BYTES, *tcp = frame + TCP_AT;
-	unsigned total, bytes;
+	unsigned total, bytes, header_bytes;
+	struct tcp_options options;
 
 	if (length < TCP_AT + TCP_BYTES || get16(frame + ETH_TYPE_AT) != ETH_TYPE_IPV4
 		|| ip[0] != 0x45 || ip[9] != IPV4_TCP)
@@ -84,6 +103,9 @@ static bool read_probe(const uint8_t *frame, unsigned length, struct seen *seen)
 	if (total < IPV4_BYTES + TCP_BYTES || total > length - ETH_BYTES)
 		return false;
 	bytes = total - IPV4_BYTES;
+	header_bytes = (tcp[12] >> 4) * 4u;
+	if (header_bytes < TCP_BYTES || header_bytes > bytes)
+		return false;
 	seen->scanner_ip = get32(ip + 12);
 	seen->host_ip = get32(ip + 16);
 	if (sum_fold(sum_bytes(ip, IPV4_BYTES)) != 0xffff
@@ -94,14 +116,17 @@ static bool read_probe(const uint8_t *frame, unsigned length, struct seen *seen)
 	seen->scanner_port = get16(tcp);
 	seen->host_port = get16(tcp + 2);
 	seen->seq = get32(tcp + 4);
-	/* The options of our own probes; whoever sends others gets no clock back. */
-	seen->has_clock = bytes >= TCP_BYTES + 16 && tcp[TCP_BYTES + 6] == 8;
-	seen->clock = seen->has_clock ? get32(tcp + TCP_BYTES + 8) : 0;
+	seen->ack = get32(tcp + 8);
+	seen->flags = tcp[13];
+	options = tcp_options_of(tcp + TCP_BYTES, header_bytes - TCP_BYTES);
+	seen->has_clock = options.has_clock;
+	seen->clock = options.clock;
+	seen->data = tcp + header_bytes;
+	seen->data_bytes = bytes - header_bytes;
 	return true;
 }
 
-static void schedule(
-	struct sim *sim, const struct seen *seen, enum dp_sim_state state, uint64_t now_tsc) {
+static void schedule(struct sim *sim, const struct seen *seen, enum reply reply, uint64_t now_tsc) {
 	int32_t index = sim->free_head;
 	struct record *record = &sim->record[index];
 	uint64_t delay = sim->rtt_tsc - sim->jitter_tsc, slot;
@@ -119,11 +144,15 @@ static void schedule(
 		.scanner_ip = seen->scanner_ip,
 		.host_port = seen->host_port,
 		.scanner_port = seen->scanner_port,
-		.ack = seen->seq + 1,
+		.seq = reply == REPLY_BANNER ? seen->ack : initial_seq(seen->seq + 1),
+		.ack = seen->seq + (reply == REPLY_BANNER ? seen->data_bytes : 1),
 		.echo = seen->clock,
-		.state = (uint8_t)state,
+		.reply = (uint8_t)reply,
 		.has_clock = seen->has_clock,
+		.said_bytes
+		= seen->data_bytes < SAID_BYTES ? (uint8_t)seen->data_bytes : SAID_BYTES,
 	};
+	memcpy(record->said, seen->data, record->said_bytes);
 	sim->slot[slot % SLOTS] = index;
 }
 
@@ -131,33 +160,66 @@ static bool falls(struct sim *sim, double probability) {
 	return probability > 0 && sim_chance(roll(sim), probability);
 }
 
-/* One probe arrives: the dice, then the truth. */
-static void take_probe(struct sim *sim, const uint8_t *frame, unsigned length, uint64_t now_tsc) {
-	struct seen seen;
-	enum dp_sim_state state;
-	unsigned copies;
+/* Put the network's dice to a reply: it may come once, twice, or not. */
+static void roll_reply(
+	struct sim *sim, const struct seen *seen, enum reply reply, uint64_t now_tsc) {
+	unsigned copies = falls(sim, sim->params.duplicate) ? 2 : 1;
 
-	if (!read_probe(frame, length, &seen)) {
-		count(&sim->bad, 1);
-		return;
+	while (copies-- > 0) {
+		if (falls(sim, sim->params.loss))
+			count(&sim->lost, 1);
+		else
+			schedule(sim, seen, reply, now_tsc);
 	}
-	/* Only connection attempts are answered; a reset or an ACK ends what was never begun. */
-	if ((frame[TCP_AT + 13] & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN)
-		return;
+}
+
+/* A connection attempt. */
+static void take_syn(struct sim *sim, const struct seen *seen, uint64_t now_tsc) {
+	enum dp_sim_state state;
+
 	count(&sim->probes, 1);
 	if (falls(sim, sim->params.loss)) {
 		count(&sim->lost, 1);
 		return;
 	}
-	state = dp_sim_truth(&sim->params, seen.host_ip, seen.host_port);
-	if (state == DP_SIM_SILENT)
+	state = dp_sim_truth(&sim->params, seen->host_ip, seen->host_port);
+	if (state != DP_SIM_SILENT)
+		roll_reply(sim, seen, state == DP_SIM_OPEN ? REPLY_SYN_ACK : REPLY_RESET, now_tsc);
+}
+
+/* The third part of a handshake, perhaps with data: it must fit what the second one said. */
+static void take_ack(struct sim *sim, const struct seen *seen, uint64_t now_tsc) {
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+
+	if (dp_sim_truth(&sim->params, seen->host_ip, seen->host_port) != DP_SIM_OPEN
+		|| seen->ack != initial_seq(seen->seq) + 1) {
+		count(&sim->bad, 1);
 		return;
-	copies = falls(sim, sim->params.duplicate) ? 2 : 1;
-	while (copies-- > 0) {
-		if (falls(sim, sim->params.loss))
-			count(&sim->lost, 1);
-		else
-			schedule(sim, &seen, state, now_tsc);
+	}
+	if (falls(sim, sim->params.loss))
+		count(&sim->lost, 1);
+	else if (dp_sim_banner(&sim->params, seen->host_ip, seen->host_port, seen->data,
+			 seen->data_bytes, banner))
+		roll_reply(sim, seen, REPLY_BANNER, now_tsc);
+}
+
+static void take_segment(struct sim *sim, const uint8_t *frame, unsigned length, uint64_t now_tsc) {
+	struct seen seen;
+
+	if (!read_segment(frame, length, &seen)) {
+		count(&sim->bad, 1);
+		return;
+	}
+	switch (seen.flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) {
+	case TCP_SYN:
+		take_syn(sim, &seen, now_tsc);
+		break;
+	case TCP_ACK:
+		take_ack(sim, &seen, now_tsc);
+		break;
+	default:
+		/* A reset ends what a host here does not remember anyway. */
+		break;
 	}
 }
 
@@ -173,7 +235,7 @@ static bool take_probes(struct sim *sim) {
 			return busy;
 		n = rte_ring_sc_dequeue_burst(sim->peer.from_tx[i], (void **)mbuf, BURST, NULL);
 		for (unsigned k = 0; k < n; k++)
-			take_probe(sim, rte_pktmbuf_mtod(mbuf[k], uint8_t *), mbuf[k]->data_len,
+			take_segment(sim, rte_pktmbuf_mtod(mbuf[k], uint8_t *), mbuf[k]->data_len,
 				now_tsc);
 		/* They lead back to the templates of the lcore that sent them. */
 		if (n)
@@ -183,52 +245,62 @@ static bool take_probes(struct sim *sim) {
 	return busy;
 }
 
+/* The options of a reply, behind its header at @tcp; returns their bytes. */
+static unsigned write_options(const struct record *record, uint8_t *tcp) {
+	/* clang-format off */
+	static const uint8_t syn_ack[SYN_ACK_OPTIONS] = {
+		2, 4, 0x05, 0xb4, /* MSS 1460 */
+		4, 2, /* SACK permitted */
+		8, 10, 0, 0, 0, 1, 0, 0, 0, 0, /* its clock, and the probe's */
+		1, /* padding */
+		3, 3, 7, /* window scale 7 */
+	};
+	static const uint8_t clock[CLOCK_OPTIONS] = {1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 0};
+	/* clang-format on */
+
+	if (record->reply == REPLY_RESET || !record->has_clock)
+		return 0;
+	if (record->reply == REPLY_SYN_ACK) {
+		memcpy(tcp + TCP_BYTES, syn_ack, sizeof(syn_ack));
+		put32(tcp + TCP_BYTES + 12, record->echo);
+		return SYN_ACK_OPTIONS;
+	}
+	memcpy(tcp + TCP_BYTES, clock, sizeof(clock));
+	put32(tcp + TCP_BYTES + 8, record->echo);
+	return CLOCK_OPTIONS;
+}
+
 /* A host's reply as a frame; returns its length. */
 static unsigned write_reply(const struct sim *sim, const struct record *record, uint8_t *frame) {
-	static const uint8_t options[SYN_ACK_OPTIONS] = {
-		2,
-		4,
-		0x05,
-		0xb4,
-		4,
-		2,
-		8,
-		10,
-		0,
-		0,
-		0,
-		1,
-		0,
-		0,
-		0,
-		0,
-		1,
-		3,
-		3,
-		7,
+	static const uint8_t flags[] = {
+		[REPLY_RESET] = TCP_RST | TCP_ACK,
+		[REPLY_SYN_ACK] = TCP_SYN | TCP_ACK,
+		[REPLY_BANNER] = TCP_PSH | TCP_ACK,
 	};
-	bool open = record->state == DP_SIM_OPEN;
-	uint16_t bytes = TCP_BYTES + (open && record->has_clock ? SYN_ACK_OPTIONS : 0);
+	bool open = record->reply != REPLY_RESET;
 	uint8_t *tcp = frame + TCP_AT;
+	unsigned bytes = TCP_BYTES;
 
-	eth_put(frame, sim->scanner_mac, UINT64_C(0x020000000001), ETH_TYPE_IPV4);
-	ipv4_put(frame + ETH_BYTES, IPV4_BYTES + bytes, 0, TTL, IPV4_TCP, record->host_ip,
-		record->scanner_ip);
 	memset(tcp, 0, TCP_BYTES);
+	bytes += write_options(record, tcp);
+	tcp[12] = (uint8_t)(bytes / 4 << 4);
+	if (record->reply == REPLY_BANNER)
+		bytes += dp_sim_banner(&sim->params, record->host_ip, record->host_port,
+			record->said, record->said_bytes, tcp + bytes);
+	eth_put(frame, sim->scanner_mac, UINT64_C(0x020000000001), ETH_TYPE_IPV4);
+	ipv4_put(frame + ETH_BYTES, (uint16_t)(IPV4_BYTES + bytes), 0, TTL, IPV4_TCP,
+		record->host_ip, record->scanner_ip);
 	put16(tcp, record->host_port);
 	put16(tcp + 2, record->scanner_port);
-	put32(tcp + 4, open ? record->ack * 2654435761u : 0);
+	put32(tcp + 4, open ? record->seq : 0);
 	put32(tcp + 8, record->ack);
-	tcp[12] = (uint8_t)(bytes / 4 << 4);
-	tcp[13] = open ? TCP_SYN | TCP_ACK : TCP_RST | TCP_ACK;
+	tcp[13] = flags[record->reply];
 	put16(tcp + 14, open ? 65160 : 0);
-	if (bytes > TCP_BYTES) {
-		memcpy(tcp + TCP_BYTES, options, sizeof(options));
-		put32(tcp + TCP_BYTES + 12, record->echo);
-	}
-	tcp_put_checksum(tcp, record->host_ip, record->scanner_ip, bytes);
+	tcp_put_checksum(tcp, record->host_ip, record->scanner_ip, (uint16_t)bytes);
 	return TCP_AT + bytes;
 }
+
+static_assert(TCP_AT + TCP_BYTES + CLOCK_OPTIONS + DP_SIM_BANNER_BYTES <= PEER_ROOM);
 
 /* The RX queue that a flow belongs to, as a device's hash would have it. */
 static unsigned queue_of(const struct sim *sim, const struct record *record) {

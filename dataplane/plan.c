@@ -432,6 +432,38 @@ static int plan_next_hop(struct planner *p) {
 	return 0;
 }
 
+/* Whether the kernel gets a copy of the segments that come for its address, and resets. */
+static bool kernel_resets(const struct planner *p) {
+	const char *port = p->plan->port;
+
+	switch (p->plan->driver) {
+	case DP_DRIVER_LO:
+	case DP_DRIVER_AF_PACKET:
+		return p->plan->kernel_owns_source;
+	case DP_DRIVER_VDEV:
+		return p->plan->kernel_owns_source
+			&& (starts(port, "net_af_packet") || starts(port, "net_pcap"));
+	default:
+		return false;
+	}
+}
+
+static int check_banners(const struct planner *p) {
+	const struct dp_plan *plan = p->plan;
+
+	if (!p->params->banner.enable || !kernel_resets(p))
+		return 0;
+	if (plan->driver == DP_DRIVER_LO)
+		return dp_fail(p->err, true, -EOPNOTSUPP,
+			"banner.enable = on: not possible on lo, where the kernel holds every "
+			"address and resets the connections that banners come from; scan through "
+			"an interface, with a source of its own");
+	return dp_fail(p->err, true, -EADDRINUSE,
+		"banner.enable = on: the kernel holds %s and would reset the connections that "
+		"banners come from; set source to a free address of %.15s's network",
+		ip_text(plan->source_ip).s, p->has_netif ? p->netif.name : plan->port);
+}
+
 /* --- lcores and memory ----------------------------------------------------------------------- */
 
 static int list_cpus(int *cpu, unsigned max) {
@@ -598,6 +630,8 @@ int dp_plan_make(const struct dp_params *params, struct dp_plan *plan, struct dp
 		rc = plan_port(p);
 	if (rc == 0)
 		rc = plan_source(p, params->gateway_ip ? params->gateway_ip : first.ip);
+	if (rc == 0)
+		rc = check_banners(p);
 	if (rc == 0)
 		rc = plan_next_hop(p);
 	if (rc == 0)

@@ -675,7 +675,9 @@ int port_open(struct dp_engine *engine, struct dp_error *err) {
 	engine->env.source_mac = UINT64_C(0x020000000002); /* a device's own below */
 	ifsock_mark(&engine->ifsock);
 	rc = try_port(engine, err);
-	if (rc && engine->plan.driver == DP_DRIVER_AF_XDP && engine->plan.auto_driver)
+	/* Through af_packet the kernel would see, and reset, what banners are to come from. */
+	if (rc && engine->plan.driver == DP_DRIVER_AF_XDP && engine->plan.auto_driver
+		&& !(engine->params.banner.enable && engine->plan.kernel_owns_source))
 		rc = fall_back(engine, err);
 	if (rc == 0)
 		rc = make_workers(engine, err);

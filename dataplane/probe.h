@@ -20,6 +20,8 @@ struct probe_env {
 	struct cookie cookie;
 	uint32_t source_ip;
 	uint64_t source_mac;
+	bool banners; /* open ports are said hello to */
+	uint16_t banner_window; /* bytes that we let them send */
 };
 
 /* A TCP segment that is well formed and addressed to us. */
@@ -30,6 +32,7 @@ struct tcp_segment {
 	uint8_t flags;
 	const uint8_t *options;
 	unsigned options_bytes;
+	unsigned data_bytes; /* behind the header */
 };
 
 enum probe_kind {
@@ -37,6 +40,16 @@ enum probe_kind {
 	PROBE_SYN_ACK,
 	PROBE_RST,
 	PROBE_ICMP_UNREACHABLE,
+
+	/* In a connection that our hello completed: */
+	PROBE_DATA, /* it says something */
+	PROBE_FIN, /* it ends without a word */
+	PROBE_QUIET, /* an acknowledgement, or its own reset: nothing to do */
+	PROBE_KINDS,
+};
+
+enum {
+	PROBE_WINDOW_SCALE = 7, /* what our SYN offers: a shift */
 };
 
 struct probe_module {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The TCP SYN scan (RFC 9293 3.10.7): SYN-ACK means open, RST means closed, an ICMP error means
- * filtered. Pure functions; TX lcores run prepare and make, RX lcores the rest.
+ * filtered. Where banners are wanted, what open ports say in answer to our hello is judged here, too.
+ * Pure functions; TX lcores run prepare and make, RX lcores the rest.
  */
+#include "hello.h"
 #include "probe.h"
 
 enum {
@@ -12,10 +14,6 @@ enum {
 	 * RFC 7323). The timestamp carries the sender's clock, which an open port echoes.
 	 */
 	OPTIONS_BYTES = 20,
-	OPTION_END = 0,
-	OPTION_NOP = 1,
-	OPTION_TIMESTAMPS = 8,
-	OPTION_TIMESTAMPS_BYTES = 10,
 
 	IP_AT = ETH_BYTES,
 	TCP_AT = IP_AT + IPV4_BYTES,
@@ -29,11 +27,26 @@ enum {
 
 static void prepare(const struct probe_env *env, uint8_t *frame) {
 	static const uint8_t options[OPTIONS_BYTES] = {
-		2, 4, 0x05, 0xb4, /* MSS 1460 */
-		4, 2, /* SACK permitted */
-		8, 10, 0, 0, 0, 0, 0, 0, 0, 0, /* TSval, filled in by make(), and TSecr 0 */
+		2,
+		4,
+		0x05,
+		0xb4, /* MSS 1460 */
+		4,
+		2, /* SACK permitted */
+		8,
+		10,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0,
+		0, /* TSval, filled in by make(), and TSecr 0 */
 		1, /* padding */
-		3, 3, 7, /* window scale 7 */
+		TCP_OPTION_SCALE,
+		TCP_OPTION_SCALE_BYTES,
+		PROBE_WINDOW_SCALE,
 	};
 	uint8_t *tcp = frame + TCP_AT;
 
@@ -85,43 +98,47 @@ static void make(const struct probe_env *env, uint8_t *const *frame, const struc
 
 /* The clock value that the segment echoes, as a round-trip time, or DP_RTT_NONE. */
 static uint32_t echoed_rtt(const struct tcp_segment *segment, uint32_t clock_us) {
-	const uint8_t *p = segment->options, *end = p + segment->options_bytes;
+	uint32_t echo = tcp_options_of(segment->options, segment->options_bytes).echo;
+	uint32_t rtt_us = clock_us - echo;
 
-	while (p < end && *p != OPTION_END) {
-		if (*p == OPTION_NOP) {
-			p++;
-			continue;
-		}
-		if (end - p < 2 || p[1] < 2 || p[1] > end - p)
-			break;
-		if (*p == OPTION_TIMESTAMPS && p[1] == OPTION_TIMESTAMPS_BYTES) {
-			uint32_t echo = get32(p + 6), rtt_us = clock_us - echo;
+	/* 0 is what a host puts there that echoes nothing (RFC 7323 3.2). */
+	return echo && rtt_us <= MAX_RTT_US ? rtt_us : DP_RTT_NONE;
+}
 
-			/* 0 is what a host puts there that echoes nothing (RFC 7323 3.2). */
-			return echo && rtt_us <= MAX_RTT_US ? rtt_us : DP_RTT_NONE;
-		}
-		p += p[1];
-	}
-	return DP_RTT_NONE;
+/* A segment of a connection: it must acknowledge our hello, all of it. */
+static enum probe_kind in_connection(
+	const struct tcp_segment *segment, uint32_t seq, struct dp_answer *answer) {
+	if (segment->flags & TCP_SYN
+		|| segment->ack != seq + 1 + hello_for(segment->src_port).length)
+		return PROBE_NONE;
+	answer->state = DP_STATE_OPEN;
+	answer->reason = DP_REASON_SYN_ACK;
+	answer->rtt_us = DP_RTT_NONE;
+	if (segment->flags & TCP_RST)
+		return PROBE_QUIET;
+	if (segment->data_bytes)
+		return PROBE_DATA;
+	return segment->flags & TCP_FIN ? PROBE_FIN : PROBE_QUIET;
 }
 
 static enum probe_kind verdict(const struct probe_env *env, const struct tcp_segment *segment,
 	uint32_t clock_us, struct dp_answer *answer) {
 	struct cookie_value c = cookie_of(&env->cookie, segment->src_ip, segment->src_port);
+	bool of_syn = segment->ack == c.seq + 1 && segment->flags & (TCP_SYN | TCP_RST);
 
-	/* RFC 9293 3.10.7.1: a reset in answer to a SYN acknowledges it, as does a SYN-ACK. */
-	if (!(segment->flags & TCP_ACK) || segment->ack != c.seq + 1 || segment->dst_port != c.port)
+	if (!(segment->flags & TCP_ACK) || segment->dst_port != c.port)
 		return PROBE_NONE;
 	answer->ip = segment->src_ip;
 	answer->port = segment->src_port;
+	if (!of_syn)
+		return env->banners ? in_connection(segment, c.seq, answer) : PROBE_NONE;
+	/* RFC 9293 3.10.7.1: a reset in answer to a SYN acknowledges it, as does a SYN-ACK. */
 	answer->rtt_us = echoed_rtt(segment, clock_us);
 	if (segment->flags & TCP_RST) {
 		answer->state = DP_STATE_CLOSED;
 		answer->reason = DP_REASON_RESET;
 		return PROBE_RST;
 	}
-	if (!(segment->flags & TCP_SYN))
-		return PROBE_NONE;
 	answer->state = DP_STATE_OPEN;
 	answer->reason = DP_REASON_SYN_ACK;
 	return PROBE_SYN_ACK;

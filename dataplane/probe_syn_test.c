@@ -361,6 +361,52 @@ Test(probe_syn, all_flags) {
 	cr_assert_eq(closed, 64);
 }
 
+/*
+ * The same flags in a connection whose hello is acknowledged, with and without data: what has SYN or no
+ * ACK is nothing, a reset is nothing to do, data counts whatever else is set.
+ */
+Test(probe_syn, all_flags_in_connections) {
+	struct probe_env env = make_env();
+	uint8_t frame[FRAME_BYTES], options[12];
+
+	env.banners = true;
+	make_one(&env, frame, (struct dp_target){0xc6336407, 80}, CLOCK_US);
+	for (unsigned i = 0; i < 2 * 256; i++) {
+		const uint8_t flags = (uint8_t)i;
+		struct tcp_segment segment = host_reply(frame, flags, options);
+		const bool ack = flags & 0x10, rst = flags & 0x04, syn = flags & 0x02;
+		const bool fin = flags & 0x01;
+		struct dp_answer answer;
+		enum probe_kind kind;
+
+		segment.ack += 18;
+		segment.data_bytes = i / 256;
+		kind = probe_syn.verdict(&env, &segment, CLOCK_US, &answer);
+		cr_assert_eq(kind,
+			!ack || syn		     ? PROBE_NONE
+				: rst		     ? PROBE_QUIET
+				: segment.data_bytes ? PROBE_DATA
+				: fin		     ? PROBE_FIN
+						     : PROBE_QUIET,
+			"flags %02x", flags);
+		if (kind != PROBE_NONE) {
+			cr_assert_eq(answer.state, DP_STATE_OPEN);
+			cr_assert_eq(answer.rtt_us, DP_RTT_NONE);
+		}
+		/* One off in any direction is no proof. */
+		for (int off = -1; off <= 1; off += 2) {
+			segment.ack += (uint32_t)off;
+			cr_assert_eq(
+				probe_syn.verdict(&env, &segment, CLOCK_US, &answer), PROBE_NONE);
+			segment.ack -= (uint32_t)off;
+			segment.dst_port = (uint16_t)(segment.dst_port + off);
+			cr_assert_eq(
+				probe_syn.verdict(&env, &segment, CLOCK_US, &answer), PROBE_NONE);
+			segment.dst_port = (uint16_t)(segment.dst_port - off);
+		}
+	}
+}
+
 /* Judge a SYN-ACK whose option list is @bytes at the end of readable memory; returns its RTT. */
 static uint32_t rtt_of(uint8_t *cage, const uint8_t *bytes, unsigned n, uint32_t clock_us) {
 	const struct probe_env env = make_env();

@@ -7,6 +7,7 @@
 enum {
 	FRACTION_BITS = 16,
 	PAYBACK_PARTS = 10,
+	DEBT_TOKENS = 32,
 	LOWEST_SCALE = RATE_FULL / 1024,
 	SCALE_STEP = RATE_FULL / 64,
 	UNLIMITED_PPS = 32 * 1000 * 1000, /* where an unlimited rate starts to be lowered from */
@@ -27,6 +28,7 @@ void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc)
 	};
 	if (pps > 0 && rate->cost == 0)
 		rate->cost = 1;
+	rate->debt_max = (tsc_hz << FRACTION_BITS) + DEBT_TOKENS * rate->cost;
 	rate->depth += rate->cost;
 	rate->first = rate->cost;
 	rate_restart(rate, now_tsc);
@@ -43,13 +45,24 @@ void rate_restart(struct rate *rate, uint64_t now_tsc) {
 	rate->last_tsc = now_tsc;
 }
 
+/* What is left of @earned when debts are paid. */
+static uint64_t pay_debt(struct rate *rate, uint64_t earned) {
+	uint64_t paid = earned < rate->debt ? earned : rate->debt;
+
+	rate->debt -= paid;
+	return earned - paid;
+}
+
 static void earn(struct rate *rate, uint64_t now_tsc) {
 	uint64_t elapsed = now_tsc - rate->last_tsc;
 	uint64_t earned, paid;
 
 	/* A pause is forgiven, unless probes are so rare that waiting for the next is one. */
 	if (elapsed > rate->pause_tsc && elapsed << FRACTION_BITS > rate->depth) {
+		pay_debt(rate, elapsed << FRACTION_BITS);
 		rate_restart(rate, now_tsc);
+		if (rate->debt)
+			rate->credit = 0;
 		return;
 	}
 	rate->last_tsc = now_tsc;
@@ -58,7 +71,7 @@ static void earn(struct rate *rate, uint64_t now_tsc) {
 	if (paid > rate->owed)
 		paid = rate->owed;
 	rate->owed -= paid;
-	rate->credit += earned + paid;
+	rate->credit += pay_debt(rate, earned + paid);
 	if (rate->credit <= rate->depth)
 		return;
 	rate->owed += rate->credit - rate->depth;
@@ -88,6 +101,15 @@ unsigned rate_take(struct rate *rate, uint64_t now_tsc, unsigned want) {
 		want = (unsigned)(rate->credit / cost);
 	rate->credit -= want * cost;
 	return want;
+}
+
+void rate_charge(struct rate *rate, unsigned replies) {
+	uint64_t due = replies * rate->cost, paid = due < rate->credit ? due : rate->credit;
+
+	rate->credit -= paid;
+	rate->debt += due - paid;
+	if (rate->debt > rate->debt_max)
+		rate->debt = rate->debt_max;
 }
 
 void rate_refund(struct rate *rate, unsigned probes) {
@@ -126,9 +148,9 @@ uint64_t rate_wait_tsc(const struct rate *rate) {
 
 	if ((rate->cost == 0 && rate->scale == RATE_FULL) || rate->credit >= cost)
 		return 0;
-	missing = (cost - rate->credit) / rate->scale * RATE_FULL;
-	if (rate->scale == RATE_FULL)
-		missing = cost - rate->credit;
+	missing = cost - rate->credit + rate->debt;
+	if (rate->scale != RATE_FULL)
+		missing = missing / rate->scale * RATE_FULL;
 	/* Rounded up: a cycle less and it would not go yet. */
 	return (missing + (1 << FRACTION_BITS) - 1) >> FRACTION_BITS;
 }

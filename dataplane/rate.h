@@ -24,6 +24,8 @@ struct rate {
 	uint64_t credit;
 	uint64_t owed;
 	uint64_t owed_max;
+	uint64_t debt; /* credit that replies took beforehand: paid before any is earned */
+	uint64_t debt_max;
 	uint64_t pause_tsc;
 	uint64_t last_tsc;
 	uint64_t unscaled_cost; /* what a probe takes while an unlimited rate is being lowered */
@@ -46,6 +48,12 @@ void rate_restart(struct rate *rate, uint64_t now_tsc);
 
 /* How many of @want probes may go now. */
 unsigned rate_take(struct rate *rate, uint64_t now_tsc, unsigned want);
+
+/*
+ * A reply goes at once, and takes the token of a probe that then waits. What probes can be made to wait
+ * for is bounded, by a second and 32 tokens, as whom we reply to decides how often we do.
+ */
+void rate_charge(struct rate *rate, unsigned replies);
 
 /* Give back credit for probes that could not go. */
 void rate_refund(struct rate *rate, unsigned probes);

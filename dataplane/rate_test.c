@@ -467,3 +467,75 @@ Test(rate, wait) {
 		}
 	}
 }
+
+/* Replies take the tokens of probes: both together keep the rate, whichever comes first. */
+Test(rate, replies_are_charged) {
+	static const double rates[] = {10, 1000, 1e6};
+
+	for (unsigned r = 0; r < sizeof(rates) / sizeof(rates[0]); r++) {
+		const double pps = rates[r];
+		uint64_t now_tsc = START_TSC, random = 51, probes = 0, replies = 0;
+		const uint64_t end = now_tsc + cycles(10);
+		struct rate rate;
+
+		rate_init(&rate, pps, HZ, now_tsc);
+		while (now_tsc < end) {
+			unsigned n = rate_take(&rate, now_tsc, BURST);
+
+			/* Half of the probes are answered twice each, in the next turns. */
+			probes += n;
+			for (unsigned i = 0; i < n; i++) {
+				rate_charge(&rate, (unsigned)(next_random(&random) >> 63) * 2);
+			}
+			now_tsc += cycles(0.5 / pps < 1e-3 ? 0.5 / pps : 1e-3);
+		}
+		random = 51;
+		for (uint64_t i = 0; i < probes; i++)
+			replies += (next_random(&random) >> 63) * 2;
+		cr_assert_leq((double)(probes + replies), 10 * pps * 1.001 + bucket(pps) + 2);
+		cr_assert_geq((double)(probes + replies), 10 * pps * 0.99 - 2 * BURST - 2);
+	}
+}
+
+/* A debt is paid before the next probe, and the wait says how long that takes. */
+Test(rate, debts_are_waited_for) {
+	uint64_t now_tsc = START_TSC, wait;
+	struct rate rate;
+
+	rate_init(&rate, 1000, HZ, now_tsc);
+	cr_assert_eq(rate_take(&rate, now_tsc, 1), 1);
+	rate_charge(&rate, 9);
+	wait = rate_wait_tsc(&rate);
+	cr_assert_geq(wait, cycles(0.00999));
+	cr_assert_leq(wait, cycles(0.01001));
+	cr_assert_eq(rate_take(&rate, now_tsc + wait - 5, 1), 0);
+	cr_assert_eq(rate_take(&rate, now_tsc + wait + 5, 2), 1);
+}
+
+/* Nobody can stop the probes for good, nor does a pause let them burst while a debt is open. */
+Test(rate, debts_are_bounded) {
+	uint64_t now_tsc = START_TSC;
+	struct rate rate;
+
+	rate_init(&rate, 1000, HZ, now_tsc);
+	rate_charge(&rate, 100000);
+	cr_assert_leq(rate_wait_tsc(&rate), cycles(1.04));
+	cr_assert_geq(rate_wait_tsc(&rate), cycles(1.02));
+	/* Away for half a second: as much of it is paid, and nothing goes. */
+	now_tsc += cycles(0.5);
+	cr_assert_eq(rate_take(&rate, now_tsc, BURST), 0);
+	cr_assert_leq(rate_wait_tsc(&rate), cycles(0.54));
+	cr_assert_geq(rate_wait_tsc(&rate), cycles(0.52));
+	/* And for another one: it is paid, and the first probe goes. */
+	now_tsc += cycles(0.6);
+	cr_assert_eq(rate_take(&rate, now_tsc, BURST), 1);
+}
+
+Test(rate, unlimited_replies) {
+	struct rate rate;
+
+	rate_init(&rate, 0, HZ, START_TSC);
+	rate_charge(&rate, 1000000);
+	cr_assert_eq(rate_take(&rate, START_TSC, BURST), BURST);
+	cr_assert_eq(rate_wait_tsc(&rate), 0);
+}

@@ -8,29 +8,52 @@
 
 #include <rte_cycles.h>
 
-static void send_reply(struct worker *worker, struct rte_mbuf *mbuf) {
+/* What a frame is answered with. */
+enum reply {
+	REPLY_ARP,
+	REPLY_ECHO,
+	REPLY_RESET,
+	REPLY_HELLO,
+};
+
+static void send_reply(struct worker *worker, struct rte_mbuf *mbuf, bool charged) {
 	struct rx *rx = &worker->rx;
 
 	count(&rx->replies_sent, 1);
 	if (!rx->replies) {
-		tx_frame(&worker->tx, mbuf);
+		if (charged)
+			tx_charged_frame(&worker->tx, mbuf);
+		else
+			tx_frame(&worker->tx, mbuf);
 		return;
 	}
-	if (rte_ring_sp_enqueue(rx->replies, mbuf)) {
+	if (rte_ring_sp_enqueue(rx->replies, charged ? reply_charged(mbuf) : mbuf)) {
 		rte_pktmbuf_free(mbuf);
 		count(&rx->reply_dropped, 1);
 	}
 }
 
-static void reply(struct worker *worker, enum frame_kind kind, const uint8_t *frame,
-	const struct frame_view *view) {
-	const struct probe_env *env = &worker->engine->env;
+static unsigned write_reply(const struct probe_env *env, enum reply reply, const uint8_t *frame,
+	const struct frame_view *view, uint32_t clock_us, uint8_t *out) {
+	switch (reply) {
+	case REPLY_ARP:
+		return frame_arp_reply(out, env, view->arp.mac, view->arp.ip);
+	case REPLY_ECHO:
+		return frame_echo_reply(out, env, frame, view);
+	case REPLY_RESET:
+		return frame_reset(out, env, frame, view);
+	case REPLY_HELLO:
+		return frame_hello(out, env, frame, view, clock_us);
+	}
+	return 0;
+}
+
+static void reply_to(struct worker *worker, enum reply reply, bool charged, const uint8_t *frame,
+	const struct frame_view *view, uint32_t clock_us) {
 	struct rte_mbuf *mbuf;
-	unsigned length;
-	uint8_t *out;
 
 	/* Longer than a buffer: a ping of a size that nobody needs an answer to. */
-	if (kind == FRAME_ECHO_REQUEST && view->ip_bytes > REPLY_ROOM - ETH_BYTES) {
+	if (reply == REPLY_ECHO && view->ip_bytes > REPLY_ROOM - ETH_BYTES) {
 		count(&worker->rx.other, 1);
 		return;
 	}
@@ -39,16 +62,10 @@ static void reply(struct worker *worker, enum frame_kind kind, const uint8_t *fr
 		count(&worker->rx.reply_dropped, 1);
 		return;
 	}
-	out = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	if (kind == FRAME_ARP_REQUEST)
-		length = frame_arp_reply(out, env, view->arp.mac, view->arp.ip);
-	else if (kind == FRAME_ECHO_REQUEST)
-		length = frame_echo_reply(out, env, frame, view);
-	else
-		length = frame_reset(out, env, frame, view);
-	mbuf->data_len = (uint16_t)length;
-	mbuf->pkt_len = length;
-	send_reply(worker, mbuf);
+	mbuf->data_len = (uint16_t)write_reply(&worker->engine->env, reply, frame, view, clock_us,
+		rte_pktmbuf_mtod(mbuf, uint8_t *));
+	mbuf->pkt_len = mbuf->data_len;
+	send_reply(worker, mbuf, charged);
 }
 
 /* What fails as an answer to the scan may yet be one to a single probe, which has its own cookies. */
@@ -57,13 +74,56 @@ static enum frame_kind parse(const struct dp_engine *engine, const uint8_t *fram
 	enum frame_kind kind
 		= frame_parse(engine->module, &engine->env, frame, length, clock_us, view);
 
-	view->answer.kind = DP_ANSWER_STATE;
 	if (kind != FRAME_REJECTED
 		|| !atomic_load_explicit(&engine->single_probes, memory_order_relaxed))
 		return kind;
 	kind = frame_parse(engine->module, &engine->single_env, frame, length, clock_us, view);
 	view->answer.kind = DP_ANSWER_PROBE;
 	return kind;
+}
+
+static void count_answer(struct rx *rx, const struct frame_view *view) {
+	if (view->answer.kind == DP_ANSWER_PROBE) {
+		count(&rx->single_answers, 1);
+		return;
+	}
+	count(&rx->kind[view->kind], 1);
+	if (view->kind == PROBE_SYN_ACK && view->zero_window)
+		count(&rx->zero_window, 1);
+}
+
+/*
+ * What a segment is owed. Without banners a half-open connection is given up at once; with them it is
+ * completed, as often as the host repeats itself, and ended when it has spoken. Those replies are
+ * charged to the rate; the resets of a scan alone are not, as the kernel's would not be.
+ */
+static void answer_segment(struct worker *worker, const uint8_t *frame,
+	const struct frame_view *view, uint32_t clock_us) {
+	bool banners = worker->engine->env.banners && view->answer.kind != DP_ANSWER_PROBE;
+
+	if (!worker->engine->reply_resets)
+		return;
+	switch (view->kind) {
+	case PROBE_SYN_ACK:
+		reply_to(worker, banners ? REPLY_HELLO : REPLY_RESET, banners, frame, view,
+			clock_us);
+		break;
+	case PROBE_DATA:
+	case PROBE_FIN:
+		reply_to(worker, REPLY_RESET, true, frame, view, clock_us);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Put the verdict where the control core finds it. */
+static void hand_over(const struct dp_engine *engine, struct rte_mbuf *mbuf,
+	struct frame_view *view, uint64_t now_tsc) {
+	view->answer.ts_ns = now_tsc; /* dp_engine_collect() makes time of it */
+	if (view->answer.banner_bytes > engine->params.banner.max_bytes)
+		view->answer.banner_bytes = engine->params.banner.max_bytes;
+	*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = view->answer;
 }
 
 /* True where the frame is an answer for the control core; else it is dealt with and can be freed. */
@@ -78,19 +138,18 @@ static bool take_frame(
 	kind = parse(engine, frame, mbuf->data_len, clock_us, &view);
 	switch (kind) {
 	case FRAME_ANSWER:
-		if (view.answer.kind == DP_ANSWER_PROBE)
-			count(&rx->single_answers, 1);
-		else
-			count(&rx->kind[view.kind], 1);
-		if (view.kind == PROBE_SYN_ACK && engine->reply_resets)
-			reply(worker, kind, frame, &view);
-		view.answer.ts_ns = now_tsc; /* dp_engine_collect() makes time of it */
-		*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = view.answer;
+		count_answer(rx, &view);
+		answer_segment(worker, frame, &view, clock_us);
+		hand_over(engine, mbuf, &view, now_tsc);
 		return true;
+	case FRAME_CONNECTION:
+		answer_segment(worker, frame, &view, clock_us);
+		return false;
 	case FRAME_ARP_REQUEST:
 	case FRAME_ECHO_REQUEST:
 		if (engine->answer_own)
-			reply(worker, kind, frame, &view);
+			reply_to(worker, kind == FRAME_ARP_REQUEST ? REPLY_ARP : REPLY_ECHO, false,
+				frame, &view, clock_us);
 		else
 			count(&rx->other, 1);
 		return false;

@@ -188,3 +188,78 @@ Test(sim, seeds_and_neighbours_are_independent) {
 		}
 	}
 }
+
+static bool is_utf8_text(const uint8_t *banner, unsigned n) {
+	for (unsigned i = 0; i < n; i++)
+		if (banner[i] >= 0x80 || banner[i] == 0)
+			return false;
+	return true;
+}
+
+/* Each service says what it is, within its room, and the same each time. */
+Test(sim, banners) {
+	static const struct {
+		uint16_t port;
+		const char *said, *begins;
+		bool text;
+	} service[] = {
+		{21, "", "220 ", true},
+		{22, "", "SSH-2.0-", true},
+		{25, "", "220 mail-", true},
+		{80, "GET / HTTP/1.0", "HTTP/1.0 ", true},
+		{8080, "GET ", "HTTP/1.0 ", true},
+	};
+	const struct dp_sim_params params = {.banners = true, .seed = 5}, off = {.seed = 5};
+
+	for (uint32_t ip = 0; ip < 2000; ip++) {
+		for (size_t i = 0; i < sizeof(service) / sizeof(service[0]); i++) {
+			const uint8_t *said = (const uint8_t *)service[i].said;
+			const unsigned said_bytes = (unsigned)strlen(service[i].said);
+			const size_t begins = strlen(service[i].begins);
+			uint8_t banner[DP_SIM_BANNER_BYTES], again[DP_SIM_BANNER_BYTES];
+			const unsigned n = dp_sim_banner(
+				&params, ip, service[i].port, said, said_bytes, banner);
+
+			cr_assert_gt(n, begins);
+			cr_assert_leq(n, DP_SIM_BANNER_BYTES);
+			cr_assert_arr_eq(banner, service[i].begins, begins);
+			cr_assert(is_utf8_text(banner, n));
+			cr_assert_arr_eq(banner + n - 2, "\r\n", 2);
+			cr_assert_eq(dp_sim_banner(
+					     &params, ip, service[i].port, said, said_bytes, again),
+				n);
+			cr_assert_arr_eq(again, banner, n);
+			cr_assert_eq(
+				dp_sim_banner(&off, ip, service[i].port, said, said_bytes, again),
+				0);
+		}
+	}
+}
+
+/* A web server waits for a request; what listens elsewhere is of every kind, silent ones included. */
+Test(sim, banners_by_key) {
+	const struct dp_sim_params params = {.banners = true, .seed = 5};
+	const uint8_t request[] = "GET /", other[] = "PUT /";
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+	unsigned silent = 0, ssh = 0, binary = 0, web = 0;
+
+	for (uint32_t ip = 0; ip < 6000; ip++) {
+		unsigned n = dp_sim_banner(&params, ip, 31337, NULL, 0, banner);
+
+		silent += n == 0;
+		ssh += n && memcmp(banner, "SSH", 3) == 0;
+		binary += !is_utf8_text(banner, n);
+		n = dp_sim_banner(&params, ip, 31337, request, 5, banner);
+		web += n && memcmp(banner, "HTTP", 4) == 0;
+		cr_assert_eq(dp_sim_banner(&params, ip, 80, NULL, 0, banner), 0);
+		cr_assert_eq(dp_sim_banner(&params, ip, 80, other, 5, banner), 0);
+		cr_assert_eq(dp_sim_banner(&params, ip, 80, request, 3, banner), 0);
+		cr_assert_gt(dp_sim_banner(&params, ip, 3306, NULL, 0, banner), 40);
+		cr_assert_not(is_utf8_text(banner, 60));
+	}
+	/* A sixth each, two for those silent without a request: a standard deviation is 29. */
+	cr_assert(silent > 1800 && silent < 2200, "%u", silent);
+	cr_assert(ssh > 850 && ssh < 1150, "%u", ssh);
+	cr_assert(binary > 850 && binary < 1150, "%u", binary);
+	cr_assert(web > 850 && web < 1150, "%u", web);
+}

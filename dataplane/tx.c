@@ -41,14 +41,23 @@ void tx_frame(struct tx *tx, struct rte_mbuf *mbuf) {
 	tx->frame[tx->frame_tail++ % FRAME_QUEUE] = mbuf;
 }
 
+void tx_charged_frame(struct tx *tx, struct rte_mbuf *mbuf) {
+	rate_charge(&tx->rate, 1);
+	tx_frame(tx, mbuf);
+}
+
 /* Take replies of RX lcores that have no queue of their own, as far as there is room. */
 static void take_replies(struct tx *tx) {
 	for (unsigned i = 0; i < tx->nb_replies && tx_frame_room(tx) >= BURST; i++) {
-		struct rte_mbuf *mbuf[BURST];
-		unsigned n = rte_ring_sc_dequeue_burst(tx->replies[i], (void **)mbuf, BURST, NULL);
+		void *entry[BURST];
+		unsigned n = rte_ring_sc_dequeue_burst(tx->replies[i], entry, BURST, NULL);
 
-		for (unsigned k = 0; k < n; k++)
-			tx_frame(tx, mbuf[k]);
+		for (unsigned k = 0; k < n; k++) {
+			if (reply_is_charged(entry[k]))
+				tx_charged_frame(tx, reply_mbuf(entry[k]));
+			else
+				tx_frame(tx, entry[k]);
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ enum dp_reason {
 enum dp_answer_kind {
 	DP_ANSWER_STATE, /* a probe of the scan */
 	DP_ANSWER_PROBE, /* a single probe, dp_engine_probe() */
+	DP_ANSWER_BANNER, /* our hello, on a port that was open: banner */
 };
 
 #define DP_RTT_NONE UINT32_MAX
@@ -46,6 +47,8 @@ struct dp_answer {
 	uint8_t reason; /* enum dp_reason */
 	uint8_t ttl; /* of the response as received */
 	uint8_t kind; /* enum dp_answer_kind */
+	uint16_t banner_bytes; /* 0 but for DP_ANSWER_BANNER, which has one at the least */
+	const uint8_t *banner; /* any bytes; valid until the next dp_engine_collect() */
 };
 
 const char *dp_state_name(enum dp_state state); /* "open" "closed" "filtered" */

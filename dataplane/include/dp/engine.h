@@ -60,6 +60,16 @@ struct dp_params {
 	double rate_pps; /* probes a second for the whole run; 0: see rate_bps */
 	double rate_bps; /* bits a second on the wire; 0 too: unlimited */
 	bool hold; /* no probe before dp_engine_release() */
+
+	/*
+	 * Stateless banners: complete the connections of SYN-ACKs to the scan's probes, say hello,
+	 * and hand over the first segment of what comes back, as many bytes of it as max_bytes.
+	 * Not where the kernel holds our address and would reset such connections.
+	 */
+	struct {
+		bool enable;
+		uint16_t max_bytes; /* at least 1 */
+	} banner;
 	struct dp_sim_params sim;
 	bool verbose; /* let EAL and driver messages through to standard error */
 };
@@ -134,6 +144,7 @@ int dp_engine_start(struct dp_engine *engine, struct dp_error *err);
 
 /*
  * Take up to @max answers, in fair bursts over the RX lcores' rings. Never blocks; 0 means none now.
+ * The banners of the answers of the last call are gone with this one.
  * One answer may come several times: hosts retransmit and networks duplicate.
  */
 unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, unsigned max);
@@ -187,7 +198,7 @@ struct dp_stats {
 	uint64_t sending_ns; /* from the first probe to the latest */
 	uint64_t tx_bytes; /* of probes, without preamble, FCS and gap */
 	uint64_t arp_sent;
-	uint64_t replies_sent; /* RST to open ports, ARP and ICMP echo replies of ours */
+	uint64_t replies_sent; /* RST and hellos to open ports, ARP and ICMP echo replies of ours */
 
 	uint64_t rx_frames;
 	uint64_t rx_own; /* frames of our own that the device handed back */
@@ -197,6 +208,8 @@ struct dp_stats {
 	uint64_t rejected; /* for our address and ports, but no answer to a probe of ours */
 	uint64_t syn_ack, rst, icmp_unreachable; /* validated, with repeats */
 	uint64_t single_probes, single_answers; /* of dp_engine_probe(): in none of the above */
+	uint64_t banners; /* segments with one, with repeats */
+	uint64_t zero_window; /* of syn_ack: open to nothing, as tarpits and proxies are */
 
 	uint64_t throttled_ns; /* time the rate was lowered because a ring was over half full */
 

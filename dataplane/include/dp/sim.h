@@ -6,6 +6,7 @@
 #ifndef DP_SIM_H
 #define DP_SIM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct dp_sim_params {
@@ -16,6 +17,7 @@ struct dp_sim_params {
 	uint32_t rtt_us; /* delay of a reply */
 	uint32_t jitter_us; /* uniform, plus or minus */
 	uint64_t seed;
+	bool banners; /* open ports have one */
 };
 
 enum dp_sim_state {
@@ -26,5 +28,16 @@ enum dp_sim_state {
 
 /* The truth about TCP (@ip in host order, @port). Any thread. */
 enum dp_sim_state dp_sim_truth(const struct dp_sim_params *params, uint32_t ip, uint16_t port);
+
+enum {
+	DP_SIM_BANNER_BYTES = 160,
+};
+
+/*
+ * What an open (@ip, @port) sends to who has connected and said @said_bytes of @said: written to
+ * @banner, of DP_SIM_BANNER_BYTES; its length, or 0 where it says nothing. Any thread.
+ */
+unsigned dp_sim_banner(const struct dp_sim_params *params, uint32_t ip, uint16_t port,
+	const uint8_t *said, unsigned said_bytes, uint8_t *banner);
 
 #endif
