@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Judge and mend the frames of the exception path. Pure functions, run by RX lcores (arrives) and by
+ * the thread of exception.c (leaves, complete); they own no memory and trust no byte.
+ */
+#include "exception_frame.h"
+#include "frame.h"
+
+enum {
+	FRAGMENT_OFFSET = 0x1fff, /* RFC 791 3.1; the flag above says that more follow */
+	FRAGMENT = 0x3fff,
+	IPV4_UDP = 17,
+	UDP_BYTES = 8,
+	PRIVILEGED_PORTS = 1024, /* below: services; sockets that call out are never there */
+};
+
+/* Bytes of the IPv4 header at @ip, of which @room are there; 0 where it is none. */
+static unsigned header_bytes(const uint8_t *ip, unsigned room) {
+	unsigned bytes = (ip[0] & 0xf) * 4u;
+
+	return ip[0] >> 4 == 4 && bytes >= IPV4_BYTES && bytes <= room ? bytes : 0;
+}
+
+/* Does the packet begin something that no socket of a plugin waits for? */
+static bool calls_in(const uint8_t *ip, unsigned header, unsigned room) {
+	const uint8_t *payload = ip + header;
+	unsigned offset = get16(ip + 6) & FRAGMENT_OFFSET, bytes = room - header;
+
+	if (ip[9] == IPV4_TCP && offset == 0)
+		return bytes < TCP_BYTES || (payload[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	/* A fragment that would hold the flags was cut to get past this (RFC 1858 3). */
+	if (ip[9] == IPV4_TCP)
+		return offset == 1;
+	if (ip[9] == IPV4_UDP && offset == 0)
+		return bytes < UDP_BYTES || get16(payload + 2) < PRIVILEGED_PORTS;
+	return false;
+}
+
+static bool is_arp(const uint8_t *frame, unsigned length) {
+	return length >= ETH_BYTES + ARP_BYTES && get16(frame + ETH_TYPE_AT) == ETH_TYPE_ARP;
+}
+
+static bool is_ipv4(const uint8_t *frame, unsigned length) {
+	return length >= ETH_BYTES + IPV4_BYTES && get16(frame + ETH_TYPE_AT) == ETH_TYPE_IPV4;
+}
+
+bool exception_frame_arrives(const uint8_t *frame, unsigned length, uint32_t ip) {
+	const uint8_t *packet = frame + ETH_BYTES;
+	unsigned header;
+
+	if (is_arp(frame, length))
+		return get32(packet + 24) == ip;
+	if (!is_ipv4(frame, length) || get32(packet + 16) != ip)
+		return false;
+	header = header_bytes(packet, length - ETH_BYTES);
+	return header && !calls_in(packet, header, length - ETH_BYTES);
+}
+
+bool exception_frame_leaves(const uint8_t *frame, unsigned length, uint32_t ip) {
+	if (is_arp(frame, length))
+		return get32(frame + ETH_BYTES + 14) == ip;
+	/* IEEE 802: the lowest bit of the first byte tells groups from stations. */
+	return is_ipv4(frame, length) && !(frame[0] & 1) && get32(frame + ETH_BYTES + 12) == ip;
+}
+
+void exception_frame_complete(uint8_t *frame, unsigned length) {
+	uint8_t *ip = frame + ETH_BYTES, *payload, *field;
+	unsigned header, total, bytes;
+	uint64_t pseudo;
+	uint16_t sum;
+
+	if (!is_ipv4(frame, length))
+		return;
+	header = header_bytes(ip, length - ETH_BYTES);
+	total = get16(ip + 2);
+	/* The checksum of a fragment is one of the whole, which a sender completes before it cuts. */
+	if (!header || total < header || total > length - ETH_BYTES || get16(ip + 6) & FRAGMENT)
+		return;
+	payload = ip + header;
+	bytes = total - header;
+	if (ip[9] == IPV4_TCP && bytes >= TCP_BYTES)
+		field = payload + 16;
+	else if (ip[9] == IPV4_UDP && bytes >= UDP_BYTES)
+		field = payload + 6;
+	else
+		return;
+	pseudo = sum_pseudo(get32(ip + 12), get32(ip + 16), ip[9], bytes);
+	if (get16(field) != sum_fold(pseudo)
+		|| sum_fold(pseudo + sum_bytes(payload, bytes)) == 0xffff)
+		return;
+	put16(field, 0);
+	sum = (uint16_t)~sum_fold(pseudo + sum_bytes(payload, bytes));
+	/* RFC 768: a UDP checksum of 0 would say that there is none. */
+	put16(field, sum == 0 && ip[9] == IPV4_UDP ? 0xffff : sum);
+}
