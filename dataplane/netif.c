@@ -44,7 +44,10 @@ int netif_find(const char *name, struct netif *netif) {
 	if (rc == 0) {
 		netif->ethernet = ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
 		memcpy(netif->mac, ifr.ifr_hwaddr.sa_data, sizeof(netif->mac));
+		rc = ask_kernel(fd, SIOCGIFMTU, name, &ifr);
 	}
+	if (rc == 0)
+		netif->mtu = (unsigned)ifr.ifr_mtu;
 	close(fd);
 	return rc;
 }

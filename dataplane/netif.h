@@ -16,6 +16,7 @@ struct netif {
 	bool ethernet;
 	bool up, running; /* set up, and with a carrier */
 	uint8_t mac[6];
+	unsigned mtu;
 };
 
 /* A route of the main table. */
