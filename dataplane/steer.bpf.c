@@ -6,7 +6,8 @@
  * its map. To our sockets go only answers that can belong to a probe of ours: TCP to our address and
  * source ports, ICMP errors that quote such a probe, and the ARP and echo traffic that somebody has
  * to answer for an address that the kernel does not hold. All else stays the host's, so that its own
- * connections work while a scan runs, and the kernel never sees (and resets) our SYN-ACKs.
+ * connections work while a scan runs, and the kernel never sees (and resets) our SYN-ACKs. Where
+ * plugins have an address that the kernel holds on a TAP only, all for that comes to us as well.
  *
  * Fragments, VLAN tags and IPv6 pass. A queue without a socket passes, too: nothing is taken that
  * nobody reads.
@@ -113,9 +114,15 @@ static __always_inline int is_our_icmp(struct icmp_header *icmp, void *end) {
 	}
 }
 
+static __always_inline int is_exception(__be32 address) {
+	return address == steer_config.exception_be && address != 0;
+}
+
 static __always_inline int is_our_ip(struct iphdr *ip, void *end) {
 	void *payload = ip_payload(ip, end);
 
+	if (payload && is_exception(ip->daddr))
+		return 1;
 	if (!payload || ip->daddr != steer_config.source_be
 		|| ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
 		return 0;
@@ -136,6 +143,8 @@ static __always_inline int is_our_arp(struct arp_ipv4 *arp, void *end) {
 		|| arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_bytes != ETH_ALEN
 		|| arp->protocol_bytes != sizeof(__be32))
 		return 0;
+	if (is_exception(arp->target_ip))
+		return 1;
 	if (steer_config.kernel_owns)
 		return arp->operation == bpf_htons(ARP_REPLY) && arp->target_ip == 0;
 	return arp->target_ip == steer_config.source_be

@@ -26,7 +26,7 @@ struct steer_config {
 	__u16 port_first; /* our source ports, inclusive, host byte order */
 	__u16 port_last;
 	__u32 kernel_owns; /* 1: the kernel holds the address, so ARP for it and echo are the kernel's */
-	__u32 reserved; /* 0; keeps the size a multiple of 8 on every target */
+	__be32 exception_be; /* all for it is ours, too: the plugins' address; 0: none */
 };
 
 #endif

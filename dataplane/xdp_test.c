@@ -158,8 +158,7 @@ static bool may_load(void) {
 }
 
 /* Load the program, with a socket for queue 0 if @with_socket. Its descriptor. */
-static int load(bool kernel_owns, bool with_socket) {
-	struct steer_config c = config(kernel_owns);
+static int load_config(struct steer_config c, bool with_socket) {
 	struct dp_error err;
 	char path[XDP_PATH_BYTES];
 	int memfd, map, xsk, ring = 64;
@@ -185,6 +184,10 @@ static int load(bool kernel_owns, bool with_socket) {
 		cr_assert_eq(bpf_map_update_elem(map, &queue, &xsk, 0), 0);
 	}
 	return bpf_program__fd(program);
+}
+
+static int load(bool kernel_owns, bool with_socket) {
+	return load_config(config(kernel_owns), with_socket);
 }
 
 static int verdict(int program, const struct frame *f) {
@@ -272,6 +275,59 @@ Test(steer, address_without_kernel) {
 
 Test(steer, address_of_the_kernel) {
 	check_all(true);
+}
+
+/* With the plugins' address OTHER: whatever is for it, beside what is ours. */
+static void check_exception(bool kernel_owns) {
+	const struct expected all[] = {
+		{"TCP to it", tcp(OTHER, 80, 0, 0), BOTH},
+		{"TCP to it, first fragment", tcp(OTHER, 80, 0x2000, 0), BOTH},
+		{"TCP to it, later fragment", tcp(OTHER, 80, 0x0001, 0), BOTH},
+		{"TCP to it, cut in the ports", cut(tcp(OTHER, 80, 0, 0), 37), BOTH},
+		{"UDP to it", patched(tcp(OTHER, 53, 0, 0), 23, 17), BOTH},
+		{"echo request to it", icmp(8, OTHER), BOTH},
+		{"its header, cut", cut(tcp(OTHER, 80, 0, 0), 33), NEITHER},
+		{"ARP request for it", arp(1, OTHER), BOTH},
+		{"ARP reply to it", arp(2, OTHER), BOTH},
+		{"ARP for it, cut", cut(arp(2, OTHER), 41), NEITHER},
+		{"TCP to us", tcp(US, FIRST, 0, 0), BOTH},
+		{"TCP to us, another port", tcp(US, LAST + 1, 0, 0), NEITHER},
+		{"TCP to a third", tcp(PEER, FIRST, 0, 0), NEITHER},
+		{"ARP request for us", arp(1, US), UNOWNED},
+		{"ARP reply to an RFC 5227 probe", arp(2, NOBODY), OWNED},
+		{"ARP request for a third", arp(1, PEER), NEITHER},
+	};
+	struct steer_config c = config(kernel_owns);
+	int program;
+
+	c.exception_be = inet_addr(OTHER);
+	program = load_config(c, true);
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		cr_expect_eq(verdict(program, &all[i].frame),
+			all[i].ours[kernel_owns] ? XDP_REDIRECT : XDP_PASS, "%s", all[i].what);
+}
+
+Test(steer, exception_address) {
+	check_exception(false);
+	check_exception(true);
+}
+
+/* Nothing for 0.0.0.0 is taken because there is no exception address. */
+Test(steer, no_exception_address) {
+	struct frame f = tcp(NOBODY, 80, 0, 0);
+
+	cr_assert_eq(verdict(load(false, true), &f), XDP_PASS);
+}
+
+Test(steer, exception_address_is_ours) {
+	struct steer_config c = config(false);
+	struct frame other_port = tcp(US, LAST + 1, 0, 0), other = tcp(OTHER, FIRST, 0, 0);
+	int program;
+
+	c.exception_be = c.source_be;
+	program = load_config(c, true);
+	cr_expect_eq(verdict(program, &other_port), XDP_REDIRECT);
+	cr_expect_eq(verdict(program, &other), XDP_PASS);
 }
 
 Test(steer, queue_without_socket_passes) {
