@@ -40,6 +40,14 @@ static const struct counter ignored_counters[] = {
 	{"bad_checksum", STAT(rx_bad_checksum)},
 };
 
+/* Frames between the port and the TAP of plugin sockets; shown where there is one. */
+static const struct counter exception_counters[] = {
+	{"rx", STAT(exception_rx)},
+	{"tx", STAT(exception_tx)},
+	{"dropped", STAT(exception_dropped)},
+	{"ignored", STAT(exception_ignored)},
+};
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static uint64_t value_of(const struct ctl_summary *summary, const struct counter *counter) {
@@ -280,6 +288,14 @@ static void print_results(struct page *page, const struct ctl_summary *s) {
 	end_line(page);
 }
 
+static void print_exception(struct page *page, const struct ctl_summary *s) {
+	if (!total_of(s, exception_counters, COUNT(exception_counters)))
+		return;
+	line(page, "plugins' TAP");
+	items(page, s, exception_counters, COUNT(exception_counters));
+	end_line(page);
+}
+
 static void print_sim(struct page *page, const struct dp_stats *t) {
 	char a[HUMAN_BYTES];
 
@@ -327,6 +343,7 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_singles(&page, &summary->stats);
 	print_banners(&page, &summary->stats);
 	print_results(&page, summary);
+	print_exception(&page, summary);
 	print_sim(&page, &summary->stats);
 	print_lost(&page, summary);
 	print_time(&page, summary);
@@ -415,6 +432,8 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 		json_u64(json, "zero_window", t->zero_window);
 		json_end(json);
 	}
+	if (total_of(s, exception_counters, COUNT(exception_counters)))
+		json_counters(json, "exception", s, exception_counters, COUNT(exception_counters));
 	if (!t->sim_probes)
 		return;
 	json_begin(json, "sim");

@@ -8,6 +8,7 @@
  *     lcore.c   the loop of a packet lcore
  *     tx.c      neighbours first, then probes
  *     rx.c      receive, validate, hand over, reply
+ *     exception.c  what is the kernel's, to and from a TAP
  *     peer_*.c  what stands in for a wire: the simulated network, and lo
  */
 #ifndef CORE_H
@@ -75,12 +76,14 @@ struct rx {
 	struct rte_ring *replies; /* producer: this lcore, consumer: a TX lcore; NULL: itself.
 				   * The lowest bit of an entry: it is charged */
 	struct rte_mempool *reply_pool;
+	struct rte_ring *exceptions; /* producer: this lcore; NULL: no exception path */
 
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
 	counter frames, own, other, malformed, bad_checksum, rejected;
 	counter kind[PROBE_KINDS];
 	counter zero_window;
 	counter single_answers, replies_sent, ring_full, reply_dropped;
+	counter exception_dropped;
 };
 
 struct worker {
@@ -132,6 +135,7 @@ struct dp_engine {
 	size_t log_size;
 
 	struct worker *worker[DP_MAX_LCORES]; /* plan.nb_workers of them */
+	struct exception *exception; /* NULL: none */
 	struct peer *peer;
 	unsigned peer_lcore;
 	unsigned collect_next; /* the ring to begin with */
@@ -190,6 +194,9 @@ void port_hush(struct dp_engine *engine);
 void port_unhush(struct dp_engine *engine);
 int port_start_eal(struct dp_engine *engine, struct dp_error *err);
 int port_open(struct dp_engine *engine, struct dp_error *err);
+/* @size buffers with @room bytes for a frame each, as "PREFIX NUMBER". Lasts as long as EAL. */
+int port_new_pool(struct rte_mempool **pool, const char *prefix, unsigned number, unsigned size,
+	unsigned room, struct dp_error *err);
 void port_close(struct dp_engine *engine);
 
 /* tx.c: each returns true where it did something. */

@@ -4,6 +4,7 @@
  * runs on the control core's thread, which owns the engine's memory.
  */
 #include "core.h"
+#include "exception.h"
 
 #include <rte_cycles.h>
 #include <rte_eal.h>
@@ -217,12 +218,14 @@ void dp_engine_tick(struct dp_engine *engine) {
 void dp_engine_stop(struct dp_engine *engine) {
 	atomic_store_explicit(&engine->stop, true, memory_order_relaxed);
 	rte_eal_mp_wait_lcore();
+	exception_stop(engine->exception);
 	ifsock_read(&engine->ifsock, &engine->losses);
 }
 
 void dp_engine_destroy(struct dp_engine *engine) {
 	if (!engine)
 		return;
+	exception_destroy(engine->exception);
 	port_close(engine);
 	if (engine->peer)
 		engine->peer->type->destroy(engine->peer);
@@ -259,6 +262,7 @@ static void add_rx(struct dp_stats *stats, const struct rx *rx) {
 	stats->replies_sent += counted(&rx->replies_sent);
 	stats->lost_ring_full += counted(&rx->ring_full);
 	stats->lost_reply_dropped += counted(&rx->reply_dropped);
+	stats->exception_dropped += counted(&rx->exception_dropped);
 }
 
 /* From the first probe of any lcore to the latest. */
@@ -298,6 +302,7 @@ void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats) {
 		if (engine->plan.driver == DP_DRIVER_PCI)
 			stats->lost_tx_dropped += device.oerrors;
 	}
+	exception_stats(engine->exception, stats);
 	if (engine->peer)
 		engine->peer->type->stats(engine->peer, stats);
 }

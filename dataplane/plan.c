@@ -6,6 +6,7 @@
 #include "netif.h"
 #include "plan.h"
 #include "probe.h"
+#include "tap.h"
 #include "xdp.h"
 
 #include <errno.h>
@@ -432,6 +433,63 @@ static int plan_next_hop(struct planner *p) {
 	return 0;
 }
 
+/* --- plugin sockets -------------------------------------------------------------------------- */
+
+/* Why frames for an address that the kernel does not hold cannot be brought to it; NULL: they can. */
+static const char *no_exception_path(const struct planner *p) {
+	switch (p->plan->driver) {
+	case DP_DRIVER_AF_XDP:
+	case DP_DRIVER_PCI:
+		return NULL;
+	case DP_DRIVER_AF_PACKET:
+		/* It would take the frames itself, as for an address of its own, and reset. */
+		return "the kernel receives all that comes by af_packet, too";
+	case DP_DRIVER_VDEV:
+		if (!stays_here(p) && !p->has_netif)
+			return NULL;
+		return "this vdev has no link of its own to bring it to";
+	default:
+		return "no link leads out of this port";
+	}
+}
+
+static int plan_exception(struct planner *p) {
+	struct dp_plan *plan = p->plan;
+	uint32_t ip = p->params->exception.ip;
+	const char *why_not;
+	int number;
+
+	if (ip == 0 || netif_owns(ip))
+		return 0;
+	why_not = no_exception_path(p);
+	if (why_not)
+		return dp_fail(p->err, true, -EADDRNOTAVAIL,
+			"[plugins] source = %s: no interface has this address, and %s; give it to "
+			"one "
+			"(`ip address add %s/32 dev NAME`), or give an address that one has",
+			ip_text(ip).s, why_not, ip_text(ip).s);
+	if (ip >> 28 >= 14 || ip == plan->gateway_ip)
+		return dp_fail(p->err, true, -EINVAL,
+			"[plugins] source = %s: not an address that this machine could have",
+			ip_text(ip).s);
+	number = tap_free_number();
+	if (number < 0)
+		return dp_fail(p->err, false, number,
+			"[plugins] source = %s: interfaces prtip0 to prtip%d are taken; `ip link` "
+			"lists them",
+			ip_text(ip).s, TAP_MAX - 1);
+	plan->exception.on = true;
+	plan->exception.ip = ip;
+	plan->exception.number = (unsigned)number;
+	tap_name(plan->exception.number, plan->exception.name);
+	plan->exception.max_pps
+		= p->params->exception.max_pps ? p->params->exception.max_pps : DP_EXCEPTION_PPS;
+	plan->exception.mtu = ETH_MTU;
+	if (p->has_netif && p->netif.mtu < ETH_MTU)
+		plan->exception.mtu = p->netif.mtu;
+	return 0;
+}
+
 /* Whether the kernel gets a copy of the segments that come for its address, and resets. */
 static bool kernel_resets(const struct planner *p) {
 	const char *port = p->plan->port;
@@ -583,6 +641,8 @@ static int plan_memory(struct planner *p) {
 	uint64_t bytes = 24 << 20, free_bytes = free_hugepage_bytes(), queues;
 
 	queues = plan->nb_queues > plan->nb_rx ? plan->nb_queues : plan->nb_rx;
+	if (plan->exception.on)
+		bytes += pool_bytes(EXCEPTION_POOL, REPLY_ROOM);
 	bytes += plan->nb_tx * (pool_bytes(TX_POOL, TX_ROOM) + pool_bytes(REPLY_POOL, REPLY_ROOM));
 	bytes += plan->has_peer ? pool_bytes(PEER_POOL, PEER_ROOM)
 				: plan->nb_rx * pool_bytes(RX_POOL, RX_ROOM)
@@ -634,6 +694,8 @@ int dp_plan_make(const struct dp_params *params, struct dp_plan *plan, struct dp
 		rc = check_banners(p);
 	if (rc == 0)
 		rc = plan_next_hop(p);
+	if (rc == 0)
+		rc = plan_exception(p);
 	if (rc == 0)
 		rc = plan_lcores(p);
 	if (rc == 0)

@@ -27,6 +27,9 @@ enum {
 	REPLY_ROOM = 2048,
 	REPLY_RING = 512,
 
+	/* Frames of plugin sockets on their way out: a ring, a queue and a device's descriptors. */
+	EXCEPTION_POOL = 2047,
+
 	/* What the simulated network and lo receive into, in place of a device. */
 	PEER_RING = 4096,
 	PEER_POOL = 32767,
@@ -47,6 +50,7 @@ enum {
 	RX_ROOM = PAGE - POOL_HEADER - MBUF_HEADER - PRIVATE - HEADROOM,
 
 	MAX_NEIGHBOURS = 4 * 1024 * 1024,
+	ETH_MTU = 1500, /* of the TAP for plugin sockets, whatever larger the port's is */
 };
 
 #endif

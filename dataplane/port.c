@@ -4,6 +4,7 @@
  * before launch and after the join.
  */
 #include "core.h"
+#include "exception.h"
 #include "netif.h"
 
 #include <rte_bus_vdev.h>
@@ -303,6 +304,7 @@ static int open_af_xdp(struct dp_engine *engine, struct dp_error *err) {
 		.port_first = engine->params.source_port_first,
 		.port_last = engine->params.source_port_last,
 		.kernel_owns = plan->kernel_owns_source,
+		.exception_be = __builtin_bswap32(plan->exception.ip),
 	};
 	char path[XDP_PATH_BYTES], args[256];
 	int rc;
@@ -456,7 +458,7 @@ static struct rte_mempool *create_pool(const char *name, unsigned size, unsigned
 	return pool;
 }
 
-static int new_pool(struct rte_mempool **pool, const char *prefix, unsigned number, unsigned size,
+int port_new_pool(struct rte_mempool **pool, const char *prefix, unsigned number, unsigned size,
 	unsigned room, struct dp_error *err) {
 	char name[RTE_MEMPOOL_NAMESIZE];
 
@@ -472,7 +474,7 @@ static int new_pool(struct rte_mempool **pool, const char *prefix, unsigned numb
 
 static int make_rx_pools(struct dp_engine *engine, struct dp_error *err) {
 	if (engine->peer) {
-		int rc = new_pool(&engine->peer->pool, "peer", 0, PEER_POOL, PEER_ROOM, err);
+		int rc = port_new_pool(&engine->peer->pool, "peer", 0, PEER_POOL, PEER_ROOM, err);
 
 		engine->rx_pool[0] = engine->peer->pool;
 		engine->nb_rx_pools = 1;
@@ -481,7 +483,8 @@ static int make_rx_pools(struct dp_engine *engine, struct dp_error *err) {
 	for (unsigned i = 0; i < engine->plan.nb_rx; i++) {
 		/* Queues beyond one an lcore fill their descriptors from the same pool. */
 		unsigned further = (engine->nb_rx_queues - 1) / engine->plan.nb_rx * RX_DESCRIPTORS;
-		int rc = new_pool(&engine->rx_pool[i], "rx", i, RX_POOL + further, RX_ROOM, err);
+		int rc = port_new_pool(
+			&engine->rx_pool[i], "rx", i, RX_POOL + further, RX_ROOM, err);
 
 		if (rc)
 			return rc;
@@ -536,9 +539,9 @@ static int make_tx(struct dp_engine *engine, unsigned number, struct tx *tx, str
 	tx->refreshing = number == 0;
 	rate_init(&tx->rate, pps, engine->tsc_hz, rte_rdtsc());
 	rate_stagger(&tx->rate, number, engine->plan.nb_tx);
-	rc = new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);
+	rc = port_new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);
 	if (rc == 0)
-		rc = new_pool(&tx->pool, "tx", number, TX_POOL, TX_ROOM, err);
+		rc = port_new_pool(&tx->pool, "tx", number, TX_POOL, TX_ROOM, err);
 	if (rc == 0)
 		tx_prepare_pool(engine, tx->pool);
 	if (rc || number > 0)
@@ -677,12 +680,15 @@ int port_open(struct dp_engine *engine, struct dp_error *err) {
 	rc = try_port(engine, err);
 	/* Through af_packet the kernel would see, and reset, what banners are to come from. */
 	if (rc && engine->plan.driver == DP_DRIVER_AF_XDP && engine->plan.auto_driver
+		&& !engine->plan.exception.on
 		&& !(engine->params.banner.enable && engine->plan.kernel_owns_source))
 		rc = fall_back(engine, err);
 	if (rc == 0)
 		rc = make_workers(engine, err);
 	if (rc == 0)
 		rc = assign_lcores(engine, err);
+	if (rc == 0 && engine->plan.exception.on)
+		rc = exception_create(engine, err);
 	if (rc == 0 && ifsock_scan(&engine->ifsock) < 0)
 		rc = dp_fail(err, false, -E2BIG, "port = %s: too many sockets", engine->plan.port);
 	return rc;

@@ -5,6 +5,7 @@
  * answered, learnt from, or counted and dropped. Run by the lcore that owns the struct rx.
  */
 #include "core.h"
+#include "exception.h"
 
 #include <rte_cycles.h>
 
@@ -155,12 +156,14 @@ static bool take_frame(
 		return false;
 	case FRAME_ARP_REPLY:
 		neigh_learn(engine->neigh, view.arp.ip, view.arp.mac);
+		exception_offer(engine, rx, mbuf); /* the TAP's, where it shares our address */
 		return false;
 	case FRAME_OWN:
 		count(&rx->own, 1);
 		return false;
 	case FRAME_OTHER:
-		count(&rx->other, 1);
+		if (!exception_offer(engine, rx, mbuf))
+			count(&rx->other, 1);
 		return false;
 	case FRAME_MALFORMED:
 		count(&rx->malformed, 1);

@@ -57,6 +57,16 @@ struct dp_params {
 	enum dp_hugepages hugepages;
 	const char *eal; /* further EAL arguments, separated by blanks; NULL: none */
 
+	/*
+	 * The address that plugin sockets are bound to. Where no interface of the kernel's has it, a TAP
+	 * carries it, and frames for it travel between TAP and port, at most max_pps a second each way.
+	 * It may be source_ip: then the TAP has what is not for our source ports.
+	 */
+	struct {
+		uint32_t ip; /* host order; 0: none, plugin sockets are the kernel's affair */
+		uint32_t max_pps; /* 0: DP_EXCEPTION_PPS */
+	} exception;
+
 	double rate_pps; /* probes a second for the whole run; 0: see rate_bps */
 	double rate_bps; /* bits a second on the wire; 0 too: unlimited */
 	bool hold; /* no probe before dp_engine_release() */
@@ -85,6 +95,7 @@ enum dp_driver {
 
 enum {
 	DP_MAX_ONLINK = 16, /* directly connected prefixes of one interface */
+	DP_EXCEPTION_PPS = 10000,
 };
 
 /* What dp_plan_make() decided. */
@@ -102,6 +113,16 @@ struct dp_plan {
 	struct dp_range onlink[DP_MAX_ONLINK];
 	unsigned nb_onlink;
 	bool onlink_all; /* an interface without a gateway: every target is on link */
+
+	/* How plugin sockets reach a port that is not the kernel's. */
+	struct {
+		bool on; /* off: the kernel has the address, or none was given */
+		uint32_t ip;
+		char name[16]; /* the TAP; sockets that are bound to ip may be bound to it, too */
+		unsigned number; /* of the TAP */
+		unsigned max_pps; /* each way */
+		unsigned mtu;
+	} exception;
 
 	unsigned nb_workers; /* packet lcores */
 	unsigned nb_tx, nb_rx; /* of them sending, receiving; merged: both are nb_workers */
@@ -187,7 +208,7 @@ void dp_engine_stop_sending(struct dp_engine *engine);
  */
 void dp_engine_tick(struct dp_engine *engine);
 
-/* Stop and join all lcores. Idempotent. */
+/* Stop and join all lcores; nothing reaches or leaves the TAP any more. Idempotent. */
 void dp_engine_stop(struct dp_engine *engine);
 void dp_engine_destroy(struct dp_engine *engine); /* NULL is fine */
 
@@ -210,6 +231,12 @@ struct dp_stats {
 	uint64_t single_probes, single_answers; /* of dp_engine_probe(): in none of the above */
 	uint64_t banners; /* segments with one, with repeats */
 	uint64_t zero_window; /* of syn_ack: open to nothing, as tarpits and proxies are */
+
+	/* Frames between port and TAP. What is dropped here is no loss: TCP sends it again. */
+	uint64_t exception_rx; /* to the TAP */
+	uint64_t exception_tx; /* from it */
+	uint64_t exception_dropped; /* found no room; above the cap they wait first */
+	uint64_t exception_ignored; /* of the TAP, but not from its address */
 
 	uint64_t throttled_ns; /* time the rate was lowered because a ring was over half full */
 
