@@ -12,7 +12,7 @@ ifeq ($(shell id -u),0)
 AS_OWNER := $(if $(filter-out root UNKNOWN,$(OWNER)),runuser -u $(OWNER) --)
 endif
 
-SCRIPTS = .ci/run bench/run $(wildcard tests/*.sh tests/*/*.sh)
+SCRIPTS = .ci/run bench/run bench/plugins $(wildcard tests/*.sh tests/*/*.sh)
 SOURCES = $(wildcard dataplane/*.[ch] dataplane/include/dp/*.h control/*.[ch] luahost/*.[ch] \
 	luahost/include/lh/*.h bench/*.[ch] tests/*/*.[ch])
 
@@ -42,6 +42,13 @@ asan: deps-build deps-lab ## the tests again, with the address and undefined-beh
 	@$(AS_OWNER) ninja -C build-asan --quiet
 	@tests/run --build build-asan --sanitized
 
+.PHONY: coverage
+coverage: deps-build deps-lab deps-coverage ## line coverage of the plugin host by its tests (root)
+	@test -f build-coverage/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
+		meson setup build-coverage . -Dcoverage=true
+	@$(AS_OWNER) ninja -C build-coverage --quiet
+	@tests/coverage.py build-coverage luahost 85
+
 .PHONY: bench
 bench: build ## measure
 	@bench/run $(BUILD)
@@ -50,14 +57,16 @@ bench: build ## measure
 format: deps-lint ## format the C sources in place
 	@$(AS_OWNER) clang-format -i $(SOURCES)
 
-# cppcheck misreads compound literals, typeof and integer promotions; gcc's warnings cover those.
+# cppcheck misreads compound literals, typeof, integer promotions, _Noreturn and an #include within a
+# string; gcc's warnings cover those.
 .PHONY: lint
 lint: deps-lint ## check format, C and shell
 	@clang-format --dry-run --Werror $(SOURCES)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -j2 \
-		--enable=warning,portability -Idataplane/include \
+		--enable=warning,portability -Idataplane/include -Iluahost/include \
 		--suppress=missingIncludeSystem --suppress=unknownMacro \
 		--suppress=uninitvar --suppress=nullPointer --suppress=invalidPrintfArgType_uint \
+		--suppress=nullPointerRedundantCheck --suppress=internalAstError \
 		$(filter-out %.bpf.c %_test.c,$(filter %.c,$(SOURCES)))
 	@shellcheck -x -P . $(SCRIPTS)
 
@@ -69,13 +78,13 @@ install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 
 .PHONY: clean
 clean: ## remove what was built
-	@rm -rf build build-asan
+	@rm -rf build build-asan build-coverage
 
 # Debian packages; installs only what is missing, and only as root.
-.PHONY: deps deps-build deps-lab deps-lint
+.PHONY: deps deps-build deps-lab deps-lint deps-coverage
 deps: ## install what build, check and demo need (root)
 	@tests/deps.sh build lab
-deps-build deps-lab deps-lint: deps-%:
+deps-build deps-lab deps-lint deps-coverage: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

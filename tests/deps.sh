@@ -11,12 +11,15 @@ set -eu
 
 # To compile, with the unit tests. libdpdk-dev brings every DPDK driver with it; clang compiles the
 # XDP program; libc6-dev and linux-libc-dev are what gcc only recommends.
-build='gcc libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
-	libdpdk-dev libinih-dev libcriterion-dev libbpf-dev libxdp-dev'
+build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
+	libdpdk-dev libinih-dev libcriterion-dev libbpf-dev libxdp-dev
+	libluajit-5.1-dev libtomlplusplus-dev libseccomp-dev libssl-dev'
 # To run the tests and the demo in network namespaces.
-lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base'
+lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl'
 # To check and format the sources.
 lint='clang-format shellcheck cppcheck'
+# To count the lines that tests run: clang's counters, and what reads them.
+coverage='clang libclang-rt-dev llvm python3'
 
 wanted=
 for group in "$@"; do
@@ -24,8 +27,9 @@ for group in "$@"; do
 	build) wanted="$wanted $build" ;;
 	lab) wanted="$wanted $lab" ;;
 	lint) wanted="$wanted $lint" ;;
+	coverage) wanted="$wanted $coverage" ;;
 	*)
-		echo "deps.sh: no group '$group': build, lab or lint" >&2
+		echo "deps.sh: no group '$group': build, lab, lint or coverage" >&2
 		exit 2
 		;;
 	esac
