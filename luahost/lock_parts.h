@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The parts of lock_process(). Landlock and seccomp need no_new_privs (or privileges), and there is
+ * no way back from either.
+ */
+#ifndef LH_LOCK_PARTS_H
+#define LH_LOCK_PARTS_H
+
+#include "lock.h"
+
+/*
+ * What AddressSanitizer needs besides: address space as it likes, so that the memory limit is left
+ * out (lock.c); sigaltstack() before each call that does not return, and a clone() at the end, to
+ * look for leaks, that fails rather than kills (lock_seccomp.c).
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOCK_SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define LOCK_SANITIZED 1
+#endif
+#ifndef LOCK_SANITIZED
+#define LOCK_SANITIZED 0
+#endif
+
+/*
+ * A Landlock ruleset that grants nothing and denies all rights that the kernel knows: a descriptor,
+ * or -ENOSYS (kernel has none), -EOPNOTSUPP (switched off) or another negative errno.
+ */
+int lock_landlock_create(void);
+
+/* Come under @ruleset, and close it. 0 or a negative errno. */
+int lock_landlock_restrict(int ruleset);
+
+/* lock_process() up to seccomp, behind which nobody could see what the rest does. */
+int lock_all_but_calls(const struct lock_params *params, const int *keep, unsigned nb_keep,
+	char report[LOCK_REPORT_BYTES]);
+
+/* Refuse all system calls that a lane does not need. 0 or a negative errno. */
+int lock_seccomp(void);
+
+#endif
