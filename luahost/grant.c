@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sockets and files for lanes: checked, opened, made non-blocking.
+ *
+ * Runs in the warden, which has the privileges that a lane gave up; owns no memory. Nothing here
+ * waits: connections are begun and completed by the lane that gets the descriptor.
+ */
+#include "warden.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef IP_LOCAL_PORT_RANGE /* Linux 6.3 */
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+enum {
+	FIRST_PORT = 1024, /* lowest source port of a plugin's socket */
+	PORT_TRIES = 64,
+	CONNECT_TRIES = 8,
+	PORTS_FEW = 1024, /* too few for a plugin's connections to one server */
+};
+
+bool scope_contains(const struct lh_range *ranges, size_t nb, uint32_t ip) {
+	size_t low = 0, high = nb;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges[middle].last < ip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < nb && ranges[low].first <= ip;
+}
+
+/* Whether the lane may talk to the address of @request. */
+static bool may_connect(const struct setup *setup, unsigned area, const struct request *request) {
+	const struct lh_host_params *params = setup->params;
+	const struct lh_plugin *plugin = params->plugins[setup_plugin(setup, area)].plugin;
+	uint32_t target = 0;
+
+	if (!(plugin->capabilities & LH_CAP_NETWORK) || !params->network || request->port == 0)
+		return false;
+	if (!scope_contains(params->scope, params->nb_scope, request->ip))
+		return false;
+	if (plugin->scope == LH_SCOPE_SCAN)
+		return true;
+	if (request->slot < LANE_SLOTS)
+		target = atomic_load_explicit(
+			&setup->authority[(size_t)area * LANE_SLOTS + request->slot],
+			memory_order_acquire);
+	return target != 0 && target == request->ip;
+}
+
+/* The larger of what [@low, @high] has below and above the scan's own source ports; how many. */
+static unsigned free_ports(const struct lh_host_params *params, unsigned low, unsigned high,
+	uint16_t *first, uint16_t *last) {
+	unsigned below_last = params->avoid_first - 1u < high ? params->avoid_first - 1u : high;
+	unsigned above_first = params->avoid_last + 1u > low ? params->avoid_last + 1u : low;
+	unsigned below = low <= below_last ? below_last - low + 1 : 0;
+	unsigned above = above_first <= high ? high - above_first + 1 : 0;
+
+	*first = (uint16_t)(below > above ? low : above_first);
+	*last = (uint16_t)(below > above ? below_last : high);
+	return below > above ? below : above;
+}
+
+static bool has_port_ranges(void) {
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint32_t range = 0;
+	bool has = setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+void grant_ports(struct setup *setup) {
+	const struct lh_host_params *params = setup->params;
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned low = 32768, high = 60999;
+
+	if (file) {
+		if (fscanf(file, "%u %u", &low, &high) != 2 || low < 1 || high > UINT16_MAX)
+			high = low = 0;
+		fclose(file);
+	}
+	/* Linux before 6.3 has no ranges of sockets. The kernel takes no notice of a socket's own range where it lies outside the system's. */
+	setup->ports_by_hand
+		= free_ports(params, low, high, &setup->port_first, &setup->port_last) < PORTS_FEW
+		|| !has_port_ranges();
+	if (setup->ports_by_hand)
+		free_ports(params, FIRST_PORT, UINT16_MAX, &setup->port_first, &setup->port_last);
+}
+
+/* Pick a port by hand. Connections may share one where their servers differ; connect() tells. */
+static int bind_port(const struct setup *setup, int fd, bool udp, struct sockaddr_in *from) {
+	unsigned span = (unsigned)setup->port_last - setup->port_first + 1;
+	struct timespec now;
+	int one = 1;
+
+	if (!udp)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	for (unsigned i = 0; i < PORT_TRIES; i++) {
+		unsigned at = (unsigned)(now.tv_nsec / 64 + i * 7919) % span;
+
+		from->sin_port = htons((uint16_t)(setup->port_first + at));
+		if (bind(fd, (struct sockaddr *)from, sizeof(*from)) == 0)
+			return 0;
+	}
+	return -errno;
+}
+
+/* From the address and device that the operator gave, and from a port that the scan does not use. */
+static int bind_source(const struct setup *setup, int fd, bool udp) {
+	const struct lh_host_params *params = setup->params;
+	struct sockaddr_in from
+		= {.sin_family = AF_INET, .sin_addr.s_addr = htonl(params->source_ip)};
+	uint32_t range = setup->port_first | (uint32_t)setup->port_last << 16;
+	int one = 1;
+
+	if (params->device && *params->device
+		&& setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, params->device,
+			(socklen_t)strlen(params->device)))
+		return -errno;
+	if (setup->ports_by_hand)
+		return bind_port(setup, fd, udp, &from);
+	if (setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)))
+		return -errno;
+	if (!params->source_ip)
+		return 0;
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	return bind(fd, (struct sockaddr *)&from, sizeof(from)) ? -errno : 0;
+}
+
+static int try_socket(
+	const struct setup *setup, const struct request *request, struct reply *reply) {
+	struct sockaddr_in to = {.sin_family = AF_INET,
+		.sin_port = htons(request->port),
+		.sin_addr.s_addr = htonl(request->ip)};
+	int fd = socket(AF_INET,
+		(request->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = bind_source(setup, fd, request->udp);
+	if (rc)
+		goto close_fd;
+	if (!request->udp)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		reply->connected = 1;
+	else if (errno != EINPROGRESS) {
+		rc = -errno;
+		goto close_fd;
+	}
+	return fd;
+
+close_fd:
+	close(fd);
+	return rc;
+}
+
+static int open_socket(
+	const struct setup *setup, const struct request *request, struct reply *reply) {
+	int fd = try_socket(setup, request, reply);
+
+	/* The port picked by hand has a connection to there already. */
+	for (unsigned i = 0; fd == -EADDRNOTAVAIL && setup->ports_by_hand && i < CONNECT_TRIES; i++)
+		fd = try_socket(setup, request, reply);
+	return fd;
+}
+
+/* Make each folder of a path, as far as it is missing. */
+static int make_folders(char *path) {
+	for (char *slash = path + 1;; slash++) {
+		char end = *slash;
+
+		if (end != '/' && end != '\0')
+			continue;
+		*slash = '\0';
+		if (mkdir(path, 0700) && errno != EEXIST)
+			return -errno;
+		*slash = end;
+		if (end == '\0')
+			return 0;
+	}
+}
+
+static int open_beneath(
+	const struct lh_host_params *params, const char *plugin, const char *name, unsigned mode) {
+	static const int flags[] = {[OPEN_READ] = O_RDONLY,
+		[OPEN_WRITE] = O_WRONLY | O_CREAT | O_TRUNC,
+		[OPEN_APPEND] = O_WRONLY | O_CREAT | O_APPEND};
+	struct open_how how = {.flags = (uint64_t)(flags[mode] | O_CLOEXEC | O_NONBLOCK | O_NOCTTY),
+		.mode = mode == OPEN_READ ? 0 : 0600,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS};
+	char path[4096];
+	struct stat st;
+	int folder, fd, rc;
+
+	if ((unsigned)snprintf(path, sizeof(path), "%s/%s", params->data_dir, plugin)
+		>= sizeof(path))
+		return -ENAMETOOLONG;
+	rc = make_folders(path);
+	if (rc)
+		return rc;
+	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (folder < 0)
+		return -errno;
+	fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+	rc = fd < 0 ? -errno : fd;
+	close(folder);
+	if (fd >= 0 && (fstat(fd, &st) || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return -EACCES;
+	}
+	return rc;
+}
+
+/* The output file of export(), as a description of its own where the system gives one. */
+static int open_output(int output_fd, unsigned mode) {
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", output_fd);
+	if (mode == OPEN_READ)
+		return dup(output_fd);
+	fd = open(path,
+		O_WRONLY | O_CLOEXEC | O_NONBLOCK | (mode == OPEN_WRITE ? O_TRUNC : O_APPEND));
+	if (fd >= 0)
+		return fd;
+	fd = fcntl(output_fd, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_file(const struct setup *setup, unsigned area, const struct request *request,
+	const char *name, int output_fd) {
+	const struct lh_enabled *enabled = &setup->params->plugins[setup_plugin(setup, area)];
+	int fd;
+
+	if (request->mode > OPEN_APPEND)
+		return -EINVAL;
+	if (output_fd >= 0 && enabled->output_path && !strcmp(name, enabled->output_path))
+		return open_output(output_fd, request->mode);
+	if (!(enabled->plugin->capabilities & LH_CAP_FILESYSTEM))
+		return REPLY_DENIED;
+	fd = open_beneath(setup->params, enabled->plugin->name, name, request->mode);
+	/* Out of the folder by "..", an absolute path or a link. */
+	return fd == -EXDEV || fd == -ELOOP ? REPLY_DENIED : fd;
+}
+
+struct reply grant(const struct setup *setup, unsigned area, const struct request *request,
+	const char *name, int output_fd, int *fd) {
+	struct reply reply = {.op = request->op, .id = request->id};
+
+	if (request->op == REQUEST_OPEN)
+		*fd = open_file(setup, area, request, name, output_fd);
+	else if (may_connect(setup, area, request))
+		*fd = open_socket(setup, request, &reply);
+	else
+		*fd = REPLY_DENIED;
+	/* REPLY_DENIED is -EPERM's number too: both mean the same here. */
+	if (*fd < 0)
+		reply.error = *fd == REPLY_DENIED ? REPLY_DENIED : -*fd;
+	return reply;
+}
