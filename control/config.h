@@ -10,6 +10,7 @@
 #define CTL_CONFIG_H
 
 #include <dp/engine.h>
+#include <lh/plugin.h>
 
 #include <stdio.h>
 
@@ -21,6 +22,10 @@ enum ctl_action {
 	CTL_ACTION_LIST_TARGETS,
 	CTL_ACTION_SIM_TRUTH,
 	CTL_ACTION_PRINT_CONFIG,
+	CTL_ACTION_LIST_PLUGINS,
+	CTL_ACTION_INSTALL_PLUGIN,
+	CTL_ACTION_REMOVE_PLUGIN,
+	CTL_ACTION_CHECK_PLUGIN,
 };
 
 enum ctl_dedup {
@@ -36,20 +41,49 @@ enum ctl_file_mode {
 	CTL_FILE_APPEND,
 };
 
+/* What to do with results for a plugin that lags too far behind. */
+enum ctl_overflow {
+	CTL_OVERFLOW_SPILL,
+	CTL_OVERFLOW_SKIP,
+	CTL_OVERFLOW_THROTTLE,
+};
+
+/* [plugins], [plugin:NAME], --plugin, --plugin-dir and --plugin-arg. */
+struct ctl_plugins {
+	/* Valid, with their settings, in `enable` order; those that `-o` names come last. */
+	struct lh_plugin *const *enabled;
+	unsigned nb_enabled;
+	const struct lh_catalog *catalog; /* all that was found; NULL where nobody asked */
+	unsigned lanes;
+	struct lh_limits limits;
+	uint32_t queue;
+	enum ctl_overflow overflow;
+	const char *spill_dir;
+	uint32_t spill_mb;
+	uint64_t drain_ns;
+	uint32_t source_ip; /* 0: the kernel's choice */
+	const char *device; /* "": none */
+};
+
 enum {
 	CTL_MAX_OUTPUTS = 16,
 };
 
 struct ctl_output_spec {
-	const char *format; /* "table", "ndjson" or "summary" */
+	const char *format; /* "table", "ndjson", "summary", or a plugin's name */
 	const char *path; /* "-": standard output */
+	unsigned plugin; /* 1 + its place in ctl_plugins.enabled; 0: a format of our own */
 };
 
 struct ctl_config {
 	enum ctl_action action;
 
+	const char *subject; /* of an action on a plugin: path or name */
+	bool json; /* --json */
+
 	/* [scan] */
 	const char *scan_type; /* "syn" */
+	unsigned timing;
 	double rate_pps; /* of the timing template where no rate is given; 0: see rate_bps */
 	double rate_bps; /* 0 with rate_pps 0: unlimited */
 	uint64_t cooldown_ns;
@@ -60,6 +94,7 @@ struct ctl_config {
 
 	/* The target space: addresses as sealed set, ports ascending. Pairs taken out, whole scan. */
 	struct dp_space *space;
+	const char *ports; /* canonical list */
 	uint64_t excluded_default, excluded_exclude;
 
 	/* [dataplane] */
@@ -78,6 +113,13 @@ struct ctl_config {
 	unsigned nb_outputs; /* 0: table on a terminal, NDJSON otherwise, decided by main */
 	enum ctl_file_mode file_mode;
 	bool include_closed;
+
+	struct ctl_plugins plugins;
+
+	/* [banner] */
+	bool banner;
+	uint32_t banner_bytes;
+	uint64_t banner_wait_ns;
 
 	struct dp_sim_params sim;
 

@@ -5,6 +5,7 @@
 #include "human.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,5 +84,34 @@ char *human_rtt(uint32_t rtt_us, char text[static HUMAN_BYTES]) {
 		snprintf(text, HUMAN_BYTES, "%.2f ms", rtt_us / 1e3);
 	else
 		snprintf(text, HUMAN_BYTES, "%.2f s", rtt_us / 1e6);
+	return text;
+}
+
+/*
+ * A whole \xNN or nothing of it. The last column is kept for the ~ until it is known that nothing
+ * follows.
+ */
+char *human_text(const void *bytes, size_t n, char *text, unsigned columns) {
+	static const char hex[] = "0123456789abcdef";
+	const uint8_t *p = bytes;
+	unsigned used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool printable = p[i] >= 0x20 && p[i] < 0x7f;
+		unsigned want = printable ? 1 : 4;
+		if (used + want + (i + 1 < n) > columns) {
+			text[used++] = '~';
+			break;
+		}
+		if (printable) {
+			text[used++] = (char)p[i];
+			continue;
+		}
+		text[used++] = '\\';
+		text[used++] = 'x';
+		text[used++] = hex[p[i] >> 4];
+		text[used++] = hex[p[i] & 15];
+	}
+	text[used] = '\0';
 	return text;
 }

@@ -6,6 +6,7 @@
 #ifndef CTL_HUMAN_H
 #define CTL_HUMAN_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -19,5 +20,12 @@ char *human_rate(double pps, char text[static HUMAN_BYTES]); /* "99.9 kpps"; 12 
 char *human_clock(
 	double seconds, char text[static HUMAN_BYTES]); /* "0:04", "1:02:03", "3d04h"; 7 */
 char *human_rtt(uint32_t rtt_us, char text[static HUMAN_BYTES]); /* "0.41 ms", "1.20 s"; 9 */
+
+/*
+ * What others said, safe on a terminal: printable ASCII as it is, each other byte as \xNN, cut with
+ * a ~ in its last place where it needs more than @columns (of at least 1). Fills @text, of
+ * @columns + 1 bytes, and returns it.
+ */
+char *human_text(const void *bytes, size_t n, char *text, unsigned columns);
 
 #endif

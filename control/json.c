@@ -1,24 +1,111 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * JSON emission, for what is written once in a while (the summary). Runs on whichever thread owns
- * the stream; owns no memory. Result lines, of which there are millions, have a formatter of their
- * own in output_ndjson.c.
+ * JSON emission: to a stream for what is written once in a while (the summary), and the escapes for
+ * all. Runs on whichever thread owns the stream or the bytes; owns no memory. Result lines, of which
+ * there are millions, have a formatter of their own in output_ndjson.c.
  */
 #include "json.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
+
+/*
+ * Bytes of the character at @p, of which there are @left (not 0); 0 where it is none. The second byte
+ * tells overlong forms, surrogates and what lies above U+10FFFF (RFC 3629, section 4).
+ */
+static unsigned utf8_length(const uint8_t *p, size_t left) {
+	const uint8_t low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
+	const uint8_t high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	unsigned length = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (left < length || p[1] < low || p[1] > high)
+		return 0;
+	for (unsigned i = 2; i < length; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return length;
+}
+
+bool json_is_utf8(const void *bytes, size_t n) {
+	const uint8_t *p = bytes, *end = p + n;
+
+	while (p < end) {
+		unsigned length = utf8_length(p, (size_t)(end - p));
+		if (!length)
+			return false;
+		p += length;
+	}
+	return true;
+}
+
+static char *escape_code(char *to, unsigned code) {
+	static const char hex[] = "0123456789abcdef";
+
+	memcpy(to, "\\u00", 4);
+	to[4] = hex[code >> 4 & 15];
+	to[5] = hex[code & 15];
+	return to + 6;
+}
+
+/* The letter that stands for a character behind a backslash, or 0. */
+static char short_escape(uint8_t c) {
+	static const char letters[128] = {
+		['"'] = '"',
+		['\\'] = '\\',
+		['\b'] = 'b',
+		['\f'] = 'f',
+		['\n'] = 'n',
+		['\r'] = 'r',
+		['\t'] = 't',
+	};
+
+	return c < sizeof letters ? letters[c] : 0;
+}
+
+/* One character of @length bytes; 0: a byte that is none. */
+static char *escape_character(char *to, const uint8_t *p, unsigned length) {
+	if (length == 0)
+		return (char *)memcpy(to, "\\ufffd", 6) + 6;
+	if (length == 1 && short_escape(*p)) {
+		*to++ = '\\';
+		*to++ = short_escape(*p);
+		return to;
+	}
+	if (length == 1 && (*p < 0x20 || *p == 0x7f))
+		return escape_code(to, *p);
+	if (length == 2 && p[0] == 0xc2 && p[1] < 0xa0)
+		return escape_code(to, p[1]);
+	return (char *)memcpy(to, p, length) + length;
+}
+
+char *json_escape(char *to, const void *bytes, size_t n) {
+	const uint8_t *p = bytes, *end = p + n;
+
+	while (p < end) {
+		unsigned length = utf8_length(p, (size_t)(end - p));
+		to = escape_character(to, p, length);
+		p += length ? length : 1;
+	}
+	return to;
+}
 
 static void put_string(FILE *out, const char *text) {
+	const uint8_t *p = (const uint8_t *)text;
+	char character[JSON_ESCAPED];
+
 	putc('"', out);
-	for (const char *p = text; *p; p++) {
-		unsigned char c = (unsigned char)*p;
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20)
-			fprintf(out, "\\u%04x", c);
-		else
-			putc(c, out);
+	for (size_t left = strlen(text); left;) {
+		unsigned length = utf8_length(p, left);
+		char *end = escape_character(character, p, length);
+		fwrite(character, 1, (size_t)(end - character), out);
+		length = length ? length : 1;
+		p += length;
+		left -= length;
 	}
 	putc('"', out);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writing JSON to a stream: commas and escapes in one place. Errors stay in the stream; look at
- * ferror() once, at the end.
+ * Writing JSON: escapes, and, for a stream, commas. Errors stay in the stream; look at ferror() once,
+ * at the end.
  */
 #ifndef CTL_JSON_H
 #define CTL_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -24,5 +25,19 @@ void json_double(
 void json_bool(struct json *json, const char *key, bool value);
 void json_null(struct json *json, const char *key);
 void json_text(struct json *json, const char *key, const char *value); /* @value: UTF-8 */
+
+enum {
+	JSON_ESCAPED = 6, /* bytes that one byte of text becomes at the most */
+};
+
+/* True where @bytes are whole characters of UTF-8 (RFC 3629: none overlong, no surrogates). */
+bool json_is_utf8(const void *bytes, size_t n);
+
+/*
+ * Write @n bytes of text to @to as they stand between quotes, at most JSON_ESCAPED bytes for each;
+ * returns their end. What is no UTF-8 becomes U+FFFD. Control characters (C0, DEL and C1, which some
+ * terminals obey) are escaped.
+ */
+char *json_escape(char *to, const void *bytes, size_t n);
 
 #endif

@@ -7,8 +7,20 @@
 #define CTL_SUMMARY_H
 
 #include <dp/engine.h>
+#include <lh/host.h>
 
 #include <stdio.h>
+
+/* One plugin's. @offered is exactly the sum of @status. */
+struct ctl_plugin_account {
+	const char *name;
+	uint64_t offered;
+	uint64_t status[LH_STATUS_COUNT];
+	uint64_t spilled; /* results that waited on disk */
+	uint64_t deaths; /* of its lanes */
+	bool quarantined;
+	double lane_cpu_s;
+};
 
 struct ctl_summary {
 	const char *version;
@@ -29,6 +41,9 @@ struct ctl_summary {
 	uint64_t dedup_evicted; /* entries the window had to forget */
 	double rate_pps; /* probes a second, cooldown left out */
 	double elapsed_s; /* with cooldown */
+	struct ctl_plugin_account plugins[LH_MAX_PLUGINS];
+	unsigned nb_plugins;
+	uint64_t waiting; /* results that wait for plugins now; for the progress line */
 	bool interrupted;
 	bool complete;
 };

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * All results of a run, for hooks that look at them at its end: a nameless file (O_TMPFILE) in the
+ * spill folder. Rows of a fixed size are found by number; what a result has beyond the packet path's
+ * answer lies in a second file. 10^8 results take 4 GB there, and the archive a few MB of memory.
+ *
+ * Written by the writer thread, read by the control core after writer_drain().
+ */
+#ifndef CTL_ARCHIVE_H
+#define CTL_ARCHIVE_H
+
+#include "result.h"
+
+#include <dp/error.h>
+
+struct archive;
+
+/* The names that results may point to: plugins and "builtin". Lives as long as the run. */
+struct result_names {
+	const char *const *names;
+	unsigned nb;
+};
+
+/* 0 or a negative errno with @err filled (names the folder). */
+int archive_create(const char *folder, const struct result_names *names, struct archive **archive,
+	struct dp_error *err);
+void archive_destroy(struct archive *archive); /* NULL is fine */
+
+/*
+ * Append @n results; buffered, big blocks. Copies. The first error stays (archive_error()): from then
+ * on nothing is taken, and archive_get() gives that error only.
+ */
+void archive_put(struct archive *archive, const struct result *results, unsigned n);
+void archive_flush(struct archive *archive); /* write what is buffered, so that its errors show */
+int archive_error(const struct archive *archive); /* 0 or a negative errno */
+const char *archive_name(const struct archive *archive); /* "results archive in FOLDER" */
+
+uint64_t archive_count(const struct archive *archive);
+
+/*
+ * Result @index (in the order of archive_put()); reading forwards is fast (blocks are read ahead and
+ * kept). @result->extra belongs to the archive and lives until the next call. 0, -ENOENT or an error.
+ */
+int archive_get(struct archive *archive, uint64_t index, struct result *result);
+
+/*
+ * Turn a result into bytes and back, for the archive and the spill. Plugin names (and the service's
+ * source) are written as their place in @names, which lives as long as the run. result_pack() appends
+ * to a malloc'ed, growing buffer; result_unpack() checks every length and makes a new extra. Both 0
+ * or a negative errno.
+ */
+int result_pack(const struct result *result, const struct result_names *names, uint8_t **bytes,
+	size_t *used, size_t *room);
+int result_unpack(const uint8_t *bytes, size_t n, const struct result_names *names, size_t *taken,
+	struct result *result);
+
+#endif
