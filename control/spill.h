@@ -11,6 +11,7 @@
 
 #include <dp/error.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,14 +19,18 @@ struct spill;
 
 /*
  * @folder, and the room for all users of it together in bytes (@budget is shared by several spills:
- * they subtract what they take and give it back). Starts a thread at the first put. 0 or a negative
+ * they subtract what they take and give it back, a block at a time). The thread starts when first
+ * something has to be written; it may use the CPUs that the caller of this has now. 0 or a negative
  * errno with @err filled where @folder cannot hold a file.
  */
 int spill_create(
 	const char *folder, _Atomic int64_t *budget, struct spill **spill, struct dp_error *err);
 void spill_destroy(struct spill *spill); /* NULL is fine */
 
-/* Append one record. False where there is no room (budget, disk full, or the disk is too slow). */
+/*
+ * Append one record of @bytes (not 0). False where there is no room: budget, disk full, or the disk
+ * is too slow. Later there may be room again. What was taken before is kept, also on a full disk.
+ */
 bool spill_put(struct spill *spill, const void *record, uint32_t bytes);
 
 /*
