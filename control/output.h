@@ -9,18 +9,28 @@
 #ifndef CTL_OUTPUT_H
 #define CTL_OUTPUT_H
 
+#include "result.h"
 #include "sink.h"
 #include "summary.h"
+
+struct output_params {
+	bool color; /* ANSI colours are welcome */
+	unsigned index; /* in ctl_config.outputs */
+};
 
 struct output_format {
 	const char *name; /* as in -o NAME:PATH */
 	const char *line_start; /* see sink_admit(); NULL: free text */
+	bool raw; /* takes a raw sink */
 
-	/* Make the state. @color: ANSI colours are welcome. 0 or a negative errno. */
-	int (*open)(struct sink *sink, bool color, void **state);
+	/* Make the state. 0 or a negative errno. */
+	int (*open)(struct sink *sink, const struct output_params *params, void **state);
 
-	/* @n results in the order of their arrival. NULL: takes none. */
-	void (*write_results)(void *state, const struct dp_answer *results, unsigned n);
+	/*
+	 * @n results in the order of their arrival, and what they point to: the writer's, and gone after
+	 * this. NULL: takes none.
+	 */
+	void (*write_results)(void *state, const struct result *results, unsigned n);
 
 	/* What comes last. 0 or a negative errno (the sink's own errors not counted). */
 	int (*finish)(void *state, const struct ctl_summary *summary);
@@ -30,7 +40,13 @@ struct output_format {
 
 extern const struct output_format output_ndjson, output_summary, output_table;
 
-/* The row of that name, or NULL. */
+/*
+ * What stands for an output plugin, under whatever name: one with format_result(), whose texts are
+ * appended, and one that has only export(), which writes into the file by itself.
+ */
+extern const struct output_format output_plugin, output_plugin_export;
+
+/* The row of that name, or NULL; plugins have none. */
 const struct output_format *output_find(const char *name);
 
 /* Row @i in the order of the help text, or NULL behind the last. */

@@ -5,10 +5,13 @@
  *     {"ts":"2026-01-31T12:00:00.123456Z","ip":"198.18.0.2","port":80,"proto":"tcp","state":"open",
  *      "reason":"syn-ack","ttl":64,"rtt_us":412}
  *
+ * and, where there is more to say, "banner", "service" and "plugins" behind that.
+ *
  * Runs on the writer thread and owns a few prepared pieces of text. Millions of lines a second go
  * through here: what can only take few values is prepared once (the second, each octet, each pair
  * of state and reason), so that a line is a row of copies and three or four small numbers.
  */
+#include "json.h"
 #include "output.h"
 
 #include <errno.h>
@@ -55,10 +58,10 @@ static void set_verdict(struct piece *piece, enum dp_state state, enum dp_reason
 		dp_state_name(state), dp_reason_name(reason));
 }
 
-static int ndjson_open(struct sink *sink, bool color, void **state) {
+static int ndjson_open(struct sink *sink, const struct output_params *params, void **state) {
 	struct ndjson *nd = calloc(1, sizeof *nd);
 
-	(void)color;
+	(void)params;
 	if (!nd)
 		return -ENOMEM;
 	nd->sink = sink;
@@ -125,7 +128,8 @@ static char *put_time(struct ndjson *nd, char *p, uint64_t ts_ns) {
 	return PUT(p, "Z\"");
 }
 
-static char *put_line(struct ndjson *nd, char *p, const struct dp_answer *a) {
+/* All but the end of the line. */
+static char *put_answer(struct ndjson *nd, char *p, const struct dp_answer *a) {
 	const struct piece *verdict = &nd->verdict[a->state][a->reason];
 
 	p = put_time(nd, p, a->ts_ns);
@@ -139,15 +143,110 @@ static char *put_line(struct ndjson *nd, char *p, const struct dp_answer *a) {
 		p = PUT(p, ",\"rtt_us\":");
 		p = put_number(p, a->rtt_us);
 	}
-	return PUT(p, "}\n");
+	return p;
 }
 
-static void ndjson_write(void *state, const struct dp_answer *results, unsigned n) {
+/* JSON text has no form for bytes that are no characters. */
+static char *put_banner(char *p, const uint8_t *banner, size_t n) {
+	static const char hex[] = "0123456789abcdef";
+
+	if (json_is_utf8(banner, n)) {
+		p = PUT(p, ",\"banner\":\"");
+		p = json_escape(p, banner, n);
+		*p++ = '"';
+		return p;
+	}
+	p = PUT(p, ",\"banner_hex\":\"");
+	for (size_t i = 0; i < n; i++) {
+		*p++ = hex[banner[i] >> 4];
+		*p++ = hex[banner[i] & 15];
+	}
+	*p++ = '"';
+	return p;
+}
+
+/* A member with a comma behind it, where there is something to say. */
+static char *put_known(char *p, const char *key, const char *text, size_t most) {
+	size_t bytes = strnlen(text, most);
+
+	if (!bytes)
+		return p;
+	*p++ = '"';
+	p = stpcpy(stpcpy(p, key), "\":\"");
+	p = json_escape(p, text, bytes);
+	return PUT(p, "\",");
+}
+
+static char *put_confidence(char *p, double confidence) {
+	/* Not a number is not less than 1 either. */
+	double c = !(confidence > 0) ? 0 : confidence < 1 ? confidence : 1;
+
+	p = PUT(p, "\"confidence\":");
+	return p + sprintf(p, "%.4g", c);
+}
+
+static char *put_service(char *p, const struct result_extra *extra) {
+	const struct lh_service *s = &extra->service;
+
+	p = PUT(p, ",\"service\":{");
+	p = put_known(p, "name", s->name, sizeof s->name);
+	p = put_known(p, "product", s->product, sizeof s->product);
+	p = put_known(p, "version", s->version, sizeof s->version);
+	p = put_known(p, "info", s->info, sizeof s->info);
+	p = put_known(p, "cpe", s->cpe, sizeof s->cpe);
+	p = put_confidence(p, s->confidence);
+	if (extra->service_source) {
+		p = PUT(p, ",\"source\":\"");
+		p = json_escape(p, extra->service_source, strlen(extra->service_source));
+		*p++ = '"';
+	}
+	*p++ = '}';
+	return p;
+}
+
+static char *put_extra(char *p, const struct result_extra *extra) {
+	if (extra->banner)
+		p = put_banner(p, extra->banner, extra->banner_bytes);
+	if (extra->has_service)
+		p = put_service(p, extra);
+	if (extra->nb_plugins) {
+		p = PUT(p, ",\"plugins\":");
+		p = result_plugins_write(extra, p);
+	}
+	return p;
+}
+
+/* More bytes than the line of this result can have. */
+static size_t longest(const struct result_extra *extra) {
+	const size_t source = extra->service_source ? strlen(extra->service_source) : 0;
+
+	return 1024 + JSON_ESCAPED * (extra->banner_bytes + sizeof extra->service + source)
+		+ result_plugins_room(extra);
+}
+
+/* As the writer's fast path is for those without, those with more are a function of their own. */
+[[gnu::noinline]] static void put_long_line(struct ndjson *nd, const struct result *result) {
+	char *line = sink_room_for(nd->sink, longest(result->extra));
+
+	if (!line)
+		return;
+	char *p = put_extra(put_answer(nd, line, &result->answer), result->extra);
+	p = PUT(p, "}\n");
+	sink_line(nd->sink, (size_t)(p - line));
+}
+
+static void ndjson_write(void *state, const struct result *results, unsigned n) {
 	struct ndjson *nd = state;
 
 	for (unsigned i = 0; i < n; i++) {
+		if (results[i].extra) {
+			put_long_line(nd, &results[i]);
+			continue;
+		}
 		char *line = sink_room(nd->sink);
-		sink_line(nd->sink, (size_t)(put_line(nd, line, &results[i]) - line));
+		char *p = put_answer(nd, line, &results[i].answer);
+		p = PUT(p, "}\n");
+		sink_line(nd->sink, (size_t)(p - line));
 	}
 }
 

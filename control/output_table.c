@@ -6,6 +6,11 @@
  * sorting: the first HELD_ROWS. Where more come, those are written sorted and the others as they
  * arrive, so that memory stays bounded; the columns are as wide as the widest value can be, so that
  * late rows still stand below early ones.
+ *
+ * Where one of the held rows has a service, SERVICE and VERSION take the place of REASON, TTL and
+ * RTT. What else there is to say about a row (what plugins found, a banner that nobody named a
+ * service for) follows it, a line each. All that others wrote passes through human_text(): no control
+ * character of theirs reaches the terminal, and what is cut ends in a ~.
  */
 #include "human.h"
 #include "output.h"
@@ -16,6 +21,25 @@
 
 enum {
 	HELD_ROWS = 10000,
+	COLUMNS = 80,
+	SERVICE_COLUMNS = 12,
+	VERSION_COLUMNS = 25, /* the rest of the 80 */
+	NOTE_BYTES = COLUMNS + 1, /* with its newline */
+	MOST_NOTES = 2 + 2 * LH_MAX_PLUGINS, /* service, banner; of each plugin error and results */
+};
+
+/* What a row has beyond its answer, as text that is safe on a terminal. */
+struct more {
+	bool has_service;
+	char service[SERVICE_COLUMNS + 1];
+	char version[VERSION_COLUMNS + 1];
+	char *notes; /* lines */
+	size_t bytes; /* of them */
+};
+
+struct row {
+	struct dp_answer answer;
+	struct more *more; /* NULL: nothing. Its notes lie behind it */
 };
 
 struct table {
@@ -23,21 +47,93 @@ struct table {
 	bool color;
 	bool started; /* the heading is out */
 	bool flowing; /* the held rows are out; others follow as they come */
+	bool services; /* the columns are those with services */
 	unsigned held;
-	struct dp_answer rows[HELD_ROWS];
+	struct row rows[HELD_ROWS];
 };
 
-static int table_open(struct sink *sink, bool color, void **state) {
+static int table_open(struct sink *sink, const struct output_params *params, void **state) {
 	struct table *table = malloc(sizeof *table);
 
 	if (!table)
 		return -ENOMEM;
 	table->sink = sink;
-	table->color = color && sink->terminal;
-	table->started = table->flowing = false;
+	table->color = params->color && sink->terminal;
+	table->started = table->flowing = table->services = false;
 	table->held = 0;
 	*state = table;
 	return 0;
+}
+
+/* "  | NAME: TEXT", or "  | NAME: WORD: TEXT" where there is a word. */
+static void add_note(
+	struct more *more, const char *name, const char *word, const void *text, size_t bytes) {
+	char line[128 + COLUMNS + 1];
+	char *note = more->notes + more->bytes;
+	size_t used = (size_t)snprintf(
+		line, 128, "  | %.64s: %.32s%s", name, word, *word && bytes ? ": " : "");
+
+	/* One byte more than can be shown shows that something was cut. */
+	bytes = bytes < COLUMNS + 1 ? bytes : COLUMNS + 1;
+	if (bytes)
+		memcpy(line + used, text, bytes);
+	human_text(line, used + bytes, note, COLUMNS);
+	size_t length = strlen(note);
+	note[length] = '\n';
+	more->bytes += length + 1;
+}
+
+static void add_plugin(struct more *more, const struct result_plugin *plugin) {
+	const char *error = plugin->error ? plugin->error : "";
+
+	if (plugin->status != LH_OK || plugin->error)
+		add_note(more, plugin->name, lh_status_names[plugin->status], error, strlen(error));
+	if (plugin->results)
+		add_note(more, plugin->name, "", plugin->results, strlen(plugin->results));
+}
+
+static void set_service(struct more *more, const struct lh_service *service) {
+	char version[sizeof service->product + sizeof service->version];
+	const char *name = *service->name ? service->name : "-";
+
+	snprintf(version, sizeof version, "%s%s%s", service->product,
+		*service->product && *service->version ? " " : "", service->version);
+	human_text(name, strlen(name), more->service, SERVICE_COLUMNS);
+	human_text(version, strlen(version), more->version, VERSION_COLUMNS);
+	more->has_service = true;
+}
+
+/* For a row below a heading without services. */
+static void add_service(struct more *more, const struct lh_service *service) {
+	char text[sizeof *service];
+
+	snprintf(text, sizeof text, "%s%s%s%s%s", service->name, *service->product ? " " : "",
+		service->product, *service->version ? " " : "", service->version);
+	add_note(more, "service", "", text, strlen(text));
+}
+
+/* @notes has room for MOST_NOTES. */
+static void describe(
+	struct more *more, char *notes, const struct result_extra *extra, bool service_below) {
+	*more = (struct more){.notes = notes};
+	if (extra->has_service && service_below)
+		add_service(more, &extra->service);
+	else if (extra->has_service)
+		set_service(more, &extra->service);
+	else if (extra->banner)
+		add_note(more, "banner", "", extra->banner, extra->banner_bytes);
+	for (unsigned i = 0; i < extra->nb_plugins && i < LH_MAX_PLUGINS; i++)
+		add_plugin(more, &extra->plugins[i]);
+}
+
+static struct more *keep(const struct more *more) {
+	struct more *copy = malloc(sizeof *copy + more->bytes);
+
+	if (!copy)
+		return NULL;
+	*copy = *more;
+	copy->notes = memcpy(copy + 1, more->notes, more->bytes);
+	return copy;
 }
 
 static const char *state_color(enum dp_state state) {
@@ -50,34 +146,59 @@ static const char *state_color(enum dp_state state) {
 	return colors[state];
 }
 
-/* The widths below add up to 75 columns; the longest reason is "admin-prohibited". */
-static void put_row(struct table *table, const struct dp_answer *a) {
-	char ip[16], rtt[HUMAN_BYTES] = "-";
-	char *line = sink_room(table->sink);
+/* What stands right of the state: 32 columns; the longest reason is "admin-prohibited". */
+static char *put_details(char *p, const struct dp_answer *a) {
+	char rtt[HUMAN_BYTES] = "-";
+
+	if (a->rtt_us != DP_RTT_NONE)
+		human_rtt(a->rtt_us, rtt);
+	return p + sprintf(p, "%-16s  %3u  %9s\n", dp_reason_name(a->reason), a->ttl, rtt);
+}
+
+/* Or 39 columns, without blanks at their end. */
+static char *put_service(char *p, const struct more *more) {
+	if (!more || !more->has_service)
+		return stpcpy(p, "-\n");
+	if (!*more->version)
+		return p + sprintf(p, "%s\n", more->service);
+	return p + sprintf(p, "%-*s  %s\n", SERVICE_COLUMNS, more->service, more->version);
+}
+
+static void put_row(struct table *table, const struct dp_answer *a, const struct more *more) {
+	char ip[16], *line = sink_room(table->sink), *p = line;
 
 	snprintf(ip, sizeof ip, "%u.%u.%u.%u", a->ip >> 24, a->ip >> 16 & 255, a->ip >> 8 & 255,
 		a->ip & 255);
-	if (a->rtt_us != DP_RTT_NONE)
-		human_rtt(a->rtt_us, rtt);
-	sink_line(table->sink,
-		(size_t)sprintf(line, "%-15s  %5u  %-5s  %s%-8s%s  %-16s  %3u  %9s\n", ip, a->port,
-			"tcp", table->color ? state_color(a->state) : "", dp_state_name(a->state),
-			table->color ? "\033[0m" : "", dp_reason_name(a->reason), a->ttl, rtt));
+	p += sprintf(p, "%-15s  %5u  %-5s  %s%-8s%s  ", ip, a->port, "tcp",
+		table->color ? state_color(a->state) : "", dp_state_name(a->state),
+		table->color ? "\033[0m" : "");
+	p = table->services ? put_service(p, more) : put_details(p, a);
+	sink_line(table->sink, (size_t)(p - line));
+	if (more && more->bytes)
+		sink_note(table->sink, more->notes, more->bytes);
 }
 
 static void put_heading(struct table *table) {
 	char line[96];
+	int used;
 
 	if (table->started)
 		return;
 	table->started = true;
-	snprintf(line, sizeof line, "%-15s  %5s  %-5s  %-8s  %-16s  %3s  %9s\n", "IP", "PORT",
-		"PROTO", "STATE", "REASON", "TTL", "RTT");
+	used = snprintf(
+		line, sizeof line, "%-15s  %5s  %-5s  %-8s  ", "IP", "PORT", "PROTO", "STATE");
+	if (table->services)
+		snprintf(line + used, sizeof line - (size_t)used, "%-*s  %s\n", SERVICE_COLUMNS,
+			"SERVICE", "VERSION");
+	else
+		snprintf(line + used, sizeof line - (size_t)used, "%-16s  %3s  %9s\n", "REASON",
+			"TTL", "RTT");
 	sink_heading(table->sink, line);
 }
 
 static int by_address(const void *left, const void *right) {
-	const struct dp_answer *a = left, *b = right;
+	const struct dp_answer *a = &((const struct row *)left)->answer;
+	const struct dp_answer *b = &((const struct row *)right)->answer;
 
 	if (a->ip != b->ip)
 		return a->ip < b->ip ? -1 : 1;
@@ -87,26 +208,53 @@ static int by_address(const void *left, const void *right) {
 static void put_held(struct table *table) {
 	qsort(table->rows, table->held, sizeof *table->rows, by_address);
 	put_heading(table);
-	for (unsigned i = 0; i < table->held; i++)
-		put_row(table, &table->rows[i]);
+	for (unsigned i = 0; i < table->held; i++) {
+		put_row(table, &table->rows[i].answer, table->rows[i].more);
+		free(table->rows[i].more);
+	}
 	table->held = 0;
 }
 
-static void table_write(void *state, const struct dp_answer *results, unsigned n) {
-	struct table *table = state;
-	unsigned i = 0;
+static void hold(struct table *table, const struct result *result) {
+	struct row *row = &table->rows[table->held];
+	char notes[MOST_NOTES * NOTE_BYTES];
+	struct more more;
 
-	for (; i < n && !table->flowing; i++) {
-		if (table->held < HELD_ROWS) {
-			table->rows[table->held++] = results[i];
-			continue;
-		}
-		put_held(table);
-		table->flowing = true;
-		break;
+	row->answer = result->answer;
+	row->more = NULL;
+	if (result->extra) {
+		describe(&more, notes, result->extra, false);
+		row->more = keep(&more);
+		if (!row->more && !table->sink->error)
+			table->sink->error = -ENOMEM;
+		table->services |= more.has_service;
 	}
-	for (; i < n; i++)
-		put_row(table, &results[i]);
+	table->held++;
+}
+
+/* As it comes, below a heading that stands. */
+static void flow(struct table *table, const struct result *result) {
+	char notes[MOST_NOTES * NOTE_BYTES];
+	struct more more;
+
+	if (result->extra)
+		describe(&more, notes, result->extra, !table->services);
+	put_row(table, &result->answer, result->extra ? &more : NULL);
+}
+
+static void table_write(void *state, const struct result *results, unsigned n) {
+	struct table *table = state;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!table->flowing && table->held == HELD_ROWS) {
+			put_held(table);
+			table->flowing = true;
+		}
+		if (table->flowing)
+			flow(table, &results[i]);
+		else
+			hold(table, &results[i]);
+	}
 }
 
 /* An empty table says why it is empty. */
@@ -135,7 +283,11 @@ static int table_finish(void *state, const struct ctl_summary *summary) {
 }
 
 static void table_close(void *state) {
-	free(state);
+	struct table *table = state;
+
+	for (unsigned i = 0; i < table->held; i++)
+		free(table->rows[i].more);
+	free(table);
 }
 
 const struct output_format output_table = {

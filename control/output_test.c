@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The formats: golden NDJSON lines, the table's order and columns. */
 #include "output.h"
+#include "result_fixture.h"
 
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,8 +12,13 @@
 #define NOON 1769860800ull /* 2026-01-31T12:00:00Z */
 #define S 1000000000ull
 
-static char *format_all(const struct output_format *format, const struct dp_answer *results,
+static void look_for_leaks(void) {
+	cr_expect_not(fixture_leaks());
+}
+
+static char *format_results(const struct output_format *format, const struct result *results,
 	unsigned n, const struct ctl_summary *summary) {
+	const struct output_params params = {.color = true, .index = 1};
 	char path[] = "/tmp/output_test.XXXXXX";
 	struct dp_error err;
 	struct sink *sink;
@@ -19,7 +26,8 @@ static char *format_all(const struct output_format *format, const struct dp_answ
 	int fd = mkstemp(path);
 
 	cr_assert_eq(sink_open(path, &sink, &err), 0, "%s", err.text);
-	cr_assert_eq(format->open(sink, true, &state), 0);
+	sink->raw = format->raw;
+	cr_assert_eq(format->open(sink, &params, &state), 0);
 	for (unsigned i = 0; i < n; i += 256)
 		format->write_results(state, results + i, n - i < 256 ? n - i : 256);
 	cr_assert_eq(format->finish(state, summary), 0);
@@ -36,7 +44,19 @@ static char *format_all(const struct output_format *format, const struct dp_answ
 	return text;
 }
 
-Test(output, has_a_row_for_each_format) {
+/* Results that have an answer only. */
+static char *format_all(const struct output_format *format, const struct dp_answer *answers,
+	unsigned n, const struct ctl_summary *summary) {
+	struct result *results = calloc(n + 1, sizeof *results);
+
+	for (unsigned i = 0; i < n; i++)
+		results[i].answer = answers[i];
+	char *text = format_results(format, results, n, summary);
+	free(results);
+	return text;
+}
+
+CHECKED_TEST(output, has_a_row_for_each_format, look_for_leaks) {
 	cr_assert_eq(output_find("table"), &output_table);
 	cr_assert_eq(output_find("ndjson"), &output_ndjson);
 	cr_assert_eq(output_find("summary"), &output_summary);
@@ -44,7 +64,7 @@ Test(output, has_a_row_for_each_format) {
 	cr_assert_null(output_at(3));
 }
 
-Test(output, ndjson_golden_lines) {
+CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {
 	static const struct dp_answer results[] = {
 		{.ts_ns = NOON * S + 123456789,
 			.ip = 0xc6120002,
@@ -93,7 +113,7 @@ Test(output, ndjson_golden_lines) {
 	free(text);
 }
 
-Test(output, table_golden) {
+CHECKED_TEST(output, table_golden, look_for_leaks) {
 	static const struct dp_answer results[] = {
 		{.ip = 0xc6120002,
 			.port = 443,
@@ -124,7 +144,7 @@ Test(output, table_golden) {
 	free(text);
 }
 
-Test(output, table_says_why_it_is_empty) {
+CHECKED_TEST(output, table_says_why_it_is_empty, look_for_leaks) {
 	struct ctl_summary summary = {0};
 	char *text = format_all(&output_table, NULL, 0, &summary);
 
@@ -138,7 +158,7 @@ Test(output, table_says_why_it_is_empty) {
 }
 
 /* More rows than are held back: the first ones sorted, the others in the order of their arrival. */
-Test(output, table_goes_on_when_it_is_full) {
+CHECKED_TEST(output, table_goes_on_when_it_is_full, look_for_leaks) {
 	enum {
 		ROWS = 25000,
 		HELD = 10000,
@@ -168,4 +188,256 @@ Test(output, table_goes_on_when_it_is_full) {
 	cr_assert_eq(unsorted, 0);
 	free(text);
 	free(results);
+}
+
+static const struct dp_answer http = {.ts_ns = NOON * S,
+	.ip = 0xc6120002,
+	.port = 80,
+	.rtt_us = 412,
+	.state = DP_STATE_OPEN,
+	.reason = DP_REASON_SYN_ACK,
+	.ttl = 64};
+
+#define HTTP                                                                                       \
+	"{\"ts\":\"2026-01-31T12:00:00.000000Z\",\"ip\":\"198.18.0.2\",\"port\":80,"               \
+	"\"proto\":\"tcp\",\"state\":\"open\",\"reason\":\"syn-ack\",\"ttl\":64,\"rtt_us\":412"
+
+static char *format_extra(const struct output_format *format, struct result_extra *extra) {
+	struct result result = {.answer = http, .extra = extra};
+
+	return format_results(format, &result, 1, &(struct ctl_summary){0});
+}
+
+static void expect_ndjson(struct result_extra *extra, const char *want) {
+	char *text = format_extra(&output_ndjson, extra);
+
+	cr_expect_str_eq(text, want);
+	free(text);
+}
+
+/* The record of the interface's section 4. */
+CHECKED_TEST(output, ndjson_of_the_interface, look_for_leaks) {
+	char banner[] = "HTTP/1.1 200 OK\r\n...", results[] = "{\"paths\":[\"/admin\"]}";
+	struct result_plugin plugin = {.name = "http-enum", .status = LH_OK, .results = results};
+	struct result_extra extra = {
+		.banner = (uint8_t *)banner,
+		.banner_bytes = sizeof banner - 1,
+		.has_service = true,
+		.service = {.name = "http",
+			.product = "nginx",
+			.version = "1.22.1",
+			.cpe = "cpe:/a:nginx:nginx:1.22.1",
+			.confidence = 0.9},
+		.service_source = "banner-analyzer",
+		.plugins = &plugin,
+		.nb_plugins = 1,
+	};
+
+	expect_ndjson(&extra,
+		HTTP ",\"banner\":\"HTTP/1.1 200 OK\\r\\n...\","
+		     "\"service\":{\"name\":\"http\",\"product\":\"nginx\",\"version\":\"1.22.1\","
+		     "\"cpe\":\"cpe:/a:nginx:nginx:1.22.1\","
+		     "\"confidence\":0.9,\"source\":\"banner-analyzer\"},"
+		     "\"plugins\":{\"http-enum\":{\"status\":\"ok\",\"results\":{\"paths\":[\"/"
+		     "admin\"]}}}"
+		     "}\n");
+}
+
+CHECKED_TEST(output, ndjson_of_what_others_send, look_for_leaks) {
+	uint8_t banner[] = "\x1b[31m\0\xc3\xa9\xff";
+	char error[] = "line 1\nline \"2\"";
+	struct result_plugin plugins[] = {
+		{.name = "a", .status = LH_OK},
+		{.name = "b", .status = LH_ERROR, .error = error},
+		{.name = "c", .status = LH_SKIPPED},
+	};
+	struct result_extra extra = {.banner = banner, .banner_bytes = 8};
+
+	expect_ndjson(&extra, HTTP ",\"banner\":\"\\u001b[31m\\u0000\xc3\xa9\"}\n");
+	extra.banner_bytes = 9;
+	expect_ndjson(&extra, HTTP ",\"banner_hex\":\"1b5b33316d00c3a9ff\"}\n");
+	extra.banner_bytes = 7; /* half a character */
+	expect_ndjson(&extra, HTTP ",\"banner_hex\":\"1b5b33316d00c3\"}\n");
+	extra = (struct result_extra){.banner = banner};
+	expect_ndjson(&extra, HTTP ",\"banner\":\"\"}\n");
+	extra = (struct result_extra){.plugins = plugins, .nb_plugins = 3};
+	expect_ndjson(&extra,
+		HTTP ",\"plugins\":{\"a\":{\"status\":\"ok\"},\"b\":{\"status\":\"error\","
+		     "\"error\":\"line 1\\nline \\\"2\\\"\"},\"c\":{\"status\":\"skipped\"}}}\n");
+	extra = (struct result_extra){.has_service = true,
+		.service = {.info = "a\xff\x1b", .confidence = NAN},
+		.service_source = "builtin"};
+	expect_ndjson(&extra,
+		HTTP ",\"service\":{\"info\":\"a\\ufffd\\u001b\",\"confidence\":0,"
+		     "\"source\":\"builtin\"}}\n");
+	extra.service = (struct lh_service){.confidence = 1e-9};
+	extra.service_source = NULL;
+	expect_ndjson(&extra, HTTP ",\"service\":{\"confidence\":1e-09}}\n");
+	expect_ndjson(&(struct result_extra){0}, HTTP "}\n");
+}
+
+/* Lines that are longer than the sink's block, among short ones. */
+CHECKED_TEST(output, ndjson_lines_of_any_length, look_for_leaks) {
+	enum {
+		PLUGINS = 32,
+		ROUNDS = 6,
+	};
+	struct result_plugin plugins[PLUGINS];
+	struct result_extra extra = {.plugins = plugins};
+	struct result results[ROUNDS * 2];
+	char *rest;
+	unsigned lines = 0;
+
+	for (unsigned i = 0; i < PLUGINS; i++) {
+		char *text = malloc(LH_RESULTS_BYTES + 1);
+		memset(text, '1', LH_RESULTS_BYTES);
+		text[LH_RESULTS_BYTES] = '\0';
+		plugins[i] = (struct result_plugin){.name = "p", .results = text};
+	}
+	extra.nb_plugins = PLUGINS;
+	extra.banner = malloc(100000);
+	extra.banner_bytes = 100000;
+	memset(extra.banner, 1, extra.banner_bytes); /* each becomes six */
+	for (unsigned i = 0; i < ROUNDS * 2; i++)
+		results[i] = (struct result){.answer = http, .extra = i % 2 ? &extra : NULL};
+	char *text = format_results(&output_ndjson, results, ROUNDS * 2, &(struct ctl_summary){0});
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		size_t length = strlen(line);
+		cr_expect(
+			lines++ % 2 ? length > 600000 + PLUGINS * LH_RESULTS_BYTES : length < 200);
+		cr_expect_eq(line[length - 1], '}');
+	}
+	cr_expect_eq(lines, ROUNDS * 2);
+	for (unsigned i = 0; i < PLUGINS; i++)
+		free(plugins[i].results);
+	free(extra.banner);
+	free(text);
+}
+
+CHECKED_TEST(output, table_with_services, look_for_leaks) {
+	char results[] = "{\"paths\":[\"/admin\"]}", error[] = "wall_seconds = 60";
+	char paths[]
+		= "{\"paths\":[\"/a-long-path\",\"/another-long-path\",\"/one-more-long-path\"]}";
+	struct result_plugin plugins[] = {
+		{.name = "http-enum", .status = LH_OK, .results = results},
+		{.name = "tls-info", .status = LH_TIMEOUT, .error = error},
+		{.name = "quiet", .status = LH_OK},
+		{.name = "skipped-one", .status = LH_SKIPPED, .results = paths},
+	};
+	struct result_extra full = {
+		.has_service = true,
+		.service = {.name = "http", .product = "nginx", .version = "1.22.1"},
+		.plugins = plugins,
+		.nb_plugins = 4,
+	};
+	struct result_extra wide = {
+		.has_service = true,
+		.service = {.name = "a-name-that-is-long",
+			.product = "A product with a name",
+			.version = "10.20.30.40"},
+	};
+	struct result_extra bare = {.has_service = true, .service = {.name = "http"}};
+	struct result_extra banner = {.banner = (uint8_t[]){'h', 'i', 27, '\n'}, .banner_bytes = 4};
+	struct result results_in[] = {
+		{.answer = http, .extra = &full},
+		{.answer = {.ip = 0xdfdfdfdf, .port = 65535}, .extra = &wide},
+		{.answer = {.ip = 0x01020304, .port = 1, .state = DP_STATE_CLOSED}},
+		{.answer = {.ip = 0x01020304, .port = 2}, .extra = &bare},
+		{.answer = {.ip = 0x01020304, .port = 3}, .extra = &banner},
+	};
+	char *text = format_results(&output_table, results_in, 5, &(struct ctl_summary){0});
+
+	cr_assert_str_eq(text,
+		"IP                PORT  PROTO  STATE     SERVICE       VERSION\n"
+		"1.2.3.4              1  tcp    closed    -\n"
+		"1.2.3.4              2  tcp    open      http\n"
+		"1.2.3.4              3  tcp    open      -\n"
+		"  | banner: hi\\x1b\\x0a\n"
+		"198.18.0.2          80  tcp    open      http          nginx 1.22.1\n"
+		"  | http-enum: {\"paths\":[\"/admin\"]}\n"
+		"  | tls-info: timeout: wall_seconds = 60\n"
+		"  | skipped-one: skipped\n"
+		"  | skipped-one: "
+		"{\"paths\":[\"/a-long-path\",\"/another-long-path\",\"/one-more-long-~\n"
+		"223.223.223.223  65535  tcp    open      a-name-that~  A product with a name "
+		"10~\n");
+	free(text);
+}
+
+/* Below a heading without services, one that comes late is not lost. */
+CHECKED_TEST(output, table_shows_a_late_service_below_its_row, look_for_leaks) {
+	enum {
+		ROWS = 10001,
+	};
+	struct result *results = calloc(ROWS, sizeof *results);
+	struct result_extra extra = {
+		.has_service = true,
+		.service = {.name = "ssh", .version = "9.2"},
+	};
+
+	for (unsigned i = 0; i < ROWS; i++)
+		results[i].answer.port = (uint16_t)i;
+	results[ROWS - 1].extra = &extra;
+	char *text = format_results(&output_table, results, ROWS, &(struct ctl_summary){0});
+	cr_expect_eq(strstr(text, "IP                PORT  PROTO  STATE     REASON "), text);
+	cr_expect_not_null(strstr(text, "\n  | service: ssh 9.2\n"));
+	free(text);
+	free(results);
+}
+
+/* Whatever others send: no control character, no byte beyond ASCII, no line beyond 80 columns. */
+CHECKED_TEST(output, table_is_safe_on_a_terminal, look_for_leaks) {
+	char name[65], evil[2048];
+	struct result_plugin plugins[LH_MAX_PLUGINS];
+	struct result_extra extra = {.has_service = true, .plugins = plugins};
+	struct result results[2] = {{.answer = http, .extra = &extra}};
+
+	for (unsigned i = 0; i < sizeof evil; i++)
+		evil[i] = (char)(i % 255 + 1);
+	evil[sizeof evil - 1] = '\0';
+	memset(name, 'n', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	for (unsigned i = 0; i < LH_MAX_PLUGINS; i++)
+		plugins[i] = (struct result_plugin){
+			.name = name,
+			.status = i % LH_STATUS_COUNT,
+			.error = evil + i % 250,
+			.results = evil + i % 200,
+		};
+	extra.nb_plugins = LH_MAX_PLUGINS;
+	memcpy(extra.service.name, evil, sizeof extra.service.name - 1);
+	memcpy(extra.service.product, evil + 100, sizeof extra.service.product - 1);
+	memcpy(extra.service.version, evil, sizeof extra.service.version - 1);
+	results[1] = results[0];
+	struct result_extra banner = {.banner = (uint8_t *)evil, .banner_bytes = sizeof evil};
+	results[1].extra = &banner;
+	char *text = format_results(&output_table, results, 2, &(struct ctl_summary){0}), *rest;
+	for (const char *p = text; *p; p++)
+		cr_assert((*p >= ' ' && *p < 127) || *p == '\n', "byte %02x", (uint8_t)*p);
+	unsigned lines = 0, cut = 0;
+	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		cr_assert_leq(strlen(line), 80, "%s", line);
+		cut += line[strlen(line) - 1] == '~';
+		lines++;
+	}
+	cr_assert_eq(lines, 1 + 2 + 2 * LH_MAX_PLUGINS + 1);
+	cr_assert_eq(cut, lines - 2, "all but the heading and a row are cut, and say so");
+	free(text);
+}
+
+CHECKED_TEST(output, plugin_texts_are_joined_as_they_are, look_for_leaks) {
+	char a[] = "<a\n", b[] = "\0b", other[] = "not ours";
+	struct result_text text_a[] = {
+		{.output = 0, .bytes = other, .length = 8}, {.output = 1, .bytes = a, .length = 3}};
+	struct result_text text_b = {.output = 1, .bytes = b, .length = 2};
+	struct result_text none = {.output = 1};
+	struct result_extra with_a = {.texts = text_a, .nb_texts = 2};
+	struct result_extra with_b = {.texts = &text_b, .nb_texts = 1};
+	struct result_extra nil = {.texts = &none, .nb_texts = 1};
+	struct result results[]
+		= {{.extra = &with_a}, {.extra = &nil}, {.extra = NULL}, {.extra = &with_b}};
+	char *text = format_results(&output_plugin, results, 4, &(struct ctl_summary){0});
+
+	cr_assert_eq(memcmp(text, "<a\n\0b\0", 6), 0);
+	free(text);
 }

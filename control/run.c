@@ -38,7 +38,7 @@ struct run {
 	struct progress progress;
 	cpu_set_t cpus; /* that the process may use */
 	struct ctl_summary summary;
-	struct dp_answer held[BATCH]; /* results that the writer had no room for yet */
+	struct result held[BATCH]; /* results that the writer had no room for yet */
 	unsigned nb_held, held_at;
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
 	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
@@ -106,7 +106,7 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 		if (answer[i].state == DP_STATE_CLOSED && !run->config->include_closed)
 			run->summary.hidden++;
 		else
-			run->held[run->nb_held++] = answer[i];
+			run->held[run->nb_held++] = (struct result){.answer = answer[i]};
 	}
 	deliver_held(run);
 	return n > 0;
@@ -321,7 +321,10 @@ static void finish(struct run *run) {
 static int open_writer(struct run *run) {
 	const struct ctl_config *config = run->config;
 	const bool terminal = isatty(STDOUT_FILENO);
-	const struct ctl_output_spec standard = {terminal ? "table" : "ndjson", "-"};
+	const struct ctl_output_spec standard = {
+		.format = terminal ? "table" : "ndjson",
+		.path = "-",
+	};
 	const struct writer_params params = {
 		.outputs = config->nb_outputs ? config->outputs : &standard,
 		.nb_outputs = config->nb_outputs ? config->nb_outputs : 1,

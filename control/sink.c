@@ -59,7 +59,8 @@ int sink_open(const char *path, struct sink **sink, struct dp_error *err) {
 	s->start = -1;
 	s->standard = !strcmp(path, "-");
 	s->path = strdup(path);
-	s->buffer = malloc(SINK_BUFFER_BYTES);
+	s->room = SINK_BUFFER_BYTES;
+	s->buffer = malloc(s->room);
 	if (!s->path || !s->buffer) {
 		dp_fail(err, false, rc, "out of memory");
 		goto destroy;
@@ -123,7 +124,7 @@ static int find_end(struct sink *sink, int fd, const char *line_start, struct dp
 	if (rc)
 		return dp_fail(err, true, rc, "cannot append to %s: %s", sink->path, strerror(-rc));
 	sink->start = size;
-	if (tail == size)
+	if (tail == size || sink->raw)
 		return 0;
 	if (!line_start) {
 		sink->tail_open = true;
@@ -187,18 +188,27 @@ static ssize_t write_some(struct sink *sink, const char *data, size_t bytes) {
 	}
 }
 
+/* The lines in the first @bytes of the buffer, without those that belong to the one above. */
+static uint64_t count_lines(const struct sink *sink, size_t bytes) {
+	const char *line = sink->buffer, *end = line + bytes;
+	uint64_t lines = 0;
+
+	for (; line < end; line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1)
+		lines += *line != ' ';
+	return lines;
+}
+
 /*
  * The first @done bytes of the buffer went out before the failure. A regular file gets rid of the
  * half line at its end; of what others may have put behind it nothing is touched. The descriptor
  * says where it stands: standard output may share it with a log.
  */
-static void cut_half_line(struct sink *sink, unsigned done) {
+static void cut_half_line(struct sink *sink, size_t done) {
 	struct stat st;
 	const char *newline = memrchr(sink->buffer, '\n', done);
-	unsigned whole = newline ? (unsigned)(newline - sink->buffer) + 1 : 0;
+	size_t whole = newline ? (size_t)(newline - sink->buffer) + 1 : 0;
 
-	for (unsigned i = 0; i < whole; i++)
-		sink->lines += sink->buffer[i] == '\n';
+	sink->lines += count_lines(sink, whole);
 	if (!sink->regular || whole == done)
 		return;
 	off_t end = lseek(sink->fd, 0, SEEK_CUR);
@@ -209,33 +219,66 @@ static void cut_half_line(struct sink *sink, unsigned done) {
 		lseek(sink->fd, cut, SEEK_SET);
 }
 
-/* The progress line may stand where the lines are about to go. */
+/* The progress line may stand where the lines are about to go, if a line begins there. */
 static void clear_progress(struct sink *sink) {
 	static const char clear[] = "\r\033[K";
 
-	if (sink->terminal)
+	if (sink->terminal && !sink->mid_line)
 		write_some(sink, clear, sizeof clear - 1);
 }
 
 int sink_flush(struct sink *sink) {
-	unsigned done = 0;
+	size_t done = 0;
 
 	if (sink->used && !sink->error)
 		clear_progress(sink);
 	while (!sink->error && done < sink->used) {
 		ssize_t n = write_some(sink, sink->buffer + done, sink->used - done);
 		if (n > 0) {
-			done += (unsigned)n;
+			done += (size_t)n;
 			continue;
 		}
 		sink->error = (int)n;
-		cut_half_line(sink, done);
+		if (!sink->raw)
+			cut_half_line(sink, done);
 	}
-	if (!sink->error)
+	if (!sink->error) {
 		sink->lines += sink->held;
+		sink->mid_line = sink->used ? sink->buffer[sink->used - 1] != '\n' : sink->mid_line;
+	}
 	sink->used = 0;
 	sink->held = 0;
 	return sink->error;
+}
+
+char *sink_room_for(struct sink *sink, size_t bytes) {
+	if (sink->room - sink->used < bytes)
+		sink_flush(sink);
+	if (sink->room >= bytes)
+		return sink_room(sink);
+	char *buffer = realloc(sink->buffer, bytes);
+	if (!buffer) {
+		sink->error = sink->error ? sink->error : -ENOMEM;
+		return NULL;
+	}
+	sink->buffer = buffer;
+	sink->room = bytes;
+	return buffer;
+}
+
+void sink_note(struct sink *sink, const char *text, size_t bytes) {
+	memcpy(sink_room(sink), text, bytes);
+	sink->used += bytes;
+}
+
+void sink_raw(struct sink *sink, const void *bytes, size_t n) {
+	char *room = sink_room_for(sink, n);
+
+	if (!room)
+		return;
+	if (n)
+		memcpy(room, bytes, n);
+	sink_line(sink, n);
 }
 
 void sink_heading(struct sink *sink, const char *text) {

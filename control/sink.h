@@ -5,12 +5,16 @@
  * Formats hand over whole lines and never look at errors: a sink that failed swallows what comes
  * after, and the writer sees it in @error. Lines are gathered and written in blocks, so that a file
  * holds whole lines at every moment between two writes; where a write into a regular file fails
- * half way, the file is cut back to its last whole line.
+ * half way, the file is cut back to its last whole line. A line is a result, unless it begins with a
+ * blank: then it belongs to the one above it.
+ *
+ * A raw sink takes bytes of others instead of lines (sink_raw()): nothing is cut off or put between
+ * them, and where it fails the results of its last block count as lost.
  *
  *     sink_open()    get the descriptor; nothing of an existing file changes
  *     sink_admit()   may it be written to?
  *     sink_begin()   truncate it, or go to its end
- *     sink_room(), sink_line(), sink_flush()
+ *     sink_room(), sink_line(), sink_note(), or sink_raw(); sink_flush()
  *     sink_finish()  the rest, fsync, close
  *     sink_destroy() without sink_finish() before it: an empty file that sink_open() made is removed
  *
@@ -25,21 +29,24 @@
 
 enum {
 	SINK_BLOCK_BYTES = 64 << 10, /* written at once, or more */
-	SINK_LONGEST_LINE = 64 << 10, /* with its newline */
+	SINK_LONGEST_LINE = 64 << 10, /* with its newline; longer ones ask for room */
 	SINK_BUFFER_BYTES = SINK_BLOCK_BYTES + SINK_LONGEST_LINE,
 };
 
 struct sink {
 	char *path; /* as the user wrote it */
 	char *buffer; /* whole lines that wait */
-	unsigned used; /* bytes in it */
-	unsigned held; /* lines in it */
+	size_t room; /* bytes that it can hold; SINK_BUFFER_BYTES at the least */
+	size_t used; /* bytes in it */
+	unsigned held; /* results and headings in it */
 	int fd;
 	int error; /* 0, or the negative errno that ended it */
-	uint64_t lines; /* whole lines written by this run */
-	uint64_t headings; /* of all lines handed over: those that are no results */
+	uint64_t lines; /* results and headings written by this run, whole lines */
+	uint64_t headings; /* of all handed over */
 	dev_t device;
 	ino_t inode;
+	bool raw; /* set before sink_admit() */
+	bool mid_line; /* of a raw one: what was written last is no newline */
 	bool standard, regular, terminal;
 	bool created, existed;
 	bool tail_open; /* a text file to append to does not end in a newline */
@@ -78,11 +85,26 @@ static inline char *sink_room(struct sink *sink) {
 	return sink->buffer + sink->used;
 }
 
+/*
+ * The same for a line of up to @bytes, however long. NULL where there is no memory: then the sink has
+ * failed.
+ */
+char *sink_room_for(struct sink *sink, size_t bytes);
+
 /* The line that was formatted into sink_room() has @bytes bytes; its last one is the newline. */
 static inline void sink_line(struct sink *sink, size_t bytes) {
-	sink->used += (unsigned)bytes;
+	sink->used += bytes;
 	sink->held++;
 }
+
+/*
+ * Hand over lines that belong to the result before them: @text of @bytes, at most SINK_LONGEST_LINE.
+ * Each begins with a blank and ends in a newline.
+ */
+void sink_note(struct sink *sink, const char *text, size_t bytes);
+
+/* Raw sinks: one result, of @bytes that may be none. */
+void sink_raw(struct sink *sink, const void *bytes, size_t n);
 
 /* Hand over @text, one line with its newline, which is no result. */
 void sink_heading(struct sink *sink, const char *text);

@@ -4,8 +4,9 @@
  *
  * Two threads run this. The control core creates it, puts results into the queue, and ends it; the
  * writer thread, in between, takes results out, has each format turn them into lines and writes the
- * blocks. It owns the outputs and their files from writer_start() to the join in writer_drain();
- * before and after that they are the control core's.
+ * blocks. It owns the outputs and their files, and the archive, from writer_start() to the join in
+ * writer_drain(); before and after that they are the control core's. Of a result that it took out it
+ * owns what the result points to, and frees it when all outputs have had it.
  *
  * The control core makes no system call to hand over results, not even to wake the writer: an idle
  * writer looks again every millisecond. Before it sleeps it writes all that it holds, so that the
@@ -20,6 +21,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,9 +31,11 @@ enum {
 	QUEUE_RESULTS = 64 << 10,
 	BATCH = 256,
 	IDLE_NS = 1000000,
+	MOST_HEAVY_BYTES = 64 << 20, /* that results in the queue point to, or one more */
 };
 
 struct output {
+	const char *name; /* as the user wrote it */
 	const struct output_format *format;
 	struct sink *sink;
 	void *state; /* the format's */
@@ -42,6 +46,7 @@ struct writer {
 	struct spsc *queue;
 	struct output outputs[CTL_MAX_OUTPUTS]; /* as said above, one thread at a time */
 	unsigned nb_outputs;
+	struct archive *archive; /* not owned; NULL: none */
 	uint64_t taken; /* results out of the queue; goes with the outputs */
 	int error; /* of the first output that failed; goes with the outputs */
 	char text[512]; /* its text: written once, before @failure points to it */
@@ -51,7 +56,10 @@ struct writer {
 
 	alignas(64) _Atomic(const char *) failure; /* writer: owner of the outputs, readers: any */
 	_Atomic uint64_t written; /* writer: owner of the outputs, readers: any */
+	_Atomic uint64_t
+		heavy_done; /* bytes freed so far. writer: writer thread, reader: control core */
 	alignas(64) atomic_bool ending; /* writer: control core, reader: writer thread */
+	uint64_t heavy_put; /* bytes that results pointed to, ever. control core alone */
 };
 
 static const char *describe(int error) {
@@ -59,21 +67,34 @@ static const char *describe(int error) {
 }
 
 /* The first failure is the one that is told: it stops the scan, and others often follow from it. */
-static void fail_output(struct writer *w, struct output *o, int error) {
-	char count[HUMAN_BYTES];
+[[gnu::format(printf, 3, 4)]] static void fail(
+	struct writer *w, int error, const char *format, ...) {
+	va_list args;
 
-	o->failed = true;
 	if (w->error)
 		return;
 	w->error = error;
-	if (o->format->write_results && o->sink->regular)
-		snprintf(w->text, sizeof w->text,
-			"%s: %s; %s results of this run are in it, whole lines", sink_name(o->sink),
-			describe(error), human_count(sink_results(o->sink), count));
-	else
-		snprintf(w->text, sizeof w->text, "%s: %s", sink_name(o->sink), describe(error));
+	va_start(args, format);
+	vsnprintf(w->text, sizeof w->text, format, args);
+	va_end(args);
 	/* Release: who sees the pointer sees the text. */
 	atomic_store_explicit(&w->failure, w->text, memory_order_release);
+}
+
+static void fail_output(struct writer *w, struct output *o, int error) {
+	const bool counted = o->format->write_results && o->sink->regular;
+	char count[HUMAN_BYTES];
+
+	o->failed = true;
+	human_count(sink_results(o->sink), count);
+	if (counted && o->sink->raw)
+		fail(w, error, "%s: %s; at least %s results of this run are in it",
+			sink_name(o->sink), describe(error), count);
+	else if (counted)
+		fail(w, error, "%s: %s; %s results of this run are in it, whole lines",
+			sink_name(o->sink), describe(error), count);
+	else
+		fail(w, error, "%s: %s", sink_name(o->sink), describe(error));
 }
 
 /* What all outputs have: of one that failed only what reached its file. */
@@ -88,7 +109,46 @@ static void publish_written(struct writer *w) {
 	atomic_store_explicit(&w->written, written, memory_order_relaxed);
 }
 
-static void write_batch(struct writer *w, const struct dp_answer *results, unsigned n) {
+static void put_archive(struct writer *w, const struct result *results, unsigned n) {
+	archive_put(w->archive, results, n);
+	int error = archive_error(w->archive);
+	if (error)
+		fail(w, error, "%s: %s", archive_name(w->archive), strerror(-error));
+}
+
+/* What plugins and banners added, about. Both threads count with this, so that the sums agree. */
+static uint64_t heavy_bytes(const struct result_extra *extra) {
+	uint64_t bytes = sizeof *extra + extra->banner_bytes;
+
+	for (unsigned i = 0; i < extra->nb_plugins; i++) {
+		const struct result_plugin *plugin = &extra->plugins[i];
+		bytes += sizeof *plugin + (plugin->results ? strlen(plugin->results) : 0);
+	}
+	for (unsigned i = 0; i < extra->nb_texts; i++)
+		bytes += sizeof extra->texts[i] + extra->texts[i].length;
+	return bytes;
+}
+
+static uint64_t heavy_sum(const struct result *results, unsigned n) {
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (results[i].extra)
+			bytes += heavy_bytes(results[i].extra);
+	return bytes;
+}
+
+static void free_extras(struct writer *w, const struct result *results, unsigned n) {
+	uint64_t bytes = heavy_sum(results, n);
+
+	if (!bytes)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		result_extra_free(results[i].extra);
+	atomic_fetch_add_explicit(&w->heavy_done, bytes, memory_order_relaxed);
+}
+
+static void write_batch(struct writer *w, const struct result *results, unsigned n) {
 	w->taken += n;
 	for (unsigned i = 0; i < w->nb_outputs; i++) {
 		struct output *o = &w->outputs[i];
@@ -98,6 +158,9 @@ static void write_batch(struct writer *w, const struct dp_answer *results, unsig
 		if (o->sink->error)
 			fail_output(w, o, o->sink->error);
 	}
+	if (w->archive)
+		put_archive(w, results, n);
+	free_extras(w, results, n);
 	publish_written(w);
 }
 
@@ -110,9 +173,17 @@ static void flush_all(struct writer *w) {
 	publish_written(w);
 }
 
+/* What it holds back may fail too. */
+static void end_archive(struct writer *w) {
+	if (!w->archive)
+		return;
+	archive_flush(w->archive);
+	put_archive(w, NULL, 0);
+}
+
 static void *writer_main(void *arg) {
 	struct writer *w = arg;
-	struct dp_answer batch[BATCH];
+	struct result batch[BATCH];
 
 	for (;;) {
 		/* Read before the queue: nothing is put after this was set. */
@@ -123,8 +194,10 @@ static void *writer_main(void *arg) {
 			continue;
 		}
 		flush_all(w);
-		if (ending)
+		if (ending) {
+			end_archive(w);
 			return NULL;
+		}
 		nanosleep(&(struct timespec){.tv_nsec = IDLE_NS}, NULL);
 	}
 }
@@ -141,27 +214,56 @@ static int unknown_format(const char *name, struct dp_error *err) {
 		"output format '%s' is not in this version: use one of %s", name, known);
 }
 
-static int open_output(struct writer *w, const struct writer_params *params,
-	const struct ctl_output_spec *spec, struct dp_error *err) {
-	struct output *o = &w->outputs[w->nb_outputs];
+static int find_format(const struct writer_params *params, const struct ctl_output_spec *spec,
+	const struct output_format **format, struct dp_error *err) {
+	if (!spec->plugin) {
+		*format = output_find(spec->format);
+		return *format ? 0 : unknown_format(spec->format, err);
+	}
+	const struct lh_plugin *plugin = params->plugins[spec->plugin - 1];
+	bool formats = plugin->hooks & 1u << LH_HOOK_FORMAT_RESULT;
+	if (!formats && !strcmp(spec->path, "-"))
+		return dp_fail(err, true, -EINVAL,
+			"output plugin %s has no format_result(), which standard output needs: "
+			"give "
+			"a file (-o %s:PATH)",
+			plugin->name, plugin->name);
+	*format = formats ? &output_plugin : &output_plugin_export;
+	return 0;
+}
 
-	o->format = output_find(spec->format);
-	if (!o->format)
-		return unknown_format(spec->format, err);
-	int rc = sink_open(spec->path, &o->sink, err);
-	if (rc)
-		return rc;
-	w->nb_outputs++; /* from here on writer_destroy() takes care of it */
+static int check_place(const struct writer *w, const struct output *o, struct dp_error *err) {
 	for (unsigned i = 0; o != &w->outputs[i]; i++)
 		if (sink_same(w->outputs[i].sink, o->sink))
 			return dp_fail(err, true, -EINVAL, "two outputs (%s and %s) go to %s",
-				w->outputs[i].format->name, o->format->name, sink_name(o->sink));
+				w->outputs[i].name, o->name, sink_name(o->sink));
+	return 0;
+}
+
+static int open_output(struct writer *w, const struct writer_params *params,
+	const struct ctl_output_spec *spec, struct dp_error *err) {
+	const struct output_params output = {.color = params->color, .index = w->nb_outputs};
+	struct output *o = &w->outputs[w->nb_outputs];
+	int rc;
+
+	o->name = spec->format;
+	rc = find_format(params, spec, &o->format, err);
+	if (rc)
+		return rc;
+	rc = sink_open(spec->path, &o->sink, err);
+	if (rc)
+		return rc;
+	w->nb_outputs++; /* from here on writer_destroy() takes care of it */
+	o->sink->raw = o->format->raw;
+	rc = check_place(w, o, err);
+	if (rc)
+		return rc;
 	rc = sink_admit(o->sink, params->file_mode, o->format->line_start, err);
 	if (rc)
 		return rc;
-	rc = o->format->open(o->sink, params->color, &o->state);
+	rc = o->format->open(o->sink, &output, &o->state);
 	if (rc)
-		return dp_fail(err, false, rc, "output %s: %s", o->format->name, strerror(-rc));
+		return dp_fail(err, false, rc, "output %s: %s", o->name, strerror(-rc));
 	return 0;
 }
 
@@ -174,7 +276,8 @@ int writer_create(
 	if (!w)
 		return dp_fail(err, false, -ENOMEM, "out of memory");
 	memset(w, 0, sizeof *w);
-	int rc = spsc_create(QUEUE_RESULTS, sizeof(struct dp_answer), &w->queue);
+	w->archive = params->archive;
+	int rc = spsc_create(QUEUE_RESULTS, sizeof(struct result), &w->queue);
 	if (rc) {
 		dp_fail(err, false, rc, "out of memory");
 		goto destroy;
@@ -218,8 +321,37 @@ int writer_start(struct writer *writer, struct dp_error *err) {
 	return 0;
 }
 
-unsigned writer_put(struct writer *writer, const struct dp_answer *results, unsigned n) {
-	return spsc_put(writer->queue, results, n);
+/* One may always pass the limit, however large it is: it gets in once the others are written. */
+static bool is_too_heavy(const struct writer *w) {
+	uint64_t done = atomic_load_explicit(&w->heavy_done, memory_order_relaxed);
+
+	return w->heavy_put - done > MOST_HEAVY_BYTES;
+}
+
+/* Their sum has to be taken before: what was put may be freed at once. */
+static unsigned put_heavy(struct writer *w, const struct result *results, unsigned n) {
+	unsigned put = 0;
+
+	while (put < n && !is_too_heavy(w)) {
+		uint64_t bytes = heavy_sum(&results[put], 1);
+		if (!spsc_put(w->queue, &results[put], 1))
+			break;
+		w->heavy_put += bytes;
+		put++;
+	}
+	return put;
+}
+
+unsigned writer_put(struct writer *writer, const struct result *results, unsigned n) {
+	bool heavy = false;
+
+	for (unsigned i = 0; i < n; i++)
+		heavy |= results[i].extra != NULL;
+	return heavy ? put_heavy(writer, results, n) : spsc_put(writer->queue, results, n);
+}
+
+int writer_output_fd(struct writer *writer, unsigned output) {
+	return writer->outputs[output].sink->fd;
 }
 
 const char *writer_failure(const struct writer *writer) {
@@ -289,10 +421,19 @@ int writer_finish(struct writer *writer, const struct ctl_summary *summary, stru
 	return first_failure(writer, err);
 }
 
+/* What nobody took: the thread was never started. */
+static void empty_queue(struct writer *w) {
+	struct result result;
+
+	while (w->queue && spsc_get(w->queue, &result, 1))
+		result_extra_free(result.extra);
+}
+
 void writer_destroy(struct writer *writer) {
 	if (!writer)
 		return;
 	join(writer);
+	empty_queue(writer);
 	for (unsigned i = 0; i < writer->nb_outputs; i++) {
 		struct output *o = &writer->outputs[i];
 		if (o->state)

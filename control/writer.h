@@ -9,7 +9,9 @@
 #ifndef CTL_WRITER_H
 #define CTL_WRITER_H
 
+#include "archive.h"
 #include "config.h"
+#include "result.h"
 #include "summary.h"
 
 struct writer;
@@ -17,6 +19,9 @@ struct writer;
 struct writer_params {
 	const struct ctl_output_spec *outputs;
 	unsigned nb_outputs;
+	struct lh_plugin *const *plugins; /* that outputs may name, ctl_plugins.enabled */
+	unsigned nb_plugins;
+	struct archive *archive; /* gets all results too; NULL: none */
 	enum ctl_file_mode file_mode;
 	bool color; /* tables on a terminal */
 };
@@ -29,11 +34,22 @@ struct writer_params {
 int writer_create(const struct writer_params *params, struct writer **writer, struct dp_error *err);
 void writer_destroy(struct writer *writer);
 
+/*
+ * The file of output @output, for the export() of its plugin; the writer's own, valid until
+ * writer_finish(). What was there before is in it until writer_start(), and all texts of
+ * format_result() after writer_drain().
+ */
+int writer_output_fd(struct writer *writer, unsigned output);
+
 /* Start the thread. 0 or a negative errno. */
 int writer_start(struct writer *writer, struct dp_error *err);
 
-/* Control core: hand over up to @n results; returns how many there was room for. Never blocks. */
-unsigned writer_put(struct writer *writer, const struct dp_answer *results, unsigned n);
+/*
+ * Control core: hand over up to @n results; returns how many there was room for. Transfers what those
+ * point to, and waits when what is on its way is large (banners, what plugins found), not only when
+ * it is much. Never blocks.
+ */
+unsigned writer_put(struct writer *writer, const struct result *results, unsigned n);
 
 /* The text of the first failure, or NULL. Any thread. */
 const char *writer_failure(const struct writer *writer);
