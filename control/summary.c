@@ -16,28 +16,37 @@
 
 struct counter {
 	const char *name; /* in the JSON, and for people */
-	size_t offset; /* in struct ctl_summary; 0: nothing counts it yet, always 0 */
+	size_t offset; /* in struct ctl_summary */
+	uint64_t (*sum)(const struct ctl_summary *summary); /* instead, where it is not NULL */
 };
+
+static uint64_t plugin_skipped(const struct ctl_summary *summary) {
+	uint64_t skipped = 0;
+
+	for (unsigned i = 0; i < summary->nb_plugins; i++)
+		skipped += summary->plugins[i].status[LH_SKIPPED];
+	return skipped;
+}
 
 #define STAT(field) offsetof(struct ctl_summary, stats.field)
 
 /* Any that is not zero makes the run incomplete in a way that the user has to know. */
 static const struct counter lost_counters[] = {
-	{"tx_dropped", STAT(lost_tx_dropped)},
-	{"rx_missed", STAT(lost_rx_missed)},
-	{"ring_full", STAT(lost_ring_full)},
-	{"plugin_skipped", 0},
-	{"rx_no_mbuf", STAT(lost_rx_no_mbuf)},
-	{"reply_dropped", STAT(lost_reply_dropped)},
-	{"results", offsetof(struct ctl_summary, lost_results)},
+	{"tx_dropped", STAT(lost_tx_dropped), NULL},
+	{"rx_missed", STAT(lost_rx_missed), NULL},
+	{"ring_full", STAT(lost_ring_full), NULL},
+	{"plugin_skipped", 0, plugin_skipped},
+	{"rx_no_mbuf", STAT(lost_rx_no_mbuf), NULL},
+	{"reply_dropped", STAT(lost_reply_dropped), NULL},
+	{"results", offsetof(struct ctl_summary, lost_results), NULL},
 };
 
 /* Frames that are none of this scan's business. */
 static const struct counter ignored_counters[] = {
-	{"own", STAT(rx_own)},
-	{"other", STAT(rx_other)},
-	{"malformed", STAT(rx_malformed)},
-	{"bad_checksum", STAT(rx_bad_checksum)},
+	{"own", STAT(rx_own), NULL},
+	{"other", STAT(rx_other), NULL},
+	{"malformed", STAT(rx_malformed), NULL},
+	{"bad_checksum", STAT(rx_bad_checksum), NULL},
 };
 
 /* Frames between the port and the TAP of plugin sockets; shown where there is one. */
@@ -51,10 +60,11 @@ static const struct counter exception_counters[] = {
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static uint64_t value_of(const struct ctl_summary *summary, const struct counter *counter) {
-	uint64_t value = 0;
+	uint64_t value;
 
-	if (counter->offset)
-		memcpy(&value, (const char *)summary + counter->offset, sizeof value);
+	if (counter->sum)
+		return counter->sum(summary);
+	memcpy(&value, (const char *)summary + counter->offset, sizeof value);
 	return value;
 }
 
@@ -109,17 +119,11 @@ static void line(struct page *page, const char *label) {
 	page->items = 0;
 }
 
-[[gnu::format(printf, 2, 3)]] static void item(struct page *page, const char *format, ...) {
-	char text[PAGE_WIDTH - LABEL_WIDTH];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof text, format, args);
-	va_end(args);
-	/* A comma may follow the item. */
+/* Text that something may follow at once, which takes a column. */
+static void put_text(struct page *page, const char *text) {
 	unsigned bytes = (unsigned)strlen(text) + 1;
-	if (page->items++) {
-		fputc(',', page->out);
+
+	if (page->column > LABEL_WIDTH) {
 		if (page->column + 1 + bytes > PAGE_WIDTH) {
 			fprintf(page->out, "\n%*s", LABEL_WIDTH, "");
 			page->column = LABEL_WIDTH;
@@ -130,6 +134,26 @@ static void line(struct page *page, const char *label) {
 	}
 	fputs(text, page->out);
 	page->column += bytes;
+}
+
+/* Whose the items are. */
+static void subject(struct page *page, const char *name) {
+	char text[PAGE_WIDTH - LABEL_WIDTH];
+
+	snprintf(text, sizeof text, "%s:", name);
+	put_text(page, text);
+}
+
+[[gnu::format(printf, 2, 3)]] static void item(struct page *page, const char *format, ...) {
+	char text[PAGE_WIDTH - LABEL_WIDTH];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	if (page->items++)
+		fputc(',', page->out);
+	put_text(page, text);
 }
 
 static void end_line(struct page *page) {
@@ -310,6 +334,53 @@ static void print_sim(struct page *page, const struct dp_stats *t) {
 	end_line(page);
 }
 
+/* The statuses in the order of the interface. */
+static const enum lh_status statuses[LH_STATUS_COUNT] = {
+	LH_OK,
+	LH_ERROR,
+	LH_TIMEOUT,
+	LH_MEMORY,
+	LH_INSTRUCTIONS,
+	LH_KILLED,
+	LH_DENIED,
+	LH_SKIPPED,
+};
+
+static const char *plugin_color(const struct ctl_plugin_account *plugin) {
+	if (plugin->quarantined)
+		return "\033[31m";
+	return plugin->status[LH_SKIPPED] || plugin->deaths ? "\033[33m" : "";
+}
+
+static void print_plugin(struct page *page, const struct ctl_plugin_account *plugin) {
+	const char *color = page->color ? plugin_color(plugin) : "";
+	char a[HUMAN_BYTES];
+
+	fputs(color, page->out);
+	line(page, "plugin");
+	subject(page, plugin->name);
+	item(page, "%s offered", human_count(plugin->offered, a));
+	for (unsigned i = 0; i < LH_STATUS_COUNT; i++) {
+		uint64_t value = plugin->status[statuses[i]];
+		if (value)
+			item(page, "%s %s", human_count(value, a), lh_status_names[statuses[i]]);
+	}
+	if (plugin->spilled)
+		item(page, "%s waited on disk", human_count(plugin->spilled, a));
+	if (plugin->deaths)
+		item(page, "%s lanes died", human_count(plugin->deaths, a));
+	if (plugin->quarantined)
+		item(page, "in quarantine");
+	item(page, "%.2f s CPU", plugin->lane_cpu_s);
+	fputs(*color ? "\033[0m" : "", page->out);
+	end_line(page);
+}
+
+static void print_plugins(struct page *page, const struct ctl_summary *s) {
+	for (unsigned i = 0; i < s->nb_plugins; i++)
+		print_plugin(page, &s->plugins[i]);
+}
+
 static void print_lost(struct page *page, const struct ctl_summary *s) {
 	bool red = page->color && ctl_summary_lost(s);
 
@@ -344,6 +415,7 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_banners(&page, &summary->stats);
 	print_results(&page, summary);
 	print_exception(&page, summary);
+	print_plugins(&page, summary);
 	print_sim(&page, &summary->stats);
 	print_lost(&page, summary);
 	print_time(&page, summary);
@@ -373,6 +445,23 @@ static void json_plan(struct json *json, const struct ctl_summary *s) {
 	json_end(json);
 }
 
+static void json_plugins(struct json *json, const struct ctl_summary *s) {
+	json_begin(json, "plugins");
+	for (unsigned i = 0; i < s->nb_plugins; i++) {
+		const struct ctl_plugin_account *plugin = &s->plugins[i];
+		json_begin(json, plugin->name);
+		json_u64(json, "offered", plugin->offered);
+		for (unsigned j = 0; j < LH_STATUS_COUNT; j++)
+			json_u64(json, lh_status_names[statuses[j]], plugin->status[statuses[j]]);
+		json_double(json, "lane_cpu_s", plugin->lane_cpu_s, 3);
+		json_u64(json, "spilled", plugin->spilled);
+		json_u64(json, "deaths", plugin->deaths);
+		json_bool(json, "quarantined", plugin->quarantined);
+		json_end(json);
+	}
+	json_end(json);
+}
+
 static void json_answers(struct json *json, const struct ctl_summary *s) {
 	const struct dp_stats *t = &s->stats;
 
@@ -388,8 +477,7 @@ static void json_answers(struct json *json, const struct ctl_summary *s) {
 	json_u64(json, "no_answer", ctl_summary_no_answer(s));
 	json_counters(json, "lost", s, lost_counters, COUNT(lost_counters));
 	json_u64(json, "results", s->results);
-	json_begin(json, "plugins");
-	json_end(json);
+	json_plugins(json, s);
 	json_double(json, "rate_pps", s->rate_pps, 1);
 	json_double(json, "elapsed_s", s->elapsed_s, 3);
 	json_null(json, "coverage");

@@ -116,9 +116,17 @@ static void check_width(const char *text) {
 }
 
 Test(summary, stays_within_80_columns) {
+	static const char *const names[]
+		= {"http-enum", "a-name-with-all-the-64-characters-that-a-name-of-a-plugin-can-ha"};
 	struct ctl_summary summary;
 
 	memset(&summary, 0xff, sizeof summary);
+	summary.nb_plugins = LH_MAX_PLUGINS;
+	for (unsigned i = 0; i < LH_MAX_PLUGINS; i++) {
+		summary.plugins[i].name = names[i % 2];
+		summary.plugins[i].quarantined = true;
+		summary.plugins[i].lane_cpu_s = 1e12;
+	}
 	summary.version = "123.456.789";
 	summary.scan_type = "discovery";
 	summary.rate_pps = 1e300;
@@ -128,6 +136,8 @@ Test(summary, stays_within_80_columns) {
 	check_width(text);
 	cr_expect_not_null(strstr(text, "18,446,744,073,709,551,615 reply_dropped"));
 	cr_expect_not_null(strstr(text, "so some results may be there twice"));
+	cr_assert_eq(strlen(names[1]), LH_NAME_BYTES - 1);
+	cr_expect_not_null(strstr(text, names[1]));
 	cr_expect_not_null(strstr(text, "no answer\n"), "an item was cut:\n%s", text);
 	free(text);
 }
@@ -145,5 +155,100 @@ Test(summary, losses_are_red_and_named) {
 	free(text);
 	text = as_text(&summary, false, false);
 	cr_expect_null(strchr(text, '\033'));
+	free(text);
+}
+
+static struct ctl_summary with_plugins(void) {
+	struct ctl_summary summary = example;
+
+	summary.nb_plugins = 2;
+	summary.plugins[0] = (struct ctl_plugin_account){
+		.name = "http-enum",
+		.offered = 10,
+		.status = {[LH_OK] = 10},
+		.lane_cpu_s = 0.01,
+	};
+	summary.plugins[1] = (struct ctl_plugin_account){
+		.name = "tls-info",
+		.offered = 1036,
+		.status = {[LH_OK] = 1001,
+			[LH_ERROR] = 2,
+			[LH_DENIED] = 3,
+			[LH_MEMORY] = 4,
+			[LH_INSTRUCTIONS] = 5,
+			[LH_TIMEOUT] = 6,
+			[LH_KILLED] = 7,
+			[LH_SKIPPED] = 8},
+		.spilled = 500,
+		.deaths = 9,
+		.quarantined = true,
+		.lane_cpu_s = 12.3456,
+	};
+	return summary;
+}
+
+Test(summary, plugins_in_json) {
+	struct ctl_summary summary = with_plugins();
+	char *text = as_text(&summary, true, false);
+
+	cr_expect_not_null(
+		strstr(text,
+			",\"results\":10,\"plugins\":{\"http-enum\":{\"offered\":10,\"ok\":10,"
+			"\"error\":0,"
+			"\"timeout\":0,\"memory\":0,\"instructions\":0,\"killed\":0,\"denied\":0,"
+			"\"skipped\":0,"
+			"\"lane_cpu_s\":0.010,\"spilled\":0,\"deaths\":0,\"quarantined\":false},"
+			"\"tls-info\":{\"offered\":1036,\"ok\":1001,\"error\":2,\"timeout\":6,"
+			"\"memory\":4,"
+			"\"instructions\":5,\"killed\":7,\"denied\":3,\"skipped\":8,\"lane_cpu_s\":"
+			"12.346,"
+			"\"spilled\":500,\"deaths\":9,\"quarantined\":true}},\"rate_pps\":"),
+		"%s", text);
+	cr_expect_not_null(strstr(text, "\"plugin_skipped\":8,"));
+	free(text);
+}
+
+Test(summary, plugins_for_people) {
+	struct ctl_summary summary = with_plugins();
+	char *text = as_text(&summary, false, false);
+
+	cr_expect_not_null(
+		strstr(text, "\n  plugin      http-enum: 10 offered, 10 ok, 0.01 s CPU\n"), "%s",
+		text);
+	cr_expect_not_null(strstr(text,
+				   "\n  plugin      tls-info: 1,036 offered, 1,001 ok, 2 error, 6 "
+				   "timeout, 4 memory,\n"
+				   "              5 instructions, 7 killed, 3 denied, 8 skipped, "
+				   "500 waited on disk,\n"
+				   "              9 lanes died, in quarantine, 12.35 s CPU\n"),
+		"%s", text);
+	cr_expect_not_null(strstr(text, "\n  lost        8 plugin_skipped\n"), "%s", text);
+	check_width(text);
+	free(text);
+}
+
+/* Single calls that failed are no loss; results that a plugin never saw are. */
+Test(summary, skipped_results_are_lost) {
+	struct ctl_summary summary = with_plugins();
+
+	cr_expect(ctl_summary_lost(&summary));
+	cr_expect_eq(ctl_summary_lost_total(&summary), 8);
+	summary.plugins[0].status[LH_SKIPPED] = 100;
+	cr_expect_eq(ctl_summary_lost_total(&summary), 108);
+	summary.plugins[0].status[LH_SKIPPED] = summary.plugins[1].status[LH_SKIPPED] = 0;
+	cr_expect_not(ctl_summary_lost(&summary));
+}
+
+Test(summary, plugins_in_trouble_are_colored) {
+	struct ctl_summary summary = with_plugins();
+	char *text = as_text(&summary, false, true);
+
+	cr_expect_not_null(strstr(text, "\n  plugin      http-enum: "));
+	cr_expect_not_null(strstr(text, "\n\033[31m  plugin      tls-info: "));
+	cr_expect_not_null(strstr(text, "12.35 s CPU\033[0m\n"));
+	free(text);
+	summary.plugins[1].quarantined = false;
+	text = as_text(&summary, false, true);
+	cr_expect_not_null(strstr(text, "\n\033[33m  plugin      tls-info: "));
 	free(text);
 }
