@@ -22,6 +22,7 @@ enum {
 	PART_GOT,
 	PART_OPEN,
 	PART_HITS,
+	PART_WAITING,
 	PART_LOST,
 	PARTS,
 };
@@ -117,6 +118,9 @@ static void put_found(struct parts *parts, const struct ctl_summary *s) {
 	snprintf(parts->text[PART_OPEN], PART_BYTES, "open %s", human_short(s->open, count));
 	snprintf(parts->text[PART_HITS], PART_BYTES, hits < 1 ? "hits %.3f%%" : "hits %.1f%%",
 		hits < 100 ? hits : 100);
+	if (s->waiting)
+		snprintf(parts->text[PART_WAITING], PART_BYTES, "waiting %s",
+			human_short(s->waiting, count));
 	if (lost)
 		snprintf(parts->text[PART_LOST], PART_BYTES, "lost %s", human_short(lost, count));
 }

@@ -24,7 +24,7 @@ void progress_init(struct progress *progress, int fd, uint64_t interval_ns);
 /*
  * Show the state if the interval has passed (ten times that where not a terminal) or @force.
  * @summary as of now (elapsed_s, stats, open, ...); @phase: "resolving", "scanning", "cooldown",
- * "writing"; @remaining_s: estimate, negative where unknown.
+ * "plugins" (they finish what waits for them), "writing"; @remaining_s: estimate, negative where unknown.
  */
 void progress_show(struct progress *progress, const struct ctl_summary *summary, const char *phase,
 	double remaining_s, uint64_t now_ns, bool force);

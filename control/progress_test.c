@@ -77,7 +77,7 @@ Test(progress, golden) {
 }
 
 Test(progress, never_wraps) {
-	static const char *const phases[] = {"resolving", "scanning", "cooldown", "writing"};
+	static const char *const phases[] = {"resolving", "scanning", "cooldown", "plugins"};
 	static const double remaining[] = {-1, 0, 59.7, 1e5, 1e300};
 	struct ctl_summary most = some();
 	struct progress progress;
@@ -92,6 +92,7 @@ Test(progress, never_wraps) {
 		most.stats.probes_sent = most.open = value;
 		most.stats.syn_ack = most.stats.lost_ring_full = value;
 		most.elapsed_s = (double)value;
+		most.waiting = value;
 		for (unsigned i = 0; i < 20; i++) {
 			progress_show(&progress, &most, phases[i % 4], remaining[i / 4],
 				1 + bits * 20 + i, true);
@@ -99,6 +100,7 @@ Test(progress, never_wraps) {
 			cr_assert_lt(width, 80, "%s", text);
 			cr_assert_not_null(strstr(text, "open "));
 			cr_assert(!value || strstr(text, "lost "));
+			cr_assert(!value || strstr(text, "waiting "));
 			widest = width > widest ? width : widest;
 		}
 	}
@@ -136,4 +138,21 @@ Test(progress, plain_lines_where_not_a_terminal) {
 		lines++;
 	cr_assert_eq(lines, 3, "%s", text);
 	cr_assert_eq(strncmp(text, "scanning 43.1%  0:04 (0:05 left)  sent ", 39), 0, "%s", text);
+}
+
+Test(progress, says_what_waits_for_plugins) {
+	struct ctl_summary summary = some();
+	struct progress progress;
+	int fd[2];
+
+	make_terminal(fd, 120);
+	progress_init(&progress, fd[1], S);
+	summary.waiting = 1234;
+	progress_show(&progress, &summary, "plugins", 60, S, true);
+	cr_expect_str_eq(seen(fd[0]),
+		"\r\033[Kplugins  0:04 (1:00 left)  sent 452,120 (110.3 kpps)  got 5.6 kpps  "
+		"open 2,311  hits 0.511%  waiting 1,234");
+	summary.waiting = 0;
+	progress_show(&progress, &summary, "plugins", 60, S, true);
+	cr_expect_null(strstr(seen(fd[0]), "waiting"));
 }
