@@ -23,7 +23,7 @@
 enum {
 	GLUE = '\x01',
 	LONGEST_LINE = 64 << 20,
-	LONGEST_NAME = 48, /* of sections and keys; inih keeps 50 bytes with the end */
+	LONGEST_SECTION = 80, /* inih's own copy, which is cut, is not used */
 	PIECE_MARKS = 8, /* blank, two marks, line feed, end, and room */
 };
 
@@ -46,8 +46,8 @@ struct reading {
 	bool unheard; /* inih owes a call for what it was fed last */
 	bool continued; /* what it was fed last continues the value before it */
 
-	char section[LONGEST_NAME + 2];
-	char key[LONGEST_NAME + 2];
+	char section[LONGEST_SECTION + 2];
+	char key[INIFILE_LONGEST_KEY + 2];
 	bool has_key;
 	unsigned key_line;
 	bool multi_line;
@@ -165,7 +165,7 @@ static int start_section(struct reading *in, const char *line) {
 		return in->ret;
 	if (!end)
 		return fail_at_line(in, "section without `]`; write [section]");
-	if (end == line + 1 || end - line - 1 > LONGEST_NAME)
+	if (end == line + 1 || end - line - 1 > LONGEST_SECTION)
 		return fail_at_line(in, "section name empty or too long");
 	if (end[1 + strspn(end + 1, " \t")])
 		return fail_at_line(in, "text behind `]`; begin keys on a line of their own");
@@ -180,8 +180,8 @@ static int start_key(struct reading *in, const char *key, const char *value, siz
 		return in->ret;
 	if (!*key)
 		return fail_at_line(in, "no key before `=`; write key = value");
-	if (strlen(key) > LONGEST_NAME)
-		return fail_at_line(in, "key too long; no key has more than 20 characters");
+	if (strlen(key) > INIFILE_LONGEST_KEY)
+		return fail_at_line(in, "key too long; no key has more than 48 characters");
 	strcpy(in->key, key);
 	in->has_key = true;
 	in->key_line = in->line;

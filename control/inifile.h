@@ -11,6 +11,10 @@
 
 #include <dp/error.h>
 
+enum {
+	INIFILE_LONGEST_KEY = 48, /* inih keeps 50 bytes with the end */
+};
+
 /* One key with its whole value, or (@key NULL) the start of a section. */
 struct ini_entry {
 	const char *section; /* "" before the first one */

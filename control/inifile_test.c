@@ -144,6 +144,27 @@ Test(inifile, long_continuations) {
 	free(heard);
 }
 
+/* inih keeps 50 bytes of either; names of plugins are longer. */
+Test(inifile, long_names) {
+	char text[600], heard[600], section[82], key[50];
+
+	memset(section, 's', 80);
+	section[80] = '\0';
+	memset(key, 'k', INIFILE_LONGEST_KEY);
+	key[INIFILE_LONGEST_KEY] = '\0';
+	snprintf(
+		text, sizeof(text), "[%s]\n%s = 1,\n  2\n[%s]\nl = 3\n", section, key, section + 1);
+	snprintf(heard, sizeof(heard), "1 [%s]\n2 [%s] %s = 1,2\n4 [%s]\n5 [%s] l = 3\n", section,
+		section, key, section + 1, section + 1);
+	expect(text, heard);
+	section[80] = 's';
+	section[81] = '\0';
+	snprintf(text, sizeof(text), "[%s]\n", section);
+	expect_error(text, strlen(text), ":1: section name");
+	snprintf(text, sizeof(text), "[a]\nk%s = 1\n", key);
+	expect_error(text, strlen(text), ":2: key too long");
+}
+
 Test(inifile, errors_have_lines) {
 	char text[600] = "[a]\nk = ";
 
