@@ -155,6 +155,27 @@ void value_write_fraction(double fraction, char text[VALUE_TEXT_BYTES]) {
 	write_decimal(fraction, text, VALUE_TEXT_BYTES);
 }
 
+int value_read_seconds(
+	const char *text, uint64_t min_ms, uint64_t max_ms, double *out, struct value_error *err) {
+	const double min = (double)min_ms / 1000, max = (double)max_ms / 1000;
+	double value = 0;
+	size_t length = read_decimal(text, &value);
+
+	if (!length || text[length])
+		return value_fail(err, text, strlen(text),
+			"not a number of seconds; give a decimal without a unit, from %g to %g",
+			min, max);
+	if (value < min || value > max)
+		return value_fail(err, text, strlen(text),
+			"out of range; give seconds from %g to %g", min, max);
+	*out = value;
+	return 0;
+}
+
+void value_write_seconds(double seconds, char text[VALUE_TEXT_BYTES]) {
+	write_decimal(seconds, text, VALUE_TEXT_BYTES);
+}
+
 static const struct unit {
 	const char *name;
 	uint64_t ns;

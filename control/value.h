@@ -43,6 +43,11 @@ int value_read_name(
 int value_read_fraction(const char *text, double *out, struct value_error *err);
 void value_write_fraction(double fraction, char text[VALUE_TEXT_BYTES]);
 
+/* A decimal number of seconds without a unit, `5` or `0.5`, in the range of whole milliseconds. */
+int value_read_seconds(
+	const char *text, uint64_t min_ms, uint64_t max_ms, double *out, struct value_error *err);
+void value_write_seconds(double seconds, char text[VALUE_TEXT_BYTES]);
+
 /* `5s`, `20ms`, `150us`, `1.5m`, `2h`; without a unit seconds. From @min_ns to @max_ns. */
 int value_read_duration(
 	const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ns, struct value_error *err);

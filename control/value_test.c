@@ -54,6 +54,36 @@ Test(value, bad_rates) {
 	}
 }
 
+Test(value, seconds) {
+	static const struct {
+		const char *text;
+		double seconds;
+		const char *canonical;
+	} cases[] = {{"5", 5, "5"}, {"0.5", 0.5, "0.5"}, {".25", 0.25, "0.25"},
+		{"007.50", 7.5, "7.5"}, {"0.01", 0.01, "0.01"}, {"86400.", 86400, "86400"}};
+	static const char *const bad[] = {"", "0", "0.009", "86400.1", "5s", "-1", "+1", "1e3",
+		"inf", "nan", "0x1", " 5", "5 ", "1,5", "."};
+	struct value_error err;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[VALUE_TEXT_BYTES];
+		double seconds;
+
+		cr_assert_eq(value_read_seconds(cases[i].text, 10, 86400000, &seconds, &err), 0,
+			"%s", cases[i].text);
+		cr_assert_eq(seconds, cases[i].seconds, "%s", cases[i].text);
+		value_write_seconds(seconds, text);
+		cr_assert_str_eq(text, cases[i].canonical);
+	}
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		double seconds;
+
+		cr_assert_lt(
+			value_read_seconds(bad[i], 10, 86400000, &seconds, &err), 0, "%s", bad[i]);
+		cr_assert(strstr(err.why, "from 0.01 to 86400"), "%s", err.why);
+	}
+}
+
 /* Any rate that was read is the same after it was written. */
 Test(value, rates_read_back) {
 	uint32_t state = 5;
