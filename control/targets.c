@@ -5,12 +5,12 @@
  * Main thread, before the scan starts. Files are read in pieces and never held whole; what stays is
  * the set of ranges.
  */
+#include "datadir.h"
 #include "targets.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -519,20 +519,7 @@ static void tidy(struct range_list *list) {
 }
 
 char *targets_default_list(void) {
-	static const char beside[] = "/../conf/exclude.conf";
-	char path[PATH_MAX + sizeof(beside)];
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
-
-	if (length > 0) {
-		path[length] = '\0';
-		char *slash = strrchr(path, '/');
-		if (slash) {
-			memcpy(slash, beside, sizeof(beside));
-			if (!access(path, F_OK))
-				return realpath(path, NULL);
-		}
-	}
-	return strdup(CTL_DATADIR "/exclude.conf");
+	return datadir_path("conf/exclude.conf", "exclude.conf");
 }
 
 /* ---- The space ---- */
