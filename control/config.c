@@ -3,11 +3,12 @@
  * The merged configuration: defaults, then the INI file, then the command line.
  *
  * Main thread, before the scan starts. A configuration owns the canonical text of every row, which
- * its strings point into, and the target space.
+ * its strings point into, the target space, and the plugins with what was said about them.
  */
 #include "config.h"
 #include "inifile.h"
 #include "options.h"
+#include "plugin_set.h"
 #include "targets.h"
 
 #include <errno.h>
@@ -26,8 +27,13 @@ struct config {
 	bool targets_given; /* on the command line, so that the file's were dropped */
 	bool outputs_given; /* by -o, so that the file's were dropped */
 	const char *action; /* the flag that chose it */
+	char *subject; /* of the action; NULL: it has none */
 	const char *config_path;
+	struct plugin_request request; /* what else was said about plugins */
+	struct plugin_set *plugins; /* NULL: not looked for yet */
 };
+
+static const char plugin_section[] = "plugin:"; /* NAME */
 
 /* Where a value was found, for the error about it. */
 enum origin_kind {
@@ -153,8 +159,9 @@ static int merge(struct config *config, const struct option *option, char *text,
 		= field == &config->settings.targets || field == &config->settings.targets_file;
 	const bool exclude
 		= field == &config->settings.exclude || field == &config->settings.exclude_file;
+	const bool more = option->role == OPTION_MORE;
 
-	if (!command || option->later || (!targets && !exclude)) {
+	if (!command || option->later || (!targets && !exclude && !more)) {
 		store(config, option, text);
 		return 0;
 	}
@@ -240,15 +247,12 @@ static int unknown_section(const struct origin *origin, const char *section, str
 
 	describe(origin, where, sizeof(where));
 	value_fail(&shown, section, strlen(section), "%s", "");
-	if (!strncmp(section, "plugin:", 7))
-		return dp_fail(err, true, -EINVAL,
-			"%s[%s]: settings of a plugin: not in this version", where, shown.part);
 	if (near)
 		return dp_fail(err, true, -EINVAL, "%s[%s]: no such section; did you mean [%s]?",
 			where, shown.part, near);
 	return dp_fail(err, true, -EINVAL,
 		"%s[%s]: no such section; there are scan, dataplane, banner, output, checkpoint, "
-		"plugins, sim and status",
+		"plugins, plugin:NAME, sim and status",
 		where, shown.part);
 }
 
@@ -298,6 +302,164 @@ static int find_key(const struct config *config, const struct origin *origin, co
 	return *option ? 0 : unknown_key(config, origin, section, key, err);
 }
 
+/* ---- Plugins: keys that no row stands for ---- */
+
+/* The plugin that [plugin:NAME] is about; NULL: another section. */
+static const char *plugin_of(const char *section) {
+	const size_t length = sizeof(plugin_section) - 1;
+
+	return strncmp(section, plugin_section, length) ? NULL : section + length;
+}
+
+/* An output that would be a plugin's. */
+static bool is_plugin_output(const char *section, const char *key) {
+	return !strcmp(section, "output") && !options_by_key(section, key) && lh_name_valid(key);
+}
+
+static bool is_key(const char *key) {
+	static const char allowed[]
+		= "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+	const size_t length = strlen(key);
+
+	return length && length <= INIFILE_LONGEST_KEY && strspn(key, allowed) == length;
+}
+
+static int given_twice(const struct origin *origin, const char *section, const char *key,
+	unsigned first, struct dp_error *err) {
+	return dp_fail(err, true, -EINVAL,
+		"%s:%u: [%s] %s: given twice, first on line %u; keep one of them", origin->name,
+		origin->line, section, key, first);
+}
+
+static int indented(const struct origin *origin, const char *section, const char *key, bool list,
+	struct dp_error *err) {
+	return dp_fail(err, true, -EINVAL,
+		"%s:%u: [%s] %s: the indented line below continues this value%s; begin keys in the "
+		"first column",
+		origin->name, origin->line, section, key, list ? "" : ", which takes one line");
+}
+
+/* How an error about a setting of @plugin begins, "scan.ini:12: [plugin:http-enum]". */
+static void describe_setting(
+	const struct origin *origin, const char *plugin, char where[PLUGIN_WHERE_BYTES]) {
+	const bool file = origin->kind == ORIGIN_FILE;
+	size_t used;
+
+	describe(origin, where, PLUGIN_WHERE_BYTES);
+	used = strlen(where);
+	snprintf(where + used, PLUGIN_WHERE_BYTES - used, "%s%s%s%s", file ? "[" : "",
+		origin->kind == ORIGIN_FLAG ? "" : plugin_section, plugin, file ? "]" : "");
+}
+
+static int bad_plugin_name(const struct origin *origin, const char *name, struct dp_error *err) {
+	struct value_error shown;
+	char where[PLUGIN_WHERE_BYTES];
+
+	value_fail(&shown, name, strlen(name), "%s", "");
+	describe_setting(origin, shown.part, where);
+	return dp_fail(err, true, -EINVAL,
+		"%s: not a plugin's name; they have 1 to 64 of a-z, 0-9 and - (and are not `all`)",
+		where);
+}
+
+static int bad_key(const char *where, const char *key, struct dp_error *err) {
+	struct value_error shown;
+
+	value_fail(&shown, key, strlen(key), "%s", "");
+	return dp_fail(err, true, -EINVAL,
+		"%s %s: not a key; they have 1 to %d letters, digits, _ and -", where, shown.part,
+		INIFILE_LONGEST_KEY);
+}
+
+/* Note a key of [plugin:NAME] (@entry->key NULL: the section), whose plugin is looked for later. */
+static int add_setting(struct config *config, const char *plugin, const struct ini_entry *entry,
+	const struct origin *origin, struct dp_error *err) {
+	const bool file = origin->kind == ORIGIN_FILE;
+	const struct plugin_setting *before
+		= plugin_request_setting(&config->request, plugin, entry->key);
+	char where[PLUGIN_WHERE_BYTES], *value;
+	struct plugin_setting setting = {.plugin = plugin,
+		.key = entry->key,
+		.where = where,
+		.line = file ? origin->line : 0,
+		.multi_line = entry->multi_line};
+	int ret;
+
+	if (!lh_name_valid(plugin) || !strcmp(plugin, "all"))
+		return bad_plugin_name(origin, plugin, err);
+	describe_setting(origin, plugin, where);
+	if (entry->key && !is_key(entry->key))
+		return bad_key(where, entry->key, err);
+	if (entry->key && file && before)
+		return given_twice(origin, entry->section, entry->key, before->line, err);
+	if (entry->multi_line && strchr(entry->value, '='))
+		return indented(origin, entry->section, entry->key, true, err);
+	setting.value = value = trimmed(entry->value ? entry->value : "");
+	ret = value ? plugin_request_set(&config->request, &setting) : -ENOMEM;
+	free(value);
+	return ret < 0 ? no_memory(err) : 0;
+}
+
+/* How an error about an output begins, "scan.ini:12: [output] html" or "-o html:report.html". */
+static void describe_output(const struct origin *origin, const char *name, const char *path,
+	char where[PLUGIN_WHERE_BYTES]) {
+	size_t used;
+
+	describe(origin, where, PLUGIN_WHERE_BYTES);
+	used = strlen(where);
+	if (origin->kind == ORIGIN_FLAG)
+		snprintf(where + used, PLUGIN_WHERE_BYTES - used, "%s:%.40s%s", name, path,
+			strlen(path) > 40 ? "..." : "");
+	else
+		snprintf(where + used, PLUGIN_WHERE_BYTES - used, "%s%s",
+			origin->kind == ORIGIN_FILE ? "[output] " : "output.", name);
+}
+
+/* Note an output that no row stands for. */
+static int add_plugin_output(struct config *config, const struct ini_entry *entry,
+	const struct origin *origin, struct dp_error *err) {
+	const bool file = origin->kind == ORIGIN_FILE;
+	const struct plugin_output *before
+		= plugin_request_find_output(&config->request, entry->key);
+	char where[PLUGIN_WHERE_BYTES];
+	char *path = trimmed(entry->value);
+	struct plugin_output output = {
+		.name = entry->key,
+		.path = path,
+		.where = where,
+		.line = file ? origin->line : 0,
+	};
+	int ret = 0;
+
+	describe_output(origin, entry->key, entry->value, where);
+	if (file && before)
+		ret = given_twice(origin, "output", entry->key, before->line, err);
+	else if (entry->multi_line)
+		ret = indented(origin, "output", entry->key, false, err);
+	else if (!path || plugin_request_output(&config->request, &output) < 0)
+		ret = no_memory(err);
+	free(path);
+	return ret;
+}
+
+/*
+ * Set a key that belongs to a plugin. 1 where it was one, 0 where it is for the table, or a negative
+ * errno.
+ */
+static int set_for_plugin(struct config *config, const struct ini_entry *entry,
+	const struct origin *origin, struct dp_error *err) {
+	const char *plugin = plugin_of(entry->section);
+	int ret;
+
+	if (plugin)
+		ret = add_setting(config, plugin, entry, origin, err);
+	else if (entry->key && is_plugin_output(entry->section, entry->key))
+		ret = add_plugin_output(config, entry, origin, err);
+	else
+		return 0;
+	return ret < 0 ? ret : 1;
+}
+
 /* ---- The file ---- */
 
 static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *err) {
@@ -306,8 +468,10 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 		= {.kind = ORIGIN_FILE, .name = config->config_path, .line = entry->line};
 	const struct option *option;
 	unsigned *seen;
-	int ret;
+	int ret = set_for_plugin(config, entry, &origin, err);
 
+	if (ret)
+		return ret < 0 ? ret : 0;
 	if (!entry->key)
 		return options_has_section(entry->section)
 			? 0
@@ -321,17 +485,10 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 		return ret;
 	seen = &config->file_line[row_of(config, option)];
 	if (*seen)
-		return dp_fail(err, true, -EINVAL,
-			"%s:%u: [%s] %s: given twice, first on line %u; keep one of them",
-			origin.name, origin.line, option->section, option->key, *seen);
+		return given_twice(&origin, option->section, option->key, *seen, err);
 	*seen = entry->line;
 	if (entry->multi_line && (!option->type->list || strchr(entry->value, '=')))
-		return dp_fail(err, true, -EINVAL,
-			"%s:%u: [%s] %s: the indented line below continues this value%s; begin "
-			"keys "
-			"in the first column",
-			origin.name, origin.line, option->section, option->key,
-			option->type->list ? "" : ", which takes one line");
+		return indented(&origin, option->section, option->key, option->type->list, err);
 	return set_value(config, option, entry->value, &origin, err);
 }
 
@@ -458,31 +615,68 @@ static int read_arguments(
 	return 0;
 }
 
-/* Split SECTION.KEY=VALUE and set it; @name is the flag in whose place it stands. */
-static int set_pair(struct config *config, const char *pair, const struct origin *origin,
-	struct dp_error *err) {
+/* Split `A.B=VALUE`. 0, -ENOMEM, or -EINVAL with @err filled, where @example says what it was. */
+static int split_pair(const char *pair, const struct origin *origin, const char *example,
+	char **first, char **second, const char **value, struct dp_error *err) {
 	const char *equals = strchr(pair, '=');
 	const char *dot = equals ? memchr(pair, '.', (size_t)(equals - pair)) : NULL;
-	const struct option *option;
 	struct value_error shown;
-	char *section, *key;
-	int ret;
 
 	if (!dot) {
 		value_fail(&shown, pair, strlen(pair), "%s", "");
-		return dp_fail(err, true, -EINVAL,
-			"%s %s: give SECTION.KEY=VALUE, such as scan.rate=50k", origin->name,
-			shown.part);
+		return dp_fail(
+			err, true, -EINVAL, "%s %s: give %s", origin->name, shown.part, example);
 	}
-	section = strndup(pair, (size_t)(dot - pair));
-	key = strndup(dot + 1, (size_t)(equals - dot - 1));
-	if (!section || !key)
-		ret = no_memory(err);
-	else
-		ret = find_key(config, origin, section, key, &option, err);
+	*value = equals + 1;
+	*first = strndup(pair, (size_t)(dot - pair));
+	*second = strndup(dot + 1, (size_t)(equals - dot - 1));
+	return *first && *second ? 0 : no_memory(err);
+}
+
+/* Set a key of any section; as on_entry(), for the command line. */
+static int set_entry(struct config *config, const struct ini_entry *entry,
+	const struct origin *origin, struct dp_error *err) {
+	const struct option *option;
+	int ret = set_for_plugin(config, entry, origin, err);
+
+	if (ret)
+		return ret < 0 ? ret : 0;
+	ret = find_key(config, origin, entry->section, entry->key, &option, err);
+	return ret < 0 ? ret : set_value(config, option, entry->value, origin, err);
+}
+
+/* Split SECTION.KEY=VALUE and set it; @origin is the flag in whose place it stands. */
+static int set_pair(struct config *config, const char *pair, const struct origin *origin,
+	struct dp_error *err) {
+	struct ini_entry entry = {0};
+	char *section = NULL, *key = NULL;
+	int ret = split_pair(pair, origin, "SECTION.KEY=VALUE, such as scan.rate=50k", &section,
+		&key, &entry.value, err);
+
+	entry.section = section;
+	entry.key = key;
+	if (!ret)
+		ret = set_entry(config, &entry, origin, err);
 	free(section);
 	free(key);
-	return ret < 0 ? ret : set_value(config, option, equals + 1, origin, err);
+	return ret;
+}
+
+/* --plugin-arg NAME.KEY=VALUE */
+static int set_plugin_arg(struct config *config, const char *pair, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_FLAG, .name = "--plugin-arg"};
+	struct ini_entry entry = {0};
+	char *plugin = NULL, *key = NULL;
+	int ret = split_pair(pair, &origin, "NAME.KEY=VALUE, such as http-enum.paths=/admin",
+		&plugin, &key, &entry.value, err);
+
+	entry.section = plugin;
+	entry.key = key;
+	if (!ret)
+		ret = add_setting(config, plugin, &entry, &origin, err);
+	free(plugin);
+	free(key);
+	return ret;
 }
 
 /* The first -o drops the outputs of the file, but not those of --set. */
@@ -497,8 +691,34 @@ static int drop_file_outputs(struct config *config) {
 			return -ENOMEM;
 		store(config, &config->table[i], empty);
 	}
+	for (unsigned i = 0; i < config->request.nb_outputs; i++)
+		if (config->request.outputs[i].line)
+			config->request.outputs[i].dropped = true;
 	config->outputs_given = true;
 	return 0;
+}
+
+static int output_twice(
+	const char *shown, const char *format, const char *path, struct dp_error *err) {
+	return dp_fail(err, true, -EINVAL, "-o %s: %s goes to %s already; give each format once",
+		shown, format, path);
+}
+
+/* -o NAME:PATH, where @name is no format of ours. */
+static int add_output_of(struct config *config, const char *name, const char *path,
+	const char *shown, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_FLAG, .name = "-o"};
+	const struct ini_entry entry = {.section = "output", .key = name, .value = path};
+	const struct plugin_output *before = plugin_request_find_output(&config->request, name);
+
+	if (!lh_name_valid(name) || options_by_key("output", name))
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: no such format; give ndjson, table, summary or an output plugin's "
+			"name",
+			shown);
+	if (before && !before->dropped && *before->path)
+		return output_twice(shown, name, before->path, err);
+	return add_plugin_output(config, &entry, &origin, err);
 }
 
 /* -o FORMAT:PATH */
@@ -507,7 +727,7 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 	const char *colon = strchr(value, ':');
 	const struct option *option = NULL;
 	struct value_error shown;
-	char format[32] = "";
+	char format[LH_NAME_BYTES] = "";
 
 	value_fail(&shown, value, strlen(value), "%s", "");
 	if (!colon || !colon[1] || colon == value)
@@ -522,15 +742,12 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 			"-o %s: the format %s is not in this version; give ndjson, table or "
 			"summary",
 			shown.part, format);
-	if (!option || option->type != &option_path)
-		return dp_fail(err, true, -EINVAL,
-			"-o %s: no such format; give ndjson, table or summary", shown.part);
 	if (!config->outputs_given && drop_file_outputs(config) < 0)
 		return no_memory(err);
+	if (!option || option->type != &option_path)
+		return add_output_of(config, format, colon + 1, shown.part, err);
 	if (*config->text[row_of(config, option)])
-		return dp_fail(err, true, -EINVAL,
-			"-o %s: %s goes to %s already; give each format once", shown.part, format,
-			config->text[row_of(config, option)]);
+		return output_twice(shown.part, format, config->text[row_of(config, option)], err);
 	return set_value(config, option, colon + 1, &origin, err);
 }
 
@@ -539,6 +756,14 @@ static int choose_action(
 	if (config->action && config->public.action != argument->option->action)
 		return dp_fail(err, true, -EINVAL, "%s: does not go with %s; give one of them",
 			argument->flag, config->action);
+	if (config->public.subject)
+		return dp_fail(err, true, -EINVAL, "%s %s: one at a time, and %s was given already",
+			argument->flag, argument->value, config->public.subject);
+	if (argument->value) {
+		config->public.subject = config->subject = strdup(argument->value);
+		if (!config->subject)
+			return no_memory(err);
+	}
 	config->action = argument->option->flags;
 	config->public.action = argument->option->action;
 	return 0;
@@ -555,6 +780,7 @@ static int apply_argument(
 			config, options_by_key("scan", "targets"), argument->value, &target, err);
 	switch (argument->option->role) {
 	case OPTION_VALUE:
+	case OPTION_MORE:
 		return set_value(config, argument->option, argument->value, &flag, err);
 	case OPTION_SHORTHAND:
 		return set_pair(config, argument->option->sets, &flag, err);
@@ -569,6 +795,8 @@ static int apply_argument(
 		return set_pair(config, argument->value, &set, err);
 	case OPTION_OUTPUT:
 		return add_output(config, argument->value, err);
+	case OPTION_PLUGIN_ARG:
+		return set_plugin_arg(config, argument->value, err);
 	}
 	return -EINVAL;
 }
@@ -610,6 +838,11 @@ static int find_config_path(
 }
 
 /* ---- The whole ---- */
+
+static bool is_plugin_action(enum ctl_action action) {
+	return action == CTL_ACTION_LIST_PLUGINS || action == CTL_ACTION_INSTALL_PLUGIN
+		|| action == CTL_ACTION_REMOVE_PLUGIN || action == CTL_ACTION_CHECK_PLUGIN;
+}
 
 /* How often a list of files names standard input. */
 static unsigned count_stdin(const char *files) {
@@ -661,12 +894,32 @@ static int check_file_mode(struct config *config, struct dp_error *err) {
 	return set_value(config, new_overwrite ? append : overwrite, "no", &origin, err);
 }
 
+/* What goes with an action on plugins, and only with that. */
+static int check_action(const struct config *config, struct dp_error *err) {
+	const enum ctl_action action = config->public.action;
+
+	if (is_plugin_action(action) && config->targets_given)
+		return dp_fail(err, true, -EINVAL, "%s: scans nothing; give it without targets",
+			config->action);
+	if (config->settings.json && action != CTL_ACTION_LIST_PLUGINS)
+		return dp_fail(err, true, -EINVAL,
+			"--json: goes with --list-plugins; results as JSON are -o ndjson:PATH");
+	if (action == CTL_ACTION_REMOVE_PLUGIN && !lh_name_valid(config->public.subject)) {
+		const struct origin origin = {.kind = ORIGIN_FLAG, .name = config->action};
+
+		return bad_plugin_name(&origin, config->public.subject, err);
+	}
+	return 0;
+}
+
 static int check_together(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	int ret = check_stdin(config, err);
 
 	if (!ret)
 		ret = check_file_mode(config, err);
+	if (!ret)
+		ret = check_action(config, err);
 	if (ret < 0)
 		return ret;
 	if (s->quiet && s->verbose)
@@ -680,22 +933,145 @@ static int check_together(struct config *config, struct dp_error *err) {
 	return 0;
 }
 
+/* ---- What the plugins' part comes to ---- */
+
+/* How an error about a name in [plugins] enable begins. */
+static void describe_enable(const struct config *config, char where[PLUGIN_WHERE_BYTES]) {
+	const unsigned row = row_of(config, options_by_key("plugins", "enable"));
+
+	if (config->from_command[row])
+		snprintf(where, PLUGIN_WHERE_BYTES, "--set plugins.enable=");
+	else
+		snprintf(where, PLUGIN_WHERE_BYTES, "%.250s:%u: [plugins] enable = ",
+			config->config_path ? config->config_path : "", config->file_line[row]);
+}
+
+/* The place of @item, which has @length bytes, in a list split by ", "; NULL: it is not in there. */
+static const char *in_list(const char *list, const char *item, size_t length) {
+	while (*list) {
+		const size_t size = strcspn(list, ",");
+
+		if (size == length && !memcmp(list, item, length))
+			return list;
+		list += size;
+		list += strspn(list, ", ");
+	}
+	return NULL;
+}
+
+/* Both lists in one without repeats, to be freed; NULL: no memory. */
+static char *united(const char *first, const char *second) {
+	const char *const lists[] = {first, second};
+	char *out = calloc(1, strlen(first) + strlen(second) + sizeof(", "));
+	size_t at = 0;
+
+	for (unsigned i = 0; out && i < 2; i++)
+		for (const char *item = lists[i]; *item; item += strspn(item, ", ")) {
+			const size_t length = strcspn(item, ",");
+
+			if (!in_list(out, item, length))
+				at += (size_t)sprintf(
+					out + at, "%s%.*s", at ? ", " : "", (int)length, item);
+			item += length;
+		}
+	return out;
+}
+
+static int look_for_plugins(struct config *config, const char *dirs, struct dp_error *err) {
+	struct plugin_request *request = &config->request;
+	const struct settings *s = &config->settings;
+	const enum ctl_action action = config->public.action;
+	int ret;
+
+	request->names[0].list = s->plugins;
+	describe_enable(config, request->names[0].where);
+	request->names[1].list = s->more_plugins ? s->more_plugins : "";
+	snprintf(request->names[1].where, PLUGIN_WHERE_BYTES, "--plugin ");
+	request->dirs = dirs;
+	request->given_dirs = s->more_plugin_dirs ? s->more_plugin_dirs : "";
+	request->depth = action == CTL_ACTION_LIST_PLUGINS ? PLUGIN_LIST
+		: is_plugin_action(action)		   ? PLUGIN_DIRS
+							   : PLUGIN_CHOOSE;
+	ret = plugin_set_create(request, &config->plugins, err);
+	/* The settings and outputs are printed later; the lists are about to change. */
+	request->names[0].list = request->names[1].list = NULL;
+	request->dirs = request->given_dirs = NULL;
+	return ret;
+}
+
+/*
+ * Find the plugins that are asked for. Then the lists of the flags join those of the keys, so that
+ * these tell the whole: names behind the configured ones, folders before them.
+ */
+static int find_plugins(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	char *configured = *s->plugin_dirs ? strdup(s->plugin_dirs) : plugin_set_default_dirs();
+	char *dirs = configured ? united(s->more_plugin_dirs ? s->more_plugin_dirs : "", configured)
+				: NULL;
+	char *names = united(s->plugins, s->more_plugins ? s->more_plugins : "");
+	int ret = dirs && names ? look_for_plugins(config, dirs, err) : no_memory(err);
+
+	if (!ret) {
+		store(config, options_by_key("plugins", "enable"), names);
+		names = NULL;
+	}
+	if (!ret && s->more_plugin_dirs) {
+		store(config, options_by_key("plugins", "dir"), dirs);
+		dirs = NULL;
+	}
+	free(configured);
+	free(dirs);
+	free(names);
+	return ret;
+}
+
+/* Plugins open sockets in a scan, and none in the simulated network. */
+static int check_sockets(const struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	const enum ctl_action action = config->public.action;
+
+	if ((action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN) || !strcmp(s->port, "sim"))
+		return 0;
+	return plugin_set_check_sockets(config->plugins, s->plugin_source_ip, s->device, err);
+}
+
+/* ---- Printing ---- */
+
+static int check_value_printable(
+	const char *section, const char *key, const char *text, struct dp_error *err) {
+	struct value_error shown;
+
+	if (inifile_can_hold(text))
+		return 0;
+	value_fail(&shown, text, strlen(text), "%s", "");
+	return dp_fail(err, true, -EINVAL,
+		"--print-config: [%s] %s = %s: an INI file cannot hold it (` ;` begins a comment; "
+		"no control characters)",
+		section, key, shown.part);
+}
+
 /* Refuse to print what would not read back. */
 static int check_printable(const struct config *config, struct dp_error *err) {
-	for (unsigned i = 0; i < config->nb_rows; i++) {
-		const char *text = config->text[i];
-		struct value_error shown;
+	const struct plugin_request *request = &config->request;
+	char section[sizeof(plugin_section) + LH_NAME_BYTES];
+	int ret = 0;
 
-		if (!text || inifile_can_hold(text))
+	for (unsigned i = 0; !ret && i < config->nb_rows; i++)
+		if (config->table[i].key)
+			ret = check_value_printable(config->table[i].section, config->table[i].key,
+				config->text[i], err);
+	for (unsigned i = 0; !ret && i < request->nb_settings; i++) {
+		if (!request->settings[i].key)
 			continue;
-		value_fail(&shown, text, strlen(text), "%s", "");
-		return dp_fail(err, true, -EINVAL,
-			"--print-config: [%s] %s = %s: an INI file cannot hold it (` ;` begins a "
-			"comment; "
-			"no control characters)",
-			config->table[i].section, config->table[i].key, shown.part);
+		snprintf(section, sizeof(section), "%s%s", plugin_section,
+			request->settings[i].plugin);
+		ret = check_value_printable(
+			section, request->settings[i].key, request->settings[i].value, err);
 	}
-	return 0;
+	for (unsigned i = 0; !ret && i < request->nb_outputs; i++)
+		ret = check_value_printable(
+			"output", request->outputs[i].name, request->outputs[i].path, err);
+	return ret;
 }
 
 static int choose_seed(struct config *config, struct dp_error *err) {
@@ -715,7 +1091,7 @@ static int choose_seed(struct config *config, struct dp_error *err) {
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
-	uint16_t *ports;
+	uint16_t *ports = NULL;
 	char *list = NULL;
 	struct targets_spec spec = {.targets = s->targets,
 		.targets_files = s->targets_file,
@@ -725,6 +1101,8 @@ static int build_space(struct config *config, struct dp_error *err) {
 	struct value_error why;
 	int ret;
 
+	if (is_plugin_action(config->public.action))
+		return 0;
 	if (!*s->targets && !*s->targets_file)
 		return wanted ? dp_fail(err, true, -EINVAL,
 			       "no targets: give some, as in `prtip-dp -p 80 198.18.0.0/16`, or "
@@ -755,25 +1133,82 @@ static int build_space(struct config *config, struct dp_error *err) {
 	return 0;
 }
 
-static void publish_outputs(struct config *config) {
-	struct ctl_config *public = &config->public;
+static int add_spec(
+	struct ctl_config *public, const struct ctl_output_spec *spec, struct dp_error *err) {
+	if (public->nb_outputs == CTL_MAX_OUTPUTS)
+		return dp_fail(err, true, -E2BIG, "-o %s:%s: more than %d outputs; give fewer",
+			spec->format, spec->path, CTL_MAX_OUTPUTS);
+	public->outputs[public->nb_outputs++] = *spec;
+	return 0;
+}
 
-	for (unsigned i = 0; i < config->nb_rows; i++)
-		if (config->table[i].type == &option_path && *config->text[i])
-	public->outputs[public->nb_outputs++]
-		= (struct ctl_output_spec){.format = config->table[i].key, .path = config->text[i]};
+static int publish_outputs(struct config *config, struct dp_error *err) {
+	struct ctl_config *public = &config->public;
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < config->nb_rows; i++) {
+		const struct ctl_output_spec spec
+			= {.format = config->table[i].key, .path = config->text[i], .plugin = 0};
+
+		if (config->table[i].type == &option_path && *spec.path)
+			ret = add_spec(public, &spec, err);
+	}
+	for (unsigned i = 0; !ret && i < config->request.nb_outputs; i++) {
+		const struct plugin_output *output = &config->request.outputs[i];
+		const struct ctl_output_spec spec = {.format = output->name,
+			.path = output->path,
+			.plugin = plugin_set_place(config->plugins, output->name)};
+
+		if (!output->dropped && *output->path && spec.plugin)
+			ret = add_spec(public, &spec, err);
+	}
 	public->file_mode = config->settings.overwrite ? CTL_FILE_OVERWRITE
 		: config->settings.append	       ? CTL_FILE_APPEND
 						       : CTL_FILE_CREATE;
 	public->include_closed = config->settings.include_closed;
+	return ret;
+}
+
+static void publish_plugins(struct config *config) {
+	const struct settings *s = &config->settings;
+	const struct plugin_set *set = config->plugins;
+
+	config->public.plugins = (struct ctl_plugins){
+		.enabled = set->enabled,
+		.nb_enabled = set->nb_enabled,
+		.catalog = set->catalog,
+		.dirs = (const char *const *)set->dirs,
+		.nb_dirs = set->nb_dirs,
+		.lanes = (unsigned)s->lanes,
+		.limits = {.memory_mb = (uint32_t)s->memory_mb,
+			.cpu_s = s->cpu_s,
+			.wall_s = s->wall_s,
+			.instructions = s->instructions,
+			.phase_s = s->phase_s},
+		.queue = (uint32_t)s->queue,
+		.overflow = (enum ctl_overflow)s->overflow,
+		.spill_dir = s->spill_dir,
+		.spill_mb = (uint32_t)s->spill_mb,
+		.drain_ns = s->drain_ns,
+		.source_ip = s->plugin_source_ip,
+		.device = s->device,
+	};
+	config->public.warnings = (const char *const *)set->warnings;
+	config->public.nb_warnings = set->nb_warnings;
 }
 
 /* Copy the settings to the struct that the rest of the program knows. */
-static void publish(struct config *config) {
+static int publish(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	struct ctl_config *public = &config->public;
 
+	public->json = s->json;
 	public->scan_type = option_scan_types[s->scan_type];
+	public->timing = (unsigned)s->timing;
+	public->ports = s->ports;
+	public->banner = s->banner;
+	public->banner_bytes = (uint32_t)s->banner_bytes;
+	public->banner_wait_ns = s->banner_wait_ns;
 	public->rate_pps = s->rate.given ? s->rate.value.pps : timing_pps[s->timing];
 	public->rate_bps = s->rate.given ? s->rate.value.bps : 0;
 	public->cooldown_ns = s->cooldown_ns;
@@ -799,12 +1234,13 @@ static void publish(struct config *config) {
 		.duplicate = s->sim_duplicate,
 		.rtt_us = (uint32_t)(s->sim_rtt_ns / 1000),
 		.jitter_us = (uint32_t)(s->sim_jitter_ns / 1000),
-		.seed = s->sim_seed,
-		.banners = true};
+		.banners = s->sim_banners,
+		.seed = s->sim_seed};
 	public->status_interval_ns = s->status_interval_ns;
 	public->quiet = s->quiet;
 	public->verbose = s->verbose;
-	publish_outputs(config);
+	publish_plugins(config);
+	return publish_outputs(config, err);
 }
 
 /* --help and --version need nothing else to be right. */
@@ -837,13 +1273,15 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 		ret = check_together(config, err);
 	if (!ret)
 		ret = choose_seed(config, err);
+	if (!ret)
+		ret = find_plugins(config, err);
+	if (!ret)
+		ret = check_sockets(config, err);
 	if (!ret && config->public.action == CTL_ACTION_PRINT_CONFIG)
 		ret = check_printable(config, err);
 	if (!ret)
 		ret = build_space(config, err);
-	if (!ret)
-		publish(config);
-	return ret;
+	return ret ? ret : publish(config, err);
 }
 
 static int create(struct config **out) {
@@ -889,8 +1327,48 @@ void ctl_config_destroy(struct ctl_config *public) {
 	free(config->text);
 	free(config->from_command);
 	free(config->file_line);
+	free(config->subject);
+	plugin_request_clear(&config->request);
+	plugin_set_destroy(config->plugins);
 	dp_space_destroy(config->public.space);
 	free(config);
+}
+
+static void print_key(const char *key, const char *text, FILE *out) {
+	fprintf(out, "%-16s =%s%s\n", key, *text ? " " : "", text);
+}
+
+/* Outputs that belong to [output] and have no row. */
+static void print_plugin_outputs(const struct plugin_request *request, FILE *out) {
+	for (unsigned i = 0; i < request->nb_outputs; i++)
+		if (!request->outputs[i].dropped)
+			print_key(request->outputs[i].name, request->outputs[i].path, out);
+}
+
+/* Sections and their keys in the order in which they were first named. */
+static void print_plugin_sections(const struct plugin_request *request, FILE *out) {
+	for (unsigned i = 0; i < request->nb_settings; i++) {
+		const char *plugin = request->settings[i].plugin;
+		unsigned first = 0;
+
+		while (strcmp(request->settings[first].plugin, plugin))
+			first++;
+		if (first < i)
+			continue;
+		fprintf(out, "\n[%s%s]\n", plugin_section, plugin);
+		for (unsigned j = i; j < request->nb_settings; j++)
+			if (!strcmp(request->settings[j].plugin, plugin)
+				&& request->settings[j].key)
+				print_key(
+					request->settings[j].key, request->settings[j].value, out);
+	}
+}
+
+static void end_section(const struct config *config, const char *section, FILE *out) {
+	if (!strcmp(section, "output"))
+		print_plugin_outputs(&config->request, out);
+	else if (!strcmp(section, "plugins"))
+		print_plugin_sections(&config->request, out);
 }
 
 int ctl_config_print(const struct ctl_config *public, FILE *out) {
@@ -899,15 +1377,15 @@ int ctl_config_print(const struct ctl_config *public, FILE *out) {
 
 	for (unsigned i = 0; i < config->nb_rows; i++) {
 		const struct option *row = &config->table[i];
-		const char *text = config->text[i];
 
 		if (!row->key)
 			continue;
 		if (strcmp(section, row->section)) {
+			end_section(config, section, out);
 			fprintf(out, "%s[%s]\n", *section ? "\n" : "", row->section);
 			section = row->section;
 		}
-		fprintf(out, "%-16s =%s%s\n", row->key, *text ? " " : "", text);
+		print_key(row->key, config->text[i], out);
 	}
 	return ferror(out) ? -EIO : 0;
 }

@@ -54,6 +54,8 @@ struct ctl_plugins {
 	struct lh_plugin *const *enabled;
 	unsigned nb_enabled;
 	const struct lh_catalog *catalog; /* all that was found; NULL where nobody asked */
+	const char *const *dirs; /* that were looked through, first ones win */
+	unsigned nb_dirs;
 	unsigned lanes;
 	struct lh_limits limits;
 	uint32_t queue;
@@ -126,6 +128,10 @@ struct ctl_config {
 	/* [status] and flags */
 	uint64_t status_interval_ns;
 	bool quiet, verbose;
+
+	/* What a person should know before the run, a line each without its end. */
+	const char *const *warnings;
+	unsigned nb_warnings;
 };
 
 /*

@@ -3,15 +3,18 @@
 #include "config.h"
 #include "options.h"
 
+#include <lh/host.h>
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-	MAX_ARGUMENTS = 32,
+	MAX_ARGUMENTS = 48,
 };
 
 /*
@@ -192,13 +195,272 @@ Test(config, precedence) {
 }
 
 Test(config, later_values_at_their_default) {
-	struct ctl_config *c
-		= expect("-p80|198.18.0.1|--set|scan.probes=1|--set|plugins.drain=1m|--set|"
-			 "sim.banners=yes|--set|banner.enable=no|--set|scan.max_runtime=0");
+	struct ctl_config *c = expect("-p80|198.18.0.1|--set|scan.probes=1|--set|banner.payloads=|"
+				      "--set|scan.max_runtime=0");
 
 	ctl_config_destroy(c);
-	expect_error("-p80|198.18.0.1|--set|plugins.drain=2m", "not in this version");
-	expect_error("-p80|198.18.0.1|--plugin|x", "--plugin is not in this version");
+	expect_error("-p80|198.18.0.1|--set|scan.probes=2", "not in this version");
+	expect_error("-p80|198.18.0.1|--new-plugin|x", "--new-plugin is not in this version");
+}
+
+/* ---- Plugins ---- */
+
+static void write_in(const char *folder, const char *name, const char *text) {
+	char path[200];
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	FILE *file = fopen(path, "we");
+	cr_assert_not_null(file, "%s", path);
+	fputs(text, file);
+	fclose(file);
+}
+
+/* Make a plugin in @dir whose main.lua is @main. */
+static void make_plugin(const char *dir, const char *name, const char *type, const char *main) {
+	char folder[100], manifest[400];
+
+	snprintf(folder, sizeof(folder), "%s/%s", dir, name);
+	cr_assert_eq(mkdir(folder, 0755), 0);
+	snprintf(manifest, sizeof(manifest),
+		"[plugin]\nname = \"%s\"\nversion = \"1.0.0\"\nauthor = \"a\"\n"
+		"description = \"d\"\nplugin_type = \"%s\"\ncapabilities = []\n"
+		"[config]\ndepth = 3\npaths = [\"/\"]\n",
+		name, type);
+	write_in(folder, "plugin.toml", manifest);
+	write_in(folder, "main.lua", main);
+	write_in(folder, "README.md", "text\n");
+}
+
+static char plugins[32]; /* a folder with plugins, of the test process */
+
+static void make_plugins(void) {
+	strcpy(plugins, "/tmp/config_test.XXXXXX");
+	cr_assert_not_null(mkdtemp(plugins));
+	make_plugin(plugins, "alpha", "scan", "function on_target(t, r) end\n");
+	make_plugin(plugins, "beta", "detection", "function analyze_banner(b) end\n");
+	make_plugin(plugins, "paper", "output", "function format_result(r) return '' end\n");
+	make_plugin(plugins, "sheet", "output", "function export(r, p) end\n");
+	make_plugin(plugins, "wrong", "scan", "function\n");
+}
+
+static void remove_plugins(void) {
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -r %s", plugins);
+	cr_assert_eq(system(command), 0);
+}
+
+/* Load a command line that searches in @plugins alone. */
+static struct ctl_config *load_plugins(const char *line, struct dp_error *err) {
+	char whole[500];
+
+	snprintf(whole, sizeof(whole), "-p80|198.18.0.1|--set|plugins.dir=%s|%s", plugins, line);
+	return load(whole, err);
+}
+
+static struct ctl_config *expect_plugins(const char *line) {
+	struct dp_error err = {0};
+	struct ctl_config *config = load_plugins(line, &err);
+
+	cr_assert_not_null(config, "%s: %s", line, err.text);
+	return config;
+}
+
+/* "alpha beta": names of the enabled ones. */
+static const char *names(const struct ctl_config *config, char text[200]) {
+	*text = '\0';
+	for (unsigned i = 0; i < config->plugins.nb_enabled; i++) {
+		strcat(text, i ? " " : "");
+		strcat(text, config->plugins.enabled[i]->name);
+	}
+	return text;
+}
+
+static const struct lh_value *value_of(const struct lh_plugin *plugin, const char *key) {
+	for (unsigned i = 0; i < plugin->nb_config; i++)
+		if (!strcmp(plugin->config[i].key, key))
+			return &plugin->config[i];
+	cr_assert_fail("%s has no %s", plugin->name, key);
+	return NULL;
+}
+
+TestSuite(plugins, .init = make_plugins, .fini = remove_plugins);
+
+Test(plugins, defaults) {
+	struct ctl_config *c = expect_plugins("--seed|1");
+
+	cr_assert_null(c->plugins.catalog, "folders were read although nobody asked");
+	cr_assert_eq(c->plugins.nb_enabled, 0);
+	cr_assert_eq(c->plugins.nb_dirs, 1);
+	cr_assert_eq(c->plugins.lanes, 1);
+	cr_assert_eq(c->plugins.limits.memory_mb, 100);
+	cr_assert(c->plugins.limits.cpu_s == 5 && c->plugins.limits.wall_s == 60);
+	cr_assert(c->plugins.limits.instructions == 1000000 && c->plugins.limits.phase_s == 300);
+	cr_assert(c->plugins.queue == 65536 && c->plugins.overflow == CTL_OVERFLOW_SPILL);
+	cr_assert_str_eq(c->plugins.spill_dir, "/var/tmp");
+	cr_assert(c->plugins.spill_mb == 1024 && c->plugins.drain_ns == 60000000000);
+	cr_assert_eq(c->plugins.source_ip, 0);
+	cr_assert_str_eq(c->plugins.device, "");
+	cr_assert(!c->banner && c->banner_bytes == 512 && c->banner_wait_ns == 10000000000);
+	cr_assert(c->sim.banners);
+	cr_assert(c->timing == 3 && !strcmp(c->ports, "80"));
+	cr_assert_eq(c->nb_warnings, 0);
+	ctl_config_destroy(c);
+}
+
+Test(plugins, every_field) {
+	struct ctl_config *c = expect_plugins("--set|plugins.lanes=64|--set|plugins.memory_mb=7|--"
+					      "set|plugins.cpu_seconds=.5|--set|"
+					      "plugins.wall_seconds=1.5|--set|plugins.instructions="
+					      "5000|--set|plugins.phase_seconds="
+					      "2|--set|plugins.queue=16");
+
+	cr_assert(c->plugins.lanes == 64 && c->plugins.limits.memory_mb == 7);
+	cr_assert(c->plugins.limits.cpu_s == 0.5 && c->plugins.limits.wall_s == 1.5);
+	cr_assert(c->plugins.limits.instructions == 5000 && c->plugins.limits.phase_s == 2);
+	cr_assert_eq(c->plugins.queue, 16);
+	ctl_config_destroy(c);
+	c = expect_plugins(
+		"--set|plugins.overflow=throttle|--set|plugins.spill_dir=/x|--set|"
+		"plugins.spill_mb=1|--set|plugins.drain=0|--set|plugins.source=127.0.0.1|"
+		"--set|plugins.device=lo|-T4|-p|9,1-3");
+	cr_assert_eq(c->plugins.overflow, CTL_OVERFLOW_THROTTLE);
+	cr_assert_str_eq(c->plugins.spill_dir, "/x");
+	cr_assert(c->plugins.spill_mb == 1 && c->plugins.drain_ns == 0);
+	cr_assert_eq(c->plugins.source_ip, 0x7f000001);
+	cr_assert_str_eq(c->plugins.device, "lo");
+	cr_assert_eq(c->timing, 4);
+	cr_assert_str_eq(c->ports, "1-3,9");
+	ctl_config_destroy(c);
+	c = expect_plugins(
+		"--set|banner.enable=on|--set|banner.max_bytes=4096|--set|banner.wait=1ms|"
+		"--set|sim.banners=off");
+	cr_assert(c->banner && c->banner_bytes == 4096 && c->banner_wait_ns == 1000000);
+	cr_assert(!c->sim.banners);
+	ctl_config_destroy(c);
+}
+
+Test(plugins, which_run) {
+	static const struct {
+		const char *line, *names;
+	} cases[] = {{"--plugin|beta|--plugin|alpha|--plugin|beta", "beta alpha"},
+		{"--plugin|beta|--set|plugins.enable=alpha, beta", "alpha beta"},
+		{"--plugin|beta|--plugin|all", "beta alpha paper sheet"},
+		{"-o|paper:-|--plugin|beta", "beta paper"},
+		{"-o|paper:x|--plugin|paper,beta", "paper beta"},
+		{"-o|sheet:x|-o|paper:y", "sheet paper"}};
+	char text[200];
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct ctl_config *c = expect_plugins(cases[i].line);
+
+		cr_assert_str_eq(names(c, text), cases[i].names, "%s: %s", cases[i].line, text);
+		ctl_config_destroy(c);
+	}
+}
+
+Test(plugins, outputs_know_their_plugin) {
+	struct ctl_config *c = expect_plugins("-o|sheet:s|-o|ndjson:n|-o|paper:-|--plugin|paper");
+
+	cr_assert_eq(c->nb_outputs, 3);
+	cr_assert_str_eq(c->outputs[0].format, "ndjson");
+	cr_assert_eq(c->outputs[0].plugin, 0);
+	cr_assert_str_eq(c->outputs[1].format, "sheet");
+	cr_assert_str_eq(c->outputs[1].path, "s");
+	cr_assert_eq(c->outputs[1].plugin, 2);
+	cr_assert_str_eq(c->outputs[2].format, "paper");
+	cr_assert_eq(c->outputs[2].plugin, 1);
+	ctl_config_destroy(c);
+}
+
+Test(plugins, settings_take_their_types) {
+	struct ctl_config *c = expect_plugins(
+		"--plugin|alpha|--plugin-arg|alpha.depth=7|--plugin-arg|alpha.paths=/a, /b|--set|"
+		"plugin:alpha.depth=8|--plugin-arg|alpha.new=9|--plugin-arg|beta.depth=1");
+	const struct lh_plugin *alpha = c->plugins.enabled[0];
+
+	cr_assert(value_of(alpha, "depth")->kind == LH_VALUE_INTEGER);
+	cr_assert_eq(value_of(alpha, "depth")->integer, 8);
+	cr_assert_eq(value_of(alpha, "paths")->nb_items, 2);
+	cr_assert_str_eq(value_of(alpha, "paths")->items[1].string, "/b");
+	cr_assert_str_eq(value_of(alpha, "new")->string, "9");
+	ctl_config_destroy(c);
+}
+
+Test(plugins, warnings) {
+	struct ctl_config *c = expect_plugins("--plugin|all");
+
+	cr_assert_eq(c->nb_warnings, 1);
+	cr_assert(strstr(c->warnings[0], "wrong/main.lua:"), "%s", c->warnings[0]);
+	ctl_config_destroy(c);
+}
+
+/* An error of the configuration, and no leak with it: the sanitizers' build looks. */
+Test(plugins, refuses) {
+	static const struct {
+		const char *line, *fragment;
+	} cases[] = {{"--plugin|alhpa", "did you mean alpha?"}, {"--plugin|wrong", "main.lua:"},
+		{"-o|alpha:x", "not an output plugin"}, {"-o|sheet:-", "format_result"},
+		{"--plugin-arg|alpha.depth=x", "a whole number"},
+		{"--plugin-arg|gamma.depth=x", "no such plugin"},
+		{"--install-plugin|x", "scans nothing"}};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct dp_error err = {0};
+
+		cr_assert_null(load_plugins(cases[i].line, &err), "%s", cases[i].line);
+		cr_assert(err.usage);
+		cr_assert(strstr(err.text, cases[i].fragment), "%s: %s", cases[i].line, err.text);
+	}
+}
+
+Test(plugins, as_many_outputs_as_there_is_room) {
+	char line[400] = "-o|ndjson:n|-o|table:t|-o|summary:s", name[16];
+	struct dp_error err = {0};
+	struct ctl_config *c;
+
+	for (unsigned i = 0; i < CTL_MAX_OUTPUTS - 3 + 1; i++) {
+		snprintf(name, sizeof(name), "out%u", i);
+		make_plugin(plugins, name, "output", "function export(r, p) end\n");
+		if (i == CTL_MAX_OUTPUTS - 3) {
+			c = expect_plugins(line);
+			cr_assert_eq(c->nb_outputs, CTL_MAX_OUTPUTS);
+			ctl_config_destroy(c);
+		}
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), "|-o|%s:%u", name, i);
+	}
+	cr_assert_null(load_plugins(line, &err));
+	cr_assert(strstr(err.text, "more than 16 outputs"), "%s", err.text);
+}
+
+Test(plugins, only_so_many) {
+	struct dp_error err = {0};
+	struct ctl_config *c;
+	char name[16];
+
+	for (unsigned i = 4; i < LH_MAX_PLUGINS; i++) {
+		snprintf(name, sizeof(name), "many%u", i);
+		make_plugin(plugins, name, "scan", "function on_target(t, r) end\n");
+	}
+	c = expect_plugins("--plugin|all");
+	cr_assert_eq(c->plugins.nb_enabled, LH_MAX_PLUGINS);
+	ctl_config_destroy(c);
+	make_plugin(plugins, "one-more", "scan", "function on_target(t, r) end\n");
+	cr_assert_null(load_plugins("--plugin|all", &err));
+	cr_assert(strstr(err.text, "more than 32 plugins"), "%s", err.text);
+}
+
+Test(plugins, actions) {
+	struct ctl_config *c = expect("--install-plugin|some/path");
+
+	cr_assert_eq(c->action, CTL_ACTION_INSTALL_PLUGIN);
+	cr_assert_str_eq(c->subject, "some/path");
+	cr_assert_null(c->plugins.catalog);
+	ctl_config_destroy(c);
+	c = expect("--list-plugins|--json|--set|plugins.dir=/nonexistent");
+	cr_assert(c->action == CTL_ACTION_LIST_PLUGINS && c->json);
+	cr_assert_eq(c->plugins.catalog->nb_entries, 0);
+	ctl_config_destroy(c);
 }
 
 Test(config, texts_need_nothing_else) {
@@ -227,6 +489,7 @@ Test(config, fixed_point) {
 	static const char *const lines[] = {"--print-config",
 		"--print-config|-p80,1-5,443|198.18.0.0/24|--rate|1500k|--shard|1/4|-o|summary:x;y "
 		"#z",
+		"--print-config|--set|plugins.cpu_seconds=0.3|--set|plugins.wall_seconds=07.50",
 		"--print-config|--set|sim.loss=.125|--set|scan.cooldown=1.5m|-T0|--|--vdev=net_"
 		"null0"};
 

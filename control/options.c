@@ -8,6 +8,8 @@
 #include "targets.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,17 @@
 static int keep(const char *text, char **canonical) {
 	*canonical = strdup(text);
 	return *canonical ? 0 : -ENOMEM;
+}
+
+/* The part of the @length bytes at @text without the blanks around it. */
+static const char *trim(const char *text, size_t *length) {
+	while (*length && (*text == ' ' || *text == '\t')) {
+		text++;
+		(*length)--;
+	}
+	while (*length && (text[*length - 1] == ' ' || text[*length - 1] == '\t'))
+		(*length)--;
+	return text;
 }
 
 static int read_text(const struct option *option, const char *text, void *field, char **canonical,
@@ -102,6 +115,19 @@ static int read_duration(const struct option *option, const char *text, void *fi
 	return keep(buffer, canonical);
 }
 
+/* The row's bounds are in milliseconds. */
+static int read_seconds(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	double *seconds = field;
+	int ret = value_read_seconds(text, option->min, option->max, seconds, why);
+
+	if (ret < 0)
+		return ret;
+	value_write_seconds(*seconds, buffer);
+	return keep(buffer, canonical);
+}
+
 static int read_rate(const struct option *option, const char *text, void *field, char **canonical,
 	struct value_error *why) {
 	__typeof__(((struct settings *)0)->rate) *rate = field;
@@ -130,6 +156,10 @@ static int read_shard(const struct option *option, const char *text, void *field
 	return keep(buffer, canonical);
 }
 
+static bool is_host(uint32_t ip) {
+	return ip >> 24 != 0 && ip < 0xe0000000;
+}
+
 /* `auto`, or the IPv4 address of one host. */
 static int read_host(const struct option *option, const char *text, void *field, char **canonical,
 	struct value_error *why) {
@@ -150,11 +180,45 @@ static int read_host(const struct option *option, const char *text, void *field,
 			? ret
 			: value_fail(why, text, strlen(text),
 				"not an address; give auto, or one such as 192.0.2.1");
-	if (*ip >> 24 == 0 || *ip >= 0xe0000000)
+	if (!is_host(*ip))
 		return value_fail(why, text, strlen(text),
 			"not the address of a host; give auto, or one such as 192.0.2.1");
 	value_write_ipv4(*ip, buffer);
 	return keep(buffer, canonical);
+}
+
+/* Empty, or the IPv4 address of one host. */
+static int read_local(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	uint32_t *ip = field;
+	int ret;
+
+	if (!*text) {
+		*ip = 0;
+		return keep(text, canonical);
+	}
+	ret = value_read_ipv4(text, strlen(text), ip, why);
+	if (ret < 0)
+		return ret;
+	if (!is_host(*ip))
+		return value_fail(why, text, strlen(text),
+			"not the address of a host; leave it empty, or give one such as 192.0.2.1");
+	value_write_ipv4(*ip, buffer);
+	return keep(buffer, canonical);
+}
+
+/* Empty, or what the kernel takes for the name of an interface. */
+static int read_device(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	const size_t length = strlen(text);
+
+	if (length >= IFNAMSIZ || strpbrk(text, "/ \t"))
+		return value_fail(why, text, length,
+			"not the name of an interface; give one such as eth1, with up to %d "
+			"characters",
+			IFNAMSIZ - 1);
+	return keep(text, canonical);
 }
 
 static int read_mac(const struct option *option, const char *text, void *field, char **canonical,
@@ -190,24 +254,27 @@ static int read_addresses(const struct option *option, const char *text, void *f
 	return targets_check(text, canonical, why);
 }
 
-/* Names of files, split at commas: the canonical text has ", " between them. */
-static int read_files(const struct option *option, const char *text, void *field, char **canonical,
-	struct value_error *why) {
+/*
+ * Names split at commas: the canonical text has ", " between them. With @check, which gives a
+ * complaint about one of them or NULL.
+ */
+static int read_list(const char *text, const char *(*check)(const char *name, size_t length),
+	char **canonical, struct value_error *why) {
 	char *out = malloc(2 * strlen(text) + 1);
 	size_t at = 0;
 
 	if (!out)
 		return -ENOMEM;
 	while (*text) {
-		size_t whole = strcspn(text, ","), length = whole;
-		const char *name = text;
+		const size_t whole = strcspn(text, ",");
+		size_t length = whole;
+		const char *name = trim(text, &length);
+		const char *complaint = length && check ? check(name, length) : NULL;
 
-		while (length && (*name == ' ' || *name == '\t')) {
-			name++;
-			length--;
+		if (complaint) {
+			free(out);
+			return value_fail(why, name, length, "%s", complaint);
 		}
-		while (length && (name[length - 1] == ' ' || name[length - 1] == '\t'))
-			length--;
 		if (length && at) {
 			out[at++] = ',';
 			out[at++] = ' ';
@@ -219,6 +286,39 @@ static int read_files(const struct option *option, const char *text, void *field
 	out[at] = '\0';
 	*canonical = out;
 	return 0;
+}
+
+static int read_files(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	return read_list(text, NULL, canonical, why);
+}
+
+static const char *complain_folder(const char *name, size_t length) {
+	if (*name == '~' && length > 1 && name[1] != '/')
+		return "only ~ and ~/... stand for a home; give the whole path";
+	return NULL;
+}
+
+static int read_folders(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	return read_list(text, complain_folder, canonical, why);
+}
+
+static const char *complain_plugin(const char *name, size_t length) {
+	char copy[LH_NAME_BYTES];
+
+	if (memchr(name, '/', length))
+		return "a path, not a plugin's name; give its name, and the folder that it lies in "
+		       "with --plugin-dir";
+	snprintf(copy, sizeof(copy), "%.*s", (int)length, name);
+	if (length >= sizeof(copy) || !lh_name_valid(copy))
+		return "not a plugin's name; they have 1 to 64 of a-z, 0-9 and -";
+	return NULL;
+}
+
+static int read_plugins(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	return read_list(text, complain_plugin, canonical, why);
 }
 
 /* Ports as ascending ranges. */
@@ -260,13 +360,18 @@ static const struct option_type type_auto_count = {.read = read_auto_count};
 static const struct option_type type_fraction = {.read = read_fraction};
 static const struct option_type type_duration = {.read = read_duration};
 static const struct option_type type_rate = {.read = read_rate};
+static const struct option_type type_seconds = {.read = read_seconds};
 static const struct option_type type_shard = {.read = read_shard};
 static const struct option_type type_host = {.read = read_host};
+static const struct option_type type_local = {.read = read_local};
+static const struct option_type type_device = {.read = read_device, .text = true};
 static const struct option_type type_mac = {.read = read_mac};
 static const struct option_type type_port_range = {.read = read_port_range};
 static const struct option_type type_addresses
 	= {.read = read_addresses, .text = true, .list = true};
 static const struct option_type type_files = {.read = read_files, .text = true, .list = true};
+static const struct option_type type_folders = {.read = read_folders, .text = true, .list = true};
+static const struct option_type type_plugins = {.read = read_plugins, .text = true, .list = true};
 static const struct option_type type_ports = {.read = read_ports, .text = true, .list = true};
 
 /* ---- The table ---- */
@@ -275,11 +380,12 @@ const char *const option_scan_types[] = {"syn", "ack", "window", "fin", "null", 
 	"udp", "icmp", "arp", "ndp", "sctp", "discovery", NULL};
 static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
 static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
-static const char *const overflow_names[] = {"spill", "skip", "throttle", NULL};
+const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 
 #define MS UINT64_C(1000000)
 #define SECOND (1000 * MS)
 #define HOUR (3600 * SECOND)
+#define DAY_MS (24 * HOUR / MS)
 #define FIELD(name) .offset = offsetof(struct settings, name)
 #define KEY(s, k) .section = s, .key = k
 /* Known to INTERFACE, brought by a later version. */
@@ -439,10 +545,13 @@ static const struct option table[] = {
 	{KEY("dataplane", "eal"), .type = &type_text, .initial = "", FIELD(eal),
 		.help = "further EAL arguments, separated by blanks; those behind -- are appended"},
 
-	{KEY("banner", "enable"), .type = &type_bool, .initial = "off", .later = true,
+	{KEY("banner", "enable"), .type = &type_bool, .initial = "off", FIELD(banner),
 		.help = "stateless banner capture on open TCP ports: on, off"},
-	LATER_COUNT("banner", "max_bytes", 1, "512", "bytes kept of a banner"),
-	LATER_DURATION("banner", "wait", "10s", "how long a record waits for its banner"),
+	{KEY("banner", "max_bytes"), .type = &type_count, .min = 1, .max = 4096, .initial = "512",
+		FIELD(banner_bytes), .help = "bytes kept of a banner, 1 to 4096"},
+	{KEY("banner", "wait"), .type = &type_duration, .min = MS, .max = HOUR, .initial = "10s",
+		FIELD(banner_wait_ns),
+		.help = "a record waits this long for its banner, 1ms to 1h"},
 	LATER_TEXT("banner", "payloads", "", "file of further hellos"),
 
 	{.role = OPTION_OUTPUT,
@@ -450,8 +559,9 @@ static const struct option table[] = {
 		.flags = "-o",
 		.metavar = "FORMAT:PATH",
 		.help
-		= "write results as ndjson or table, or the summary as summary; - is standard "
-		  "output; replaces the file's outputs; once for each format"},
+		= "write results as ndjson or table, the summary as summary, or what the output "
+		  "plugin of that name makes; - is standard output; replaces the file's outputs; "
+		  "once for each format"},
 	{KEY("output", "ndjson"), .type = &option_path, .initial = "", FIELD(output_ndjson),
 		.help
 		= "write results as NDJSON to this file; - is standard output; empty: do not"},
@@ -484,27 +594,95 @@ static const struct option table[] = {
 	LATER_TEXT("checkpoint", "file", "", "write checkpoints to this file"),
 	LATER_DURATION("checkpoint", "interval", "5s", "time between checkpoints"),
 
-	LATER_TEXT(
-		"plugins", "enable", "", "plugins to run, split at commas; all: every valid one"),
-	LATER_TEXT("plugins", "dir", "",
-		"folders of plugins; empty: ~/.prtip/plugins, PREFIX/share/prtip/plugins"),
-	LATER_COUNT("plugins", "lanes", 1, "1", "lanes (worker processes) a plugin"),
-	LATER_COUNT("plugins", "memory_mb", 1, "100", "memory of a lane in MiB"),
-	LATER_COUNT("plugins", "cpu_seconds", 1, "5", "processor time for one result in seconds"),
-	LATER_COUNT("plugins", "wall_seconds", 1, "60", "time for one result in seconds"),
-	LATER_COUNT("plugins", "instructions", 1, "1000000", "Lua instructions for one result"),
-	LATER_COUNT("plugins", "phase_seconds", 1, "300",
-		"time for on_load, on_pre_scan, on_post_scan, export and on_unload in seconds"),
-	LATER_COUNT("plugins", "queue", 1, "65536", "results a plugin may lag behind"),
-	{KEY("plugins", "overflow"), .type = &type_name, .names = overflow_names,
-		.initial = "spill", .later = true,
+	{KEY("plugins", "enable"), .type = &type_plugins, .initial = "", FIELD(plugins),
+		.help = "plugins to run, split at commas; all: every valid one that is found"},
+	{.role = OPTION_MORE,
+		.group = "Plugins",
+		.flags = "--plugin",
+		.metavar = "NAME",
+		.type = &type_plugins,
+		FIELD(more_plugins),
+		.help = "run this plugin too; all: every valid one that is found"},
+	{KEY("plugins", "dir"), .type = &type_folders, .initial = "", FIELD(plugin_dirs),
+		.help = "folders that plugins lie in, split at commas, earlier ones win; empty: "
+			"~/.prtip/plugins and where prtip-dp's own are"},
+	{.role = OPTION_MORE,
+		.group = "Plugins",
+		.flags = "--plugin-dir",
+		.metavar = "DIR",
+		.type = &type_folders,
+		FIELD(more_plugin_dirs),
+		.help = "look for plugins in this folder, before the configured ones"},
+	{.role = OPTION_PLUGIN_ARG,
+		.group = "Plugins",
+		.flags = "--plugin-arg",
+		.metavar = "NAME.KEY=VALUE",
+		.help = "a setting of the plugin NAME, as in [plugin:NAME] of the INI file"},
+	{.role = OPTION_ACTION,
+		.group = "Plugins",
+		.flags = "--list-plugins",
+		.action = CTL_ACTION_LIST_PLUGINS,
+		.help = "list the plugins that are found, then stop"},
+	{.role = OPTION_SWITCH,
+		.group = "Plugins",
+		.flags = "--json",
+		FIELD(json),
+		.help = "the list as JSON"},
+	{.role = OPTION_ACTION,
+		.group = "Plugins",
+		.flags = "--install-plugin",
+		.metavar = "PATH",
+		.action = CTL_ACTION_INSTALL_PLUGIN,
+		.help = "check the plugin in this folder, copy it to ~/.prtip/plugins, then stop"},
+	{.role = OPTION_ACTION,
+		.group = "Plugins",
+		.flags = "--remove-plugin",
+		.metavar = "NAME",
+		.action = CTL_ACTION_REMOVE_PLUGIN,
+		.help = "remove it from ~/.prtip/plugins, then stop"},
+	{.role = OPTION_ACTION,
+		.group = "Plugins",
+		.flags = "--check-plugin",
+		.metavar = "PATH",
+		.action = CTL_ACTION_CHECK_PLUGIN,
+		.help = "check the plugin in this folder and run its tests, then stop"},
+	{KEY("plugins", "lanes"), .type = &type_count, .min = 1, .max = 64, .initial = "1",
+		FIELD(lanes), .help = "lanes (worker processes) a plugin, 1 to 64"},
+	{KEY("plugins", "memory_mb"), .type = &type_count, .min = 1, .max = 65536, .initial = "100",
+		FIELD(memory_mb), .help = "memory of a lane in MiB, 1 to 65536"},
+	{KEY("plugins", "cpu_seconds"), .type = &type_seconds, .min = 10, .max = DAY_MS,
+		.initial = "5", FIELD(cpu_s),
+		.help = "processor time for one result in seconds, 0.01 to 86400"},
+	{KEY("plugins", "wall_seconds"), .type = &type_seconds, .min = 10, .max = DAY_MS,
+		.initial = "60", FIELD(wall_s),
+		.help = "time for one result in seconds, 0.01 to 86400"},
+	{KEY("plugins", "instructions"), .type = &type_count, .min = 1000,
+		.max = UINT64_C(1000000000000), .initial = "1000000", FIELD(instructions),
+		.help = "Lua instructions for one result, 1000 to 1000000000000"},
+	{KEY("plugins", "phase_seconds"), .type = &type_seconds, .min = 10, .max = DAY_MS,
+		.initial = "300", FIELD(phase_s),
+		.help
+		= "time for each of on_load, on_pre_scan, on_post_scan, export and on_unload in "
+		  "seconds, 0.01 to 86400"},
+	{KEY("plugins", "queue"), .type = &type_count, .min = 16, .max = 16777216,
+		.initial = "65536", FIELD(queue),
+		.help = "results a plugin may lag behind, 16 to 16777216"},
+	{KEY("plugins", "overflow"), .type = &type_name, .names = option_overflow_names,
+		.initial = "spill", FIELD(overflow),
 		.help
 		= "what then: spill (to disk), skip (counted as lost), throttle (slow the scan)"},
-	LATER_TEXT("plugins", "spill_dir", "/var/tmp", "folder to spill to"),
-	LATER_COUNT("plugins", "spill_mb", 0, "1024", "room there in MiB"),
-	LATER_DURATION("plugins", "drain", "60s", "time for plugins to finish after the cooldown"),
-	LATER_TEXT("plugins", "source", "", "address that plugin sockets are bound to"),
-	LATER_TEXT("plugins", "device", "", "interface that plugin sockets are bound to"),
+	{KEY("plugins", "spill_dir"), .type = &type_text, .min = 1, .max = PATH_MAX - 1,
+		.initial = "/var/tmp", FIELD(spill_dir), .help = "give the folder to spill to"},
+	{KEY("plugins", "spill_mb"), .type = &type_count, .min = 1, .max = 16777216,
+		.initial = "1024", FIELD(spill_mb), .help = "room there in MiB, 1 to 16777216"},
+	{KEY("plugins", "drain"), .type = &type_duration, .max = 24 * HOUR, .initial = "60s",
+		FIELD(drain_ns),
+		.help = "time for plugins to finish after the cooldown, 0s to 24h"},
+	{KEY("plugins", "source"), .type = &type_local, .initial = "", FIELD(plugin_source_ip),
+		.help
+		= "IPv4 address that plugins' sockets are bound to; empty: the kernel chooses"},
+	{KEY("plugins", "device"), .type = &type_device, .initial = "", FIELD(device),
+		.help = "interface that plugins' sockets are bound to; empty: by route"},
 
 	{KEY("sim", "alive"), .type = &type_fraction, .initial = "0.5", FIELD(sim_alive),
 		.help = "fraction of addresses that answer, 0 to 1"},
@@ -519,7 +697,7 @@ static const struct option table[] = {
 	{KEY("sim", "jitter"), .type = &type_duration, .max = 60 * SECOND, .initial = "5ms",
 		FIELD(sim_jitter_ns),
 		.help = "most that the delay differs, plus or minus, 0s to 60s"},
-	{KEY("sim", "banners"), .type = &type_bool, .initial = "on", .later = true,
+	{KEY("sim", "banners"), .type = &type_bool, .initial = "on", FIELD(sim_banners),
 		.help = "open ports send banners: on, off"},
 	{KEY("sim", "seed"), .type = &type_count, .max = UINT64_MAX, .initial = "1",
 		FIELD(sim_seed), .help = "which addresses and ports those are; any whole number"},
@@ -538,14 +716,6 @@ static const struct option table[] = {
 	LATER_TYPE("-sU", "udp"),
 	LATER_TYPE("-sY", "sctp"),
 	LATER_TYPE("-sn", "discovery"),
-	LATER_FLAG("--plugin", "NAME"),
-	LATER_FLAG("--plugin-dir", "DIR"),
-	LATER_FLAG("--plugin-arg", "NAME.KEY=VALUE"),
-	LATER_FLAG("--list-plugins", NULL),
-	LATER_FLAG("--json", NULL),
-	LATER_FLAG("--install-plugin", "PATH"),
-	LATER_FLAG("--remove-plugin", "NAME"),
-	LATER_FLAG("--check-plugin", "PATH"),
 	LATER_FLAG("--new-plugin", "NAME"),
 	LATER_FLAG("--type", "TYPE"),
 	LATER_FLAG("--checkpoint", "FILE"),
@@ -671,6 +841,14 @@ void options_list_keys(const char *section, bool later, char *out, size_t room) 
 
 /* ---- Texts made from the table ---- */
 
+/* What conf/scan.ini says about the sections that are not in the table. */
+static const char plugin_section[]
+	= "\n"
+	  "# A section for each plugin. A value takes the type of its default in [config] of the\n"
+	  "# plugin's plugin.toml (arrays are split at commas); a key without one is a string.\n"
+	  "# [plugin:http-enum]\n"
+	  "# paths          = /admin,/login\n";
+
 int ctl_config_print_reference(FILE *out) {
 	const char *section = "";
 
@@ -690,6 +868,8 @@ int ctl_config_print_reference(FILE *out) {
 		if (!row->key)
 			continue;
 		if (strcmp(section, row->section)) {
+			if (!strcmp(section, "plugins"))
+				fputs(plugin_section, out);
 			section = row->section;
 			fprintf(out, "\n[%s]\n", section);
 		}
@@ -748,7 +928,7 @@ static void print_flag(FILE *out, const struct option *row) {
 
 int ctl_config_print_help(FILE *out) {
 	static const char *const groups[]
-		= {"Targets", "Scan", "Output", "General", "Instead of scanning"};
+		= {"Targets", "Scan", "Output", "Plugins", "General", "Instead of scanning"};
 
 	fputs("Usage: prtip-dp --config FILE\n"
 	      "       prtip-dp [options] TARGET... [-- EAL ARGUMENTS]\n"

@@ -39,11 +39,24 @@ struct settings {
 	bool overwrite, append, include_closed;
 
 	double sim_alive, sim_open, sim_loss, sim_duplicate;
+	bool sim_banners;
 	uint64_t sim_rtt_ns, sim_jitter_ns, sim_seed;
+
+	bool banner;
+	uint64_t banner_bytes, banner_wait_ns;
+
+	const char *plugins, *plugin_dirs;
+	const char *more_plugins, *more_plugin_dirs; /* of the flags; NULL: not given */
+	uint64_t lanes, memory_mb, instructions, queue, spill_mb;
+	double cpu_s, wall_s, phase_s;
+	unsigned overflow; /* place in the row's names */
+	const char *spill_dir, *device;
+	uint64_t drain_ns;
+	uint32_t plugin_source_ip;
 
 	uint64_t status_interval_ns;
 
-	bool quiet, verbose; /* flags without a key */
+	bool quiet, verbose, json; /* flags without a key */
 };
 
 struct option;
@@ -67,6 +80,8 @@ enum option_role {
 	OPTION_CONFIG, /* names the INI file */
 	OPTION_SET, /* takes SECTION.KEY=VALUE */
 	OPTION_OUTPUT, /* takes FORMAT:PATH */
+	OPTION_MORE, /* adds to a list of its own, which joins that of a key when all was read */
+	OPTION_PLUGIN_ARG, /* takes NAME.KEY=VALUE */
 };
 
 struct option {
@@ -105,5 +120,6 @@ void options_list_keys(const char *section, bool later, char *out, size_t room);
 
 extern const struct option_type option_path; /* type of the output formats' rows */
 extern const char *const option_scan_types[];
+extern const char *const option_overflow_names[];
 
 #endif
