@@ -5,8 +5,11 @@
  */
 #include "listing.h"
 #include "plan.h"
+#include "plugin_cmd.h"
 #include "run.h"
 #include "version.h"
+
+#include <lh/host.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,10 +84,20 @@ static int act(const struct ctl_config *config, struct dp_error *err) {
 		return plan_print(config, stdout, err) == 0 ? RUN_COMPLETE
 			: err->usage			    ? RUN_USAGE
 							    : RUN_FAILED;
+	case CTL_ACTION_LIST_PLUGINS:
+	case CTL_ACTION_INSTALL_PLUGIN:
+	case CTL_ACTION_REMOVE_PLUGIN:
+	case CTL_ACTION_CHECK_PLUGIN:
+		return plugin_cmd(config, stdout, err) == 0 ? RUN_COMPLETE : RUN_FAILED;
 	case CTL_ACTION_SCAN:
 		return run_scan(config, &interrupts, err);
 	}
 	return RUN_FAILED;
+}
+
+static void print_warnings(const struct ctl_config *config) {
+	for (unsigned i = 0; i < config->nb_warnings && !config->quiet; i++)
+		fprintf(stderr, "prtip-dp: warning: %s\n", config->warnings[i]);
 }
 
 int main(int argc, char **argv) {
@@ -92,10 +105,12 @@ int main(int argc, char **argv) {
 	struct dp_error err = {0};
 	int status;
 
+	lh_process_name_init(argc, argv);
 	fill_standard_descriptors();
 	catch_signals();
 	if (ctl_config_load(argc, argv, &config, &err))
 		return report(err.usage ? RUN_USAGE : RUN_FAILED, &err);
+	print_warnings(config);
 	status = act(config, &err);
 	ctl_config_destroy(config);
 	return report(status, &err);
