@@ -4,6 +4,7 @@
  * Main thread; keeps nothing.
  */
 #include "human.h"
+#include "options.h"
 #include "plan.h"
 #include "version.h"
 
@@ -152,6 +153,54 @@ static void print_memory(const struct dp_plan *plan, const struct dedup *dedup, 
 		dedup_is_exact(dedup) ? "exact" : "window");
 }
 
+static double tighter(double operators, double own) {
+	return own > 0 && own < operators ? own : operators;
+}
+
+/* One plugin with the limits that hold for it: its own only tighten the operator's. */
+static void print_plugin(
+	const struct lh_limits *limits, const struct lh_plugin *plugin, FILE *out) {
+	const struct lh_limits *own = &plugin->limits;
+
+	fprintf(out, "            %s %s (%s%s%s)\n", plugin->name, plugin->version,
+		lh_type_names[plugin->type],
+		plugin->capabilities & LH_CAP_NETWORK ? ", network" : "",
+		plugin->capabilities & LH_CAP_FILESYSTEM ? ", filesystem" : "");
+	fprintf(out,
+		"              %.0f MB, a result: %g s of CPU, %g s, %.0f instructions; a phase: "
+		"%g s\n",
+		tighter(limits->memory_mb, own->memory_mb), tighter(limits->cpu_s, own->cpu_s),
+		tighter(limits->wall_s, own->wall_s),
+		tighter((double)limits->instructions, (double)own->instructions),
+		tighter(limits->phase_s, own->phase_s));
+}
+
+static void print_overflow(const struct ctl_plugins *plugins, FILE *out) {
+	char text[VALUE_TEXT_BYTES];
+
+	fprintf(out, "            %u results may wait for each, then ", plugins->queue);
+	if (plugins->overflow == CTL_OVERFLOW_SPILL)
+		fprintf(out, "spill up to %u MB to %s", plugins->spill_mb, plugins->spill_dir);
+	else
+		fprintf(out, "%s", option_overflow_names[plugins->overflow]);
+	value_write_duration(plugins->drain_ns, text);
+	fprintf(out, "; drain %s\n", text);
+}
+
+static void print_plugins(const struct ctl_config *config, FILE *out) {
+	const struct ctl_plugins *plugins = &config->plugins;
+
+	if (!plugins->nb_enabled) {
+		fprintf(out, "plugins     none\n");
+		return;
+	}
+	fprintf(out, "plugins     %u, with %u lane%s each\n", plugins->nb_enabled, plugins->lanes,
+		plugins->lanes > 1 ? "s" : "");
+	for (unsigned i = 0; i < plugins->nb_enabled; i++)
+		print_plugin(&plugins->limits, plugins->enabled[i], out);
+	print_overflow(plugins, out);
+}
+
 int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err) {
 	struct dp_params params;
 	struct dedup *dedup;
@@ -169,7 +218,8 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 	print_port(config, &plan, out);
 	print_lcores(&plan, out);
 	print_memory(&plan, dedup, out);
-	fprintf(out, "plugins     none in this version\nnothing was sent\n");
+	print_plugins(config, out);
+	fprintf(out, "nothing was sent\n");
 	dedup_destroy(dedup);
 	if (fflush(out) || ferror(out))
 		return dp_fail(err, false, -errno, "standard output: %s", strerror(errno));
