@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Bad command lines, INI files and address lists: each is exit 2, one line on standard error that
-names what is wrong, and nothing on standard output. Prints TAP.
+"""Bad command lines, INI files, address lists and plugins: each is exit 2 (what --install-plugin,
+--remove-plugin and --check-plugin refuse: exit 1), one line on standard error that names what is
+wrong, and nothing on standard output. Prints TAP.
 
     tests/cli/bad-inputs.py [PROGRAM]
 """
@@ -10,6 +11,9 @@ import os
 import subprocess
 import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+import fixtures  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.abspath(
@@ -101,16 +105,11 @@ FLAGS = [
     (GOOD + ["--set", "dataplane.tx_lcores=33"], ["tx_lcores=33", "32"]),
     (GOOD + ["--set", "dataplane.tx_lcores=20", "--set", "dataplane.rx_lcores=20"], ["32"]),
     (GOOD + ["--set", "dataplane.hugepages=yes"], ["hugepages=yes", "auto, on or off"]),
-    (GOOD + ["--set", "banner.enable=on"], ["banner.enable=on", "not in this version"]),
     (GOOD + ["--set", "checkpoint.file=x"], ["checkpoint.file=x", "not in this version"]),
-    (GOOD + ["--set", "plugins.enable=all"], ["plugins.enable=all", "not in this version"]),
-    (GOOD + ["--set", "plugins.lanes=2"], ["plugins.lanes=2", "not in this version"]),
-    (GOOD + ["--set", "plugin:x.y=2"], ["[plugin:x]", "not in this version"]),
     (GOOD + ["--set", "sim.alive=1.5"], ["sim.alive=1.5", "0 to 1"]),
     (GOOD + ["--set", "sim.alive=nan"], ["sim.alive=nan"]),
     (GOOD + ["--set", "sim.open=-0.5"], ["sim.open=-0.5"]),
     (GOOD + ["--set", "sim.rtt=2h"], ["sim.rtt=2h", "60s"]),
-    (GOOD + ["--set", "sim.banners=off"], ["sim.banners=off", "not in this version"]),
     (GOOD + ["--set", "status.interval=1ms"], ["status.interval=1ms", "100ms"]),
     (GOOD + ["--set", "status.file=x"], ["status.file=x", "not in this version"]),
     (GOOD + ["-sA"], ["-sA", "not in this version"]),
@@ -118,8 +117,6 @@ FLAGS = [
     (GOOD + ["-sn"], ["-sn", "not in this version"]),
     (GOOD + ["--scan-type", "ack"], ["--scan-type ack", "not in this version"]),
     (GOOD + ["--scan-type", "sny"], ["--scan-type sny", "syn"]),
-    (GOOD + ["--plugin", "http-enum"], ["--plugin is not in this version"]),
-    (GOOD + ["--list-plugins"], ["--list-plugins is not in this version"]),
     (GOOD + ["--resume", "x"], ["--resume is not in this version"]),
     (GOOD + ["--checkpoint=x"], ["--checkpoint is not in this version"]),
     (GOOD + ["--json-status"], ["--json-status is not in this version"]),
@@ -181,13 +178,215 @@ FLAGS = [
     (["198.18.0.1", "-p", ""], ["-p: its value is empty"]),
 ]
 
-# INI files: text, fragments; `FILE` stands for the file's name.
+# About plugins: arguments, fragments. `DIR` stands for a folder with those that make_plugins() makes.
+HERE = GOOD + ["--plugin-dir", "DIR"]
+ARGUMENT = HERE + ["--plugin-arg"]
+PLUGINS = [
+    # Names
+    (
+        HERE + ["--plugin", "http-enm"],
+        ["--plugin http-enm: no such plugin in DIR, ", "did you mean http-enum?"],
+    ),
+    (
+        HERE + ["--plugin", "something-else"],
+        ["no such plugin in DIR, ", "--list-plugins", "--plugin-dir"],
+    ),
+    (HERE + ["--plugin", "DIR/http-enum"], ["--plugin /", "a path", "--plugin-dir"]),
+    (HERE + ["--plugin", "./http-enum"], ["--plugin ./http-enum: a path", "--plugin-dir"]),
+    (HERE + ["--plugin", "Http-Enum"], ["--plugin Http-Enum: not a plugin's name", "a-z"]),
+    (HERE + ["--plugin", "http_enum"], ["--plugin http_enum: not a plugin's name"]),
+    (HERE + ["--plugin", "x" * 65], ["not a plugin's name", "64"]),
+    (HERE + ["--plugin", "http-enum,b/c"], ["--plugin b/c: a path"]),
+    (HERE + ["--plugin", "\x1b[2J"], ["--plugin \\x1b[2J: not a plugin's name"]),
+    (HERE + ["--plugin", ""], ["--plugin: its value is empty"]),
+    (HERE + ["--plugin"], ["--plugin: needs a value", "NAME"]),
+    (HERE + ["--set", "plugins.enable=nope"], ["--set plugins.enable=nope: no such plugin in DIR"]),
+    (HERE + ["--set", "plugins.enable=a/b"], ["--set plugins.enable=a/b: a path", "--plugin-dir"]),
+    (
+        HERE + ["--plugin", "all", "--plugin", "broken"],
+        ["--plugin broken: DIR/broken/main.lua:2: "],
+    ),
+    # Invalid plugins, named
+    (HERE + ["--plugin", "broken"], ["--plugin broken: DIR/broken/main.lua:2: "]),
+    (HERE + ["--plugin", "hookless"], ["--plugin hookless: DIR/hookless/main.lua", "hook"]),
+    (HERE + ["--plugin", "bad-toml"], ["--plugin bad-toml: DIR/bad-toml/plugin.toml:"]),
+    (
+        HERE + ["--plugin", "wrong-name"],
+        ["--plugin wrong-name: DIR/wrong-name/plugin.toml", "other"],
+    ),
+    (HERE + ["--plugin", "needs-system"], ["--plugin needs-system: ", "system", "refuse"]),
+    (HERE + ["--plugin", "too-new"], ["--plugin too-new: ", "9.0.0", "0.1.0"]),
+    (HERE + ["--plugin", "no-readme"], ["--plugin no-readme: ", "README.md"]),
+    # Folders
+    (GOOD + ["--plugin-dir", "/nonexistent/x"], ["--plugin-dir /nonexistent/x: No such file"]),
+    (GOOD + ["--plugin-dir", "/dev/null"], ["--plugin-dir /dev/null: not a folder"]),
+    (GOOD + ["--plugin-dir", "DIR/http-enum"], ["--plugin-dir DIR/http-enum: this is a plugin"]),
+    (GOOD + ["--plugin-dir", "~nobody/x"], ["--plugin-dir ~nobody/x", "~/"]),
+    (GOOD + ["--plugin-dir"], ["--plugin-dir: needs a value"]),
+    (
+        GOOD + ["--set", "plugins.dir=/dev/null", "--plugin", "x"],
+        ["/dev/null", "Not a directory"],
+    ),
+    (
+        GOOD + ["--set", "plugins.dir=/nonexistent", "--plugin", "x"],
+        ["no such plugin in /nonexistent"],
+    ),
+    # Settings
+    (ARGUMENT + ["http-enum"], ["--plugin-arg http-enum: give NAME.KEY=VALUE"]),
+    (ARGUMENT + ["http-enum.depth"], ["--plugin-arg http-enum.depth: give NAME.KEY=VALUE"]),
+    (ARGUMENT + ["depth=3"], ["--plugin-arg depth=3: give NAME.KEY=VALUE"]),
+    (ARGUMENT + [".depth=3"], ["--plugin-arg ", "not a plugin's name"]),
+    (ARGUMENT + ["http-enum.=3"], ["--plugin-arg http-enum ", "not a key", "1 to 48"]),
+    (ARGUMENT + ["http-enum.a b=3"], ["--plugin-arg http-enum a b: not a key"]),
+    (ARGUMENT + ["http-enum." + "k" * 49 + "=3"], ["not a key", "48"]),
+    (ARGUMENT + ["Http.depth=3"], ["--plugin-arg Http: not a plugin's name"]),
+    (ARGUMENT + ["all.depth=3"], ["--plugin-arg all: not a plugin's name"]),
+    (
+        ARGUMENT + ["htp-enum.depth=3"],
+        ["--plugin-arg htp-enum: no such plugin in DIR", "http-enum?"],
+    ),
+    (
+        ARGUMENT + ["http-enum.depth=deep"],
+        ["--plugin-arg http-enum", "depth", "deep", "a whole number"],
+    ),
+    (ARGUMENT + ["http-enum.depth=1.5"], ["depth", "1.5", "a whole number"]),
+    (ARGUMENT + ["http-enum.depth="], ["depth", "a whole number"]),
+    (ARGUMENT + ["http-enum.ratio=half"], ["ratio", "half", "a number"]),
+    (ARGUMENT + ["http-enum.verbose=maybe"], ["verbose", "maybe", "yes or no"]),
+    (HERE + ["--set", "plugin:http-enum.depth=deep"], ["--set plugin:http-enum", "depth", "deep"]),
+    (HERE + ["--set", "plugin:nope.depth=1"], ["--set plugin:nope: no such plugin"]),
+    (HERE + ["--set", "plugin:No.depth=1"], ["--set plugin:No: not a plugin's name"]),
+    (
+        HERE + ["--plugin-arg", "http-enum.label=a ;b", "--print-config"],
+        ["--print-config: [plugin:http-enum] label = a ;b", "cannot hold"],
+    ),
+    # Outputs
+    (HERE + ["-o", "htlm:x"], ["-o htlm:x: no such format", "did you mean html?"]),
+    (HERE + ["-o", "ndjsn:x"], ["-o ndjsn:x: no such format", "did you mean ndjson?"]),
+    (
+        HERE + ["-o", "markdown:x"],
+        ["-o markdown:x: no such format", "ndjson, table, summary", ": export-only, html"],
+    ),
+    (
+        GOOD + ["-o", "markdown:x"],
+        ["-o markdown:x: no such format or output plugin; ", "no output plugin is in "],
+    ),
+    (HERE + ["-o", "My_Format:x"], ["-o My_Format:x: no such format"]),
+    (
+        HERE + ["-o", "http-enum:x"],
+        ["-o http-enum:x: http-enum is a scan plugin, not an output plugin"],
+    ),
+    (HERE + ["-o", "broken-output:x"], ["-o broken-output:x: DIR/broken-output/main.lua:2: "]),
+    (HERE + ["-o", "export-only:-"], ["-o export-only:-: ", "format_result", "give a file"]),
+    (HERE + ["-o", "html:a", "-o", "html:b"], ["-o html:b: html goes to a already"]),
+    (HERE + ["--set", "output.nope=x"], ["--set output.nope: no such format"]),
+    (HERE + ["-o", "html:a ;b", "--print-config"], ["[output] html = a ;b", "cannot hold"]),
+    # Ranges
+    (HERE + ["--set", "plugins.lanes=0"], ["plugins.lanes=0", "1 to 64"]),
+    (HERE + ["--set", "plugins.lanes=65"], ["plugins.lanes=65", "1 to 64"]),
+    (HERE + ["--set", "plugins.memory_mb=0"], ["plugins.memory_mb=0", "1 to 65536"]),
+    (HERE + ["--set", "plugins.memory_mb=100MB"], ["plugins.memory_mb=100MB", "not a number"]),
+    (HERE + ["--set", "plugins.cpu_seconds=0"], ["plugins.cpu_seconds=0", "0.01 to 86400"]),
+    (HERE + ["--set", "plugins.cpu_seconds=5s"], ["plugins.cpu_seconds=5s", "without a unit"]),
+    (
+        HERE + ["--set", "plugins.cpu_seconds=-1"],
+        ["plugins.cpu_seconds=-1", "not a number of seconds"],
+    ),
+    (HERE + ["--set", "plugins.wall_seconds=1e3"], ["plugins.wall_seconds=1e3"]),
+    (HERE + ["--set", "plugins.wall_seconds=86401"], ["plugins.wall_seconds=86401", "86400"]),
+    (
+        HERE + ["--set", "plugins.phase_seconds="],
+        ["plugins.phase_seconds=", "not a number of seconds"],
+    ),
+    (HERE + ["--set", "plugins.instructions=999"], ["plugins.instructions=999", "1000 to"]),
+    (HERE + ["--set", "plugins.instructions=1M"], ["plugins.instructions=1M", "not a number"]),
+    (HERE + ["--set", "plugins.queue=15"], ["plugins.queue=15", "16 to 16777216"]),
+    (HERE + ["--set", "plugins.queue=16777217"], ["plugins.queue=16777217", "16 to 16777216"]),
+    (
+        HERE + ["--set", "plugins.overflow=drop"],
+        ["plugins.overflow=drop", "spill, skip or throttle"],
+    ),
+    (HERE + ["--set", "plugins.spill_dir="], ["plugins.spill_dir=", "empty"]),
+    (HERE + ["--set", "plugins.spill_mb=0"], ["plugins.spill_mb=0", "1 to"]),
+    (HERE + ["--set", "plugins.drain=2d"], ["plugins.drain=2d", "not a duration"]),
+    (HERE + ["--set", "plugins.drain=25h"], ["plugins.drain=25h", "24h"]),
+    (HERE + ["--set", "plugins.source=auto"], ["plugins.source=auto", "192.0.2.1"]),
+    (HERE + ["--set", "plugins.source=::1"], ["plugins.source=::1", "IPv6"]),
+    (HERE + ["--set", "plugins.source=224.0.0.1"], ["plugins.source=224.0.0.1", "host"]),
+    (
+        HERE + ["--set", "plugins.device=an-interface-too-long"],
+        ["plugins.device=an-", "15 characters"],
+    ),
+    (HERE + ["--set", "plugins.device=a/b"], ["plugins.device=a/b", "interface"]),
+    (
+        HERE + ["--plugin", "networked", "--set", "plugins.device=none99"]
+        + ["--set", "dataplane.port=lo", "--dry-run"],
+        ["[plugins] device = none99: no such interface"],
+    ),
+    (
+        HERE + ["--plugin", "networked", "--set", "plugins.source=192.0.2.77"]
+        + ["--set", "dataplane.port=lo", "--dry-run"],
+        ["[plugins] source = 192.0.2.77: ", "of this machine"],
+    ),
+    (HERE + ["--set", "banner.max_bytes=0"], ["banner.max_bytes=0", "1 to 4096"]),
+    (HERE + ["--set", "banner.max_bytes=4097"], ["banner.max_bytes=4097", "1 to 4096"]),
+    (HERE + ["--set", "banner.wait=0s"], ["banner.wait=0s", "1ms"]),
+    (HERE + ["--set", "banner.enable=perhaps"], ["banner.enable=perhaps", "on or off"]),
+    (HERE + ["--set", "banner.payloads=x"], ["banner.payloads=x", "not in this version"]),
+    (HERE + ["--set", "sim.banners=some"], ["sim.banners=some", "on or off"]),
+    # Actions
+    (HERE + ["--list-plugins"], ["--list-plugins: scans nothing"]),
+    (GOOD + ["--json"], ["--json: goes with --list-plugins"]),
+    (["--list-plugins", "--dry-run"], ["--dry-run: does not go with --list-plugins"]),
+    (["--list-plugins", "--plugin-dir", "/nonexistent"], ["--plugin-dir /nonexistent"]),
+    (["--list-plugins=x"], ["--list-plugins: takes no value"]),
+    (["--install-plugin"], ["--install-plugin: needs a value", "PATH"]),
+    (["--install-plugin="], ["--install-plugin: its value is empty"]),
+    (["--install-plugin", "DIR/http-enum", "198.18.0.1"], ["--install-plugin: scans nothing"]),
+    (["--install-plugin", "a", "--install-plugin", "b"], ["--install-plugin b: one at a time"]),
+    (
+        ["--install-plugin", "a", "--check-plugin", "b"],
+        ["--check-plugin: does not go with --install"],
+    ),
+    (["--remove-plugin"], ["--remove-plugin: needs a value"]),
+    (["--remove-plugin", "../x"], ["--remove-plugin ../x: not a plugin's name"]),
+    (["--remove-plugin", "x", "198.18.0.1"], ["--remove-plugin: scans nothing"]),
+    (["--check-plugin"], ["--check-plugin: needs a value"]),
+    (["--check-plugin", "DIR/http-enum", "-iL", "/dev/null"], ["--check-plugin: scans nothing"]),
+    (GOOD + ["--new-plugin", "x"], ["--new-plugin is not in this version"]),
+    (GOOD + ["--type", "scan"], ["--type is not in this version"]),
+]
+
+# What is refused for what it holds: exit 1.
+REFUSED = [
+    (["--install-plugin", "/nonexistent/x"], ["--install-plugin /nonexistent/x: ", "No such file"]),
+    (["--install-plugin", "/dev/null"], ["--install-plugin /dev/null: "]),
+    (["--install-plugin", "DIR/broken"], ["--install-plugin DIR/broken: DIR/broken/main.lua:2: "]),
+    (["--install-plugin", "DIR/hookless/"], ["--install-plugin DIR/hookless/: ", "hook"]),
+    (["--install-plugin", "DIR/wrong-name"], ["wrong-name/plugin.toml", "other"]),
+    (["--install-plugin", "DIR/needs-system"], ["system"]),
+    (["--install-plugin", "DIR/no-readme"], ["README.md"]),
+    (["--check-plugin", "/nonexistent/x"], ["--check-plugin /nonexistent/x: ", "No such file"]),
+    (["--check-plugin", "DIR/broken"], ["--check-plugin DIR/broken: DIR/broken/main.lua:2: "]),
+    (
+        ["--check-plugin", "DIR/bad-toml"],
+        ["--check-plugin DIR/bad-toml: DIR/bad-toml/plugin.toml:"],
+    ),
+    (["--check-plugin", "DIR/too-new"], ["9.0.0", "0.1.0"]),
+    (["--remove-plugin", "http-enum"], ["--remove-plugin http-enum: ", ".prtip/plugins"]),
+    (
+        ["--remove-plugin", "http-enum", "--plugin-dir", "DIR"],
+        ["--remove-plugin http-enum: it lies in DIR/http-enum", ".prtip/plugins"],
+    ),
+]
+
+# INI files: text, fragments; `FILE` stands for the file's name, `DIR` for the plugins' folder.
+DIR = b"[plugins]\ndir = DIR\n"
 FILES = [
     (BASE + b"[scan]\nrate = 12q\n", ["FILE:7: [scan] rate = 12q: not a rate"]),
     (b"[scan]\nrte = 5\n", ["FILE:2: [scan] rte: no such key", "rate"]),
     (b"[scna]\n", ["FILE:1: [scna]: no such section", "[scan]"]),
     (b"[nonsense]\n", ["FILE:1: [nonsense]", "status"]),
-    (b"[plugin:http-enum]\npaths = /\n", ["FILE:1: [plugin:http-enum]", "not in this version"]),
     (b"[sim]\ntargets = 1.2.3.4\n", ["FILE:2: [sim] targets", "[scan]"]),
     (b"rate = 5\n", ["FILE:1: rate", "section"]),
     (b"[scan]\nrate = 5\nports = 80\nrate = 6\n", ["FILE:4: [scan] rate: given twice", "line 2"]),
@@ -204,7 +403,10 @@ FILES = [
     (b"[scan]\nrate = 5\n  ports = 80\n", ["FILE:2: [scan] rate", "first column"]),
     (b"[scan]\ntargets = 198.18.0.1\n  ports = 80\n", ["FILE:2: [scan] targets", "first column"]),
     (b"[scan]\ntargets = 198.18.0.1,\n  198.18.0.256\n", ["FILE:2: [scan] targets = 198.18.0.256"]),
-    (b"[scan]\ntargets = " + b"198.18.0.1, " * 1000 + b"1.2.3\n", ["[scan] targets = 1.2.3: not an"]),
+    (
+        b"[scan]\ntargets = " + b"198.18.0.1, " * 1000 + b"1.2.3\n",
+        ["[scan] targets = 1.2.3: not an"],
+    ),
     (b"[scan]\n# " + b"x" * 1000 + b"\n\nbogus = 1\n", ["FILE:4: [scan] bogus"]),
     (b"[scan]\nports = " + b"80," * 1000 + b"0x50\n", ["FILE:2: [scan] ports = 0x50"]),
     (b"[scan]\n" + b"k" * 300 + b" = 5\n", ["FILE:2: no `=`"]),
@@ -230,7 +432,52 @@ FILES = [
     (BASE + b"[output]\noverwrite = yes\nappend = yes\n", ["overwrite", "append"]),
     (b"[output]\ninclude_closed = sometimes\n", ["FILE:2: [output] include_closed = sometimes"]),
     (b"[plugins]\noverflow = explode\n", ["FILE:2: [plugins] overflow = explode"]),
-    (b"[plugins]\ndrain = 61s\n", ["FILE:2: [plugins] drain = 61s", "not in this version"]),
+    (
+        b"[plugin:http-enum]\ndepth = 2\ndepth = 3\n",
+        ["FILE:3: [plugin:http-enum] depth: given twice", "line 2"],
+    ),
+    (b"[plugin:Http]\n", ["FILE:1: [plugin:Http]: not a plugin's name"]),
+    (b"[plugin:]\n", ["FILE:1: [plugin:]: not a plugin's name"]),
+    (b"[plugin]\n", ["FILE:1: [plugin]: no such section", "[plugins]"]),
+    (b"[plugin:" + b"x" * 65 + b"]\n", ["FILE:1: [plugin:xxx", "not a plugin's name"]),
+    (b"[plugin:nope]\n", ["FILE:1: [plugin:nope]: no such plugin in "]),
+    (b"[plugin:nope]\n\na = b\n", ["FILE:1: [plugin:nope]: no such plugin in "]),
+    (b"[plugin:http-enum]\na key = 2\n", ["FILE:2: [plugin:http-enum] a key: not a key"]),
+    (
+        b"[plugin:http-enum]\npaths = /a\n  depth = 5\n",
+        ["FILE:2: [plugin:http-enum] paths", "first column"],
+    ),
+    (
+        DIR + b"[plugin:http-enum]\nlabel = a\n  b\n",
+        ["FILE:4: [plugin:http-enum] label", "takes one line"],
+    ),
+    (
+        DIR + b"[plugin:http-enum]\ndepth = x\n",
+        ["FILE:4: [plugin:http-enum]", "depth", "a whole number"],
+    ),
+    (
+        DIR + b"[plugin:http-enm]\ndepth = 1\n",
+        ["FILE:3: [plugin:http-enm]: no such plugin", "http-enum?"],
+    ),
+    (
+        DIR + b"enable = http-enm\n",
+        ["FILE:3: [plugins] enable = http-enm: no such plugin", "http-enum?"],
+    ),
+    (
+        DIR + b"enable = http-enum,\n  broken\n",
+        ["FILE:3: [plugins] enable = broken: DIR/broken/main.lua:2"],
+    ),
+    (b"[plugins]\nenable = a/b\n", ["FILE:2: [plugins] enable = a/b: a path", "--plugin-dir"]),
+    (b"[plugins]\ndir = ~root/x\n", ["FILE:2: [plugins] dir = ~root/x", "~/"]),
+    (b"[plugins]\nlanes = many\n", ["FILE:2: [plugins] lanes = many", "1 to 64"]),
+    (b"[plugins]\ncpu_seconds = 5s\n", ["FILE:2: [plugins] cpu_seconds = 5s", "without a unit"]),
+    (b"[plugins]\nenabled = x\n", ["FILE:2: [plugins] enabled: no such key", "enable?"]),
+    (b"[output]\nndjsn = x\n", ["FILE:2: [output] ndjsn: no such format", "ndjson?"]),
+    (b"[output]\napend = yes\n", ["FILE:2: [output] apend", "append?"]),
+    (DIR + b"[output]\nhtml = a\nhtml = b\n", ["FILE:5: [output] html: given twice", "line 4"]),
+    (DIR + b"[output]\nhttp-enum = a\n", ["FILE:4: [output] http-enum", "not an output plugin"]),
+    (DIR + b"[output]\nexport-only = -\n", ["FILE:4: [output] export-only", "format_result"]),
+    (DIR + b"[output]\nhtml = a\n  b\n", ["FILE:4: [output] html", "takes one line"]),
     (b"[sim]\nloss = 2\n", ["FILE:2: [sim] loss = 2", "0 to 1"]),
     (b"[status]\nfile = x\n", ["FILE:2: [status] file = x", "not in this version"]),
     (b"[scan]\r\nrate = 12q\r\n", ["FILE:2: [scan] rate = 12q: not"]),
@@ -258,16 +505,41 @@ LISTS = [
 ]
 
 
-def run(arguments):
+def make_plugins(folder):
+    """Plugins of all sorts, most of them bad."""
+    fixtures.plugin(
+        folder,
+        "http-enum",
+        config='paths = ["/"]\ndepth = 3\nratio = 0.5\nverbose = false\nlabel = "x"',
+    )
+    fixtures.plugin(folder, "networked", capabilities='["network"]')
+    fixtures.plugin(folder, "html", "output")
+    fixtures.plugin(folder, "export-only", "output", main="function export(results, path) end\n")
+    fixtures.plugin(folder, "broken", main="function on_target(\n")
+    fixtures.plugin(folder, "broken-output", "output", main="function export(\n")
+    fixtures.plugin(folder, "hookless", main="function on_load(config) end\n")
+    fixtures.plugin(folder, "bad-toml", manifest="[plugin\n")
+    fixtures.plugin(folder, "wrong-name", name='"other"')
+    fixtures.plugin(folder, "needs-system", capabilities='["system"]')
+    fixtures.plugin(folder, "too-new", config='[plugin.dependencies]\nmin_prtip_version = "9.0.0"')
+    os.unlink(os.path.join(fixtures.plugin(folder, "no-readme"), "README.md"))
+
+
+def run(arguments, home):
     return subprocess.run(
-        [PROGRAM] + arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        [PROGRAM] + arguments,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env=dict(os.environ, HOME=home),
     )
 
 
-def problem(result, fragments):
+def problem(result, status, fragments):
     """What is wrong with the outcome, or None."""
     text = result.stderr.decode("utf-8", "backslashreplace")
-    if result.returncode != 2:
+    if result.returncode != status:
         return f"exit status {result.returncode}: {text[:300]!r}"
     if result.stdout:
         return f"standard output: {result.stdout[:200]!r}"
@@ -283,37 +555,54 @@ def problem(result, fragments):
     return None
 
 
+def filled(texts, **places):
+    """The texts with the names of files in place of FILE and DIR."""
+    for mark, name in places.items():
+        texts = [text.replace(mark, name) for text in texts]
+    return texts
+
+
 def cases(folder):
-    """(name, arguments, fragments) of every case."""
-    path = os.path.join(folder, "bad")
+    """(name, arguments, exit status, fragments) of every case."""
+    path, plugins = os.path.join(folder, "bad"), os.path.join(folder, "plugins")
+    make_plugins(plugins)
     for arguments, fragments in FLAGS:
-        yield "prtip-dp " + " ".join(arguments), arguments, fragments
+        yield "prtip-dp " + " ".join(arguments), arguments, 2, fragments
+    for status, table in ((2, PLUGINS), (1, REFUSED)):
+        for arguments, fragments in table:
+            name = "prtip-dp " + " ".join(arguments).replace(" ".join(GOOD), "...")
+            yield name, filled(arguments, DIR=plugins), status, filled(fragments, DIR=plugins)
     for number, (text, fragments) in enumerate(FILES):
         name = f"{path}{number}.ini"
         with open(name, "wb") as file:
-            file.write(text)
-        yield f"ini {text[:60]!r}", ["-c", name], [f.replace("FILE", name) for f in fragments]
+            file.write(text.replace(b"dir = DIR", b"dir = " + plugins.encode()))
+        yield f"ini {text[:60]!r}", ["-c", name], 2, filled(fragments, FILE=name, DIR=plugins)
     for number, (text, fragments) in enumerate(LISTS):
         name = f"{path}{number}.txt"
         with open(name, "wb") as file:
             file.write(text)
-        fragments = [f.replace("FILE", name) for f in fragments]
-        yield f"targets {text[:60]!r}", ["-p80", "-iL", name], fragments
-        yield f"excludes {text[:60]!r}", GOOD + ["--exclude-file", name], fragments
+        fragments = filled(fragments, FILE=name)
+        yield f"targets {text[:60]!r}", ["-p80", "-iL", name], 2, fragments
+        yield f"excludes {text[:60]!r}", GOOD + ["--exclude-file", name], 2, fragments
 
 
 def main():
     with tempfile.TemporaryDirectory(prefix="prtip-") as folder:
         all_cases = list(cases(folder))
+        home = os.path.join(folder, "home")
+        os.mkdir(home)
         failed = 0
-        print(f"1..{len(all_cases)}")
-        for number, (name, arguments, fragments) in enumerate(all_cases, 1):
-            wrong = problem(run(arguments), fragments)
+        print(f"1..{len(all_cases) + 1}")
+        for number, (name, arguments, status, fragments) in enumerate(all_cases, 1):
+            wrong = problem(run(arguments, home), status, fragments)
             label = ascii(name[:100])[1:-1].replace("#", "\\#")
             failed += wrong is not None
             print(f"{'not ' if wrong else ''}ok {number} - {label}")
             if wrong:
                 print(f"# {wrong}")
+        left = os.listdir(home)
+        failed += bool(left)
+        print(f"{'not ' if left else ''}ok {len(all_cases) + 1} - nothing was installed")
     return 1 if failed else 0
 
 
