@@ -1026,13 +1026,13 @@ static int find_plugins(struct config *config, struct dp_error *err) {
 }
 
 /* Plugins open sockets in a scan, and none in the simulated network. */
-static int check_sockets(const struct config *config, struct dp_error *err) {
+static int check_device(const struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const enum ctl_action action = config->public.action;
 
 	if ((action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN) || !strcmp(s->port, "sim"))
 		return 0;
-	return plugin_set_check_sockets(config->plugins, s->plugin_source_ip, s->device, err);
+	return plugin_set_check_device(config->plugins, s->device, err);
 }
 
 /* ---- Printing ---- */
@@ -1276,7 +1276,7 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 	if (!ret)
 		ret = find_plugins(config, err);
 	if (!ret)
-		ret = check_sockets(config, err);
+		ret = check_device(config, err);
 	if (!ret && config->public.action == CTL_ACTION_PRINT_CONFIG)
 		ret = check_printable(config, err);
 	if (!ret)

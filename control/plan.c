@@ -19,6 +19,13 @@ struct dp_slice plan_slice(const struct ctl_config *config) {
 	return dp_slice_part(whole, config->shard, config->shards);
 }
 
+static bool plugins_have_sockets(const struct ctl_config *config) {
+	for (unsigned i = 0; i < config->plugins.nb_enabled; i++)
+		if (config->plugins.enabled[i]->capabilities & LH_CAP_NETWORK)
+			return true;
+	return false;
+}
+
 int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err) {
 	*params = (struct dp_params){
 		.space = config->space,
@@ -37,6 +44,8 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 		.rate_pps = config->rate_pps,
 		.rate_bps = config->rate_bps,
 		.sim = config->sim,
+		.banner = {.enable = config->banner, .max_bytes = (uint16_t)config->banner_bytes},
+		.exception = {.ip = plugins_have_sockets(config) ? config->plugins.source_ip : 0},
 		.verbose = config->verbose,
 	};
 	memcpy(params->gateway_mac, config->gateway_mac, sizeof(params->gateway_mac));

@@ -13,15 +13,11 @@
 
 #include <lh/host.h>
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	LIST_BYTES = 160, /* of names or folders in an error */
@@ -624,34 +620,10 @@ static bool has_network(const struct plugin_set *set) {
 	return capabilities & LH_CAP_NETWORK;
 }
 
-static int try_to_bind(uint32_t ip) {
-	const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		error = -errno;
-	close(fd);
-	return error;
-}
-
-int plugin_set_check_sockets(const struct plugin_set *set, uint32_t source_ip, const char *device,
-	struct dp_error *err) {
-	char text[VALUE_TEXT_BYTES];
-	int error;
-
-	if (!has_network(set))
+int plugin_set_check_device(
+	const struct plugin_set *set, const char *device, struct dp_error *err) {
+	if (!has_network(set) || !*device || if_nametoindex(device))
 		return 0;
-	if (*device && !if_nametoindex(device))
-		return dp_fail(err, true, -ENODEV,
-			"[plugins] device = %s: no such interface; give one of this machine's",
-			device);
-	error = source_ip ? try_to_bind(source_ip) : 0;
-	if (!error)
-		return 0;
-	value_write_ipv4(source_ip, text);
-	return dp_fail(err, true, error,
-		"[plugins] source = %s: %s; give an address of this machine", text,
-		strerror(-error));
+	return dp_fail(err, true, -ENODEV,
+		"[plugins] device = %s: no such interface; give one of this machine's", device);
 }

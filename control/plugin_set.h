@@ -91,12 +91,11 @@ int plugin_set_create(
 void plugin_set_destroy(struct plugin_set *set); /* NULL is fine */
 
 /*
- * Where a plugin has the network capability: whether sockets can be bound to that address (0: any)
- * and interface ("": any), without which each connection would fail. 0, or a negative errno with
- * @err filled.
+ * Where a plugin has the network capability: whether there is that interface ("": any), without
+ * which each connection would fail. 0, or -ENODEV with @err filled. The address is the planner's: it
+ * knows whether the port can carry one that no interface has.
  */
-int plugin_set_check_sockets(
-	const struct plugin_set *set, uint32_t source_ip, const char *device, struct dp_error *err);
+int plugin_set_check_device(const struct plugin_set *set, const char *device, struct dp_error *err);
 
 /* 1 + the place of that plugin among the enabled ones; 0: it is none of them. */
 unsigned plugin_set_place(const struct plugin_set *set, const char *name);

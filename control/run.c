@@ -5,8 +5,11 @@
  * dedup structure and the counters of this file, and makes no blocking call until sending and
  * cooldown are over.
  */
+#include "archive.h"
 #include "dedup.h"
+#include "pipeline.h"
 #include "plan.h"
+#include "plugin_run.h"
 #include "progress.h"
 #include "run.h"
 #include "version.h"
@@ -25,6 +28,7 @@ enum {
 	YIELDS = 32, /* before an idle control core sleeps */
 	SLEEP_NS = 50 * 1000,
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
+	GRACE_NS = 1000 * 1000 * 1000,
 };
 
 struct run {
@@ -38,6 +42,12 @@ struct run {
 	struct progress progress;
 	cpu_set_t cpus; /* that the process may use */
 	struct ctl_summary summary;
+	struct plugin_run *plugins; /* NULL: none */
+	struct pipeline *pipeline; /* NULL: results go straight to the writer */
+	struct archive *archive; /* NULL: nobody looks at results again */
+	struct narrowed narrowed; /* by on_pre_scan */
+	bool released; /* the first probe was allowed */
+	bool closed; /* the scan is over: answers are no longer results */
 	struct result held[BATCH]; /* results that the writer had no room for yet */
 	unsigned nb_held, held_at;
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
@@ -80,13 +90,55 @@ static void count_state(struct ctl_summary *summary, enum dp_state state) {
 	}
 }
 
+static void take_state(struct run *run, const struct dp_answer *answer) {
+	if (!dedup_first(run->dedup, answer->ip, answer->port)) {
+		run->summary.duplicates++;
+		return;
+	}
+	run->summary.unique++;
+	count_state(&run->summary, (enum dp_state)answer->state);
+	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
+		run->summary.hidden++;
+	else if (run->pipeline)
+		pipeline_enter(run->pipeline, answer);
+	else
+		run->held[run->nb_held++] = (struct result){.answer = *answer};
+}
+
+static void take_answer(struct run *run, const struct dp_answer *answer) {
+	switch ((enum dp_answer_kind)answer->kind) {
+	case DP_ANSWER_STATE:
+		if (!run->closed)
+			take_state(run, answer);
+		break;
+	case DP_ANSWER_PROBE:
+		if (run->plugins)
+			plugin_run_probed(run->plugins, answer);
+		break;
+	case DP_ANSWER_BANNER:
+		if (run->pipeline && !run->closed)
+			pipeline_banner(run->pipeline, answer);
+		break;
+	}
+}
+
+/* Hand finished results to the writer, as far as it has room. */
+static bool take_finished(struct run *run) {
+	if (!deliver_held(run) || !run->pipeline)
+		return false;
+	run->held_at = 0;
+	run->nb_held = pipeline_take(run->pipeline, run->held, BATCH);
+	deliver_held(run);
+	return run->nb_held > 0;
+}
+
 /* Take one batch of answers as far as the results have somewhere to go. True where there was one. */
 static bool take_answers(struct run *run, uint64_t now_ns) {
 	struct dp_answer answer[BATCH];
 	unsigned n;
 
 	/* While the writer is behind, answers wait in the rings, and full rings slow the sending. */
-	if (!deliver_held(run)) {
+	if (!deliver_held(run) || (run->pipeline && !pipeline_has_room(run->pipeline))) {
 		run->behind_ns = now_ns;
 		return false;
 	}
@@ -94,27 +146,27 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 	if (n == BATCH)
 		run->behind_ns = now_ns;
 	run->nb_held = run->held_at = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (answer[i].kind != DP_ANSWER_STATE)
-			continue;
-		if (!dedup_first(run->dedup, answer[i].ip, answer[i].port)) {
-			run->summary.duplicates++;
-			continue;
-		}
-		run->summary.unique++;
-		count_state(&run->summary, (enum dp_state)answer[i].state);
-		if (answer[i].state == DP_STATE_CLOSED && !run->config->include_closed)
-			run->summary.hidden++;
-		else
-			run->held[run->nb_held++] = (struct result){.answer = answer[i]};
-	}
+	for (unsigned i = 0; i < n; i++)
+		take_answer(run, &answer[i]);
 	deliver_held(run);
 	return n > 0;
+}
+
+/* One turn of everything that goes from answers to outputs. True where something moved. */
+static bool move_on(struct run *run, uint64_t now_ns) {
+	bool any = take_answers(run, now_ns);
+
+	if (!run->pipeline)
+		return any;
+	any |= pipeline_step(run->pipeline, now_ns);
+	return take_finished(run) || any;
 }
 
 static const char *phase_name(const struct run *run, enum dp_phase phase) {
 	if (phase == DP_PHASE_RESOLVING)
 		return "resolving";
+	if (phase == DP_PHASE_HELD || run->closed)
+		return "plugins";
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
@@ -124,6 +176,8 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	uint64_t left = s->targets > done ? s->targets - done : 0;
 	double pps = dp_engine_plan(run->engine)->rate_pps;
 
+	if (run->closed)
+		return -1;
 	if (run->sent_ns)
 		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
 	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
@@ -136,6 +190,7 @@ static void update_summary(struct run *run, uint64_t now_ns) {
 
 	dp_engine_stats(run->engine, &s->stats);
 	s->results = writer_written(run->writer);
+	s->waiting = run->pipeline ? pipeline_waiting(run->pipeline) : 0;
 	s->elapsed_s = seconds(now_ns - run->started_ns);
 	/* N probes have N - 1 gaps between them. */
 	if (s->stats.sending_ns && s->stats.probes_sent > 1)
@@ -164,9 +219,10 @@ static void rest(struct run *run) {
 		nanosleep(&nap, NULL);
 }
 
-/* True where no answer can be missing: every pair of this shard has answered. */
+/* True where nothing can be missing: every pair of this shard has answered, and given its banner. */
 static bool all_answered(const struct run *run) {
-	return dedup_is_exact(run->dedup) && run->summary.unique == run->summary.targets;
+	return dedup_is_exact(run->dedup) && run->summary.unique == run->summary.targets
+		&& !(run->pipeline && pipeline_awaits_banners(run->pipeline));
 }
 
 static bool cooled_down(const struct run *run, uint64_t now_ns) {
@@ -201,6 +257,19 @@ static void say_stopping(struct run *run) {
 		(double)run->config->cooldown_ns / 1e9);
 }
 
+/* While probes are held: on_pre_scan of the plugins, then the probes of what they left. */
+static void pre_scan(struct run *run) {
+	if (!plugin_run_pre_scan(run->plugins, &run->narrowed))
+		return;
+	run->released = true;
+	run->summary.targets
+		= run->narrowed.space ? run->narrowed.slice.end - run->narrowed.slice.first : 0;
+	if (!run->narrowed.space)
+		dp_engine_stop_sending(run->engine);
+	else
+		dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice);
+}
+
 /* Until everything is sent and cooled down, or something failed. */
 static void control_loop(struct run *run) {
 	for (;;) {
@@ -219,28 +288,86 @@ static void control_loop(struct run *run) {
 		if (atomic_load(run->interrupts) > 0 && !run->summary.interrupted) {
 			run->summary.interrupted = true;
 			dp_engine_stop_sending(run->engine);
+			if (phase == DP_PHASE_HELD && !run->released)
+				plugin_run_stop_pre_scan(run->plugins);
 			say_stopping(run);
 		}
 		if (run->failed || cooled_down(run, now_ns))
 			return;
 		tick(run, now_ns, phase);
-		if (take_answers(run, now_ns))
+		if (phase == DP_PHASE_HELD && !run->released && !run->summary.interrupted)
+			pre_scan(run);
+		if (move_on(run, now_ns))
 			run->idle = 0;
 		else
 			rest(run);
 	}
 }
 
-/* After the lcores have stopped: what is still in the rings, then what the writer has to take. */
+/* What is still in the rings, then what the writer has to take. */
 static void drain(struct run *run) {
 	uint64_t limit_ns = monotonic_ns() + DRAIN_LIMIT_NS;
 
-	while (take_answers(run, 0) || !deliver_held(run)) {
+	while (take_answers(run, 0) || !deliver_held(run) || take_finished(run)) {
 		if (deliver_held(run))
 			continue;
 		if (writer_failure(run->writer) && monotonic_ns() > limit_ns)
 			break;
 		rest(run);
+	}
+}
+
+static void say_still_waiting(struct run *run) {
+	if (run->config->quiet)
+		return;
+	progress_clear(&run->progress);
+	fprintf(stderr, "stopping: plugins have the rest of drain; once more to stop at once\n");
+}
+
+/* A turn of the loops after the scan. */
+static void late_turn(struct run *run) {
+	uint64_t now_ns = monotonic_ns();
+
+	if (atomic_load(run->interrupts) > 0 && !run->summary.interrupted) {
+		run->summary.interrupted = true;
+		say_still_waiting(run);
+	}
+	tick(run, now_ns, DP_PHASE_SENT);
+	if (move_on(run, now_ns))
+		run->idle = 0;
+	else
+		rest(run);
+}
+
+/* At the end of `drain` one plugin after the other is given up, and those behind it have a moment. */
+static uint64_t give_up(struct run *run) {
+	bool all = atomic_load(run->interrupts) > 1;
+
+	pipeline_give_up(run->pipeline, all);
+	return monotonic_ns() + GRACE_NS;
+}
+
+/* Results that wait for plugins have until the end of `drain`; then they are written without. */
+static void drain_plugins(struct run *run) {
+	uint64_t end_ns = monotonic_ns() + run->config->plugins.drain_ns;
+
+	run->closed = true;
+	pipeline_end_banners(run->pipeline);
+	while (pipeline_waiting(run->pipeline) || pipeline_finished(run->pipeline)
+		|| !deliver_held(run)) {
+		if (writer_failure(run->writer))
+			return;
+		if (monotonic_ns() > end_ns || atomic_load(run->interrupts) > 1)
+			end_ns = give_up(run);
+		late_turn(run);
+	}
+}
+
+/* on_post_scan and export; the results are all in the archive. */
+static void post_scan(struct run *run) {
+	while (!run->failed && atomic_load(run->interrupts) < 2
+		&& !plugin_run_post_scan(run->plugins, run->archive, run->writer)) {
+		late_turn(run);
 	}
 }
 
@@ -294,22 +421,41 @@ static int exit_status(const struct run *run) {
 	return ctl_summary_lost(&run->summary) ? RUN_LOSSES : RUN_COMPLETE;
 }
 
-/* The run's end: lcores, rings, writer, outputs, account. */
+static void note_failure(struct run *run, const struct dp_error *err) {
+	if (run->failed)
+		return;
+	*run->err = *err;
+	run->failed = true;
+}
+
+/* The packet path goes on while plugins may still want single probes. */
+static void finish_results(struct run *run) {
+	struct dp_error err;
+
+	if (!run->plugins)
+		dp_engine_stop(run->engine);
+	drain(run);
+	if (run->pipeline && !run->failed)
+		drain_plugins(run);
+	if (writer_drain(run->writer, &err))
+		note_failure(run, &err);
+	if (run->archive)
+		post_scan(run);
+	if (run->plugins)
+		plugin_run_end(run->plugins, run->summary.plugins);
+	dp_engine_stop(run->engine);
+}
+
+/* The run's end: lcores, rings, plugins, writer, outputs, account. */
 static void finish(struct run *run) {
 	struct dp_error err;
 
-	dp_engine_stop(run->engine);
-	drain(run);
+	finish_results(run);
 	if (!run->config->quiet)
 		progress_clear(&run->progress);
-	if (writer_drain(run->writer, &err) && !run->failed) {
-		*run->err = err;
-		run->failed = true;
-	}
 	end_summary(run);
-	if (writer_finish(run->writer, &run->summary, &err) && !run->failed) {
-		*run->err = err;
-		run->failed = true;
+	if (writer_finish(run->writer, &run->summary, &err)) {
+		note_failure(run, &err);
 		run->summary.complete = false;
 	}
 	/* An output that failed at its end has fewer than it took. */
@@ -321,13 +467,14 @@ static void finish(struct run *run) {
 static int open_writer(struct run *run) {
 	const struct ctl_config *config = run->config;
 	const bool terminal = isatty(STDOUT_FILENO);
-	const struct ctl_output_spec standard = {
-		.format = terminal ? "table" : "ndjson",
-		.path = "-",
-	};
+	const struct ctl_output_spec standard
+		= {.format = terminal ? "table" : "ndjson", .path = "-"};
 	const struct writer_params params = {
 		.outputs = config->nb_outputs ? config->outputs : &standard,
 		.nb_outputs = config->nb_outputs ? config->nb_outputs : 1,
+		.plugins = config->plugins.enabled,
+		.nb_plugins = config->plugins.nb_enabled,
+		.archive = run->archive,
 		.file_mode = config->file_mode,
 		.color = color_on(STDOUT_FILENO),
 	};
@@ -336,28 +483,51 @@ static int open_writer(struct run *run) {
 }
 
 /*
- * Threads inherit the CPUs of the one that starts them; the writer gets those of the process but for
- * the packet lcores'.
+ * Threads inherit the CPUs of the one that starts them; those that write get the process's but for
+ * the packet lcores'. Returns those that this thread had.
  */
-static int start_writer(struct run *run) {
+static cpu_set_t leave_packet_cpus(const struct run *run) {
 	const struct dp_plan *plan = dp_engine_plan(run->engine);
-	cpu_set_t main_cpus, cpus = run->cpus;
-	int rc;
+	cpu_set_t before, cpus = run->cpus;
 
 	for (unsigned i = 0; i < plan->nb_workers; i++)
 		CPU_CLR(plan->worker_cpu[i], &cpus);
-	sched_getaffinity(0, sizeof(main_cpus), &main_cpus);
+	sched_getaffinity(0, sizeof(before), &before);
 	if (CPU_COUNT(&cpus))
 		sched_setaffinity(0, sizeof(cpus), &cpus);
-	rc = writer_start(run->writer, run->err);
-	sched_setaffinity(0, sizeof(main_cpus), &main_cpus);
-	return rc;
+	return before;
+}
+
+static void print_start(const struct run *run) {
+	plan_print_start(run->config, dp_engine_plan(run->engine), stderr);
+	if (run->plugins)
+		plugin_run_print(run->plugins, stderr);
+}
+
+/* What stands between the packet path and the writer where there are plugins or banners. */
+static int open_pipeline(struct run *run) {
+	const struct ctl_config *config = run->config;
+	int rc;
+
+	run->summary.nb_plugins = config->plugins.nb_enabled;
+	if (!run->plugins && !config->banner)
+		return 0;
+	rc = pipeline_create(config, plugin_run_host(run->plugins), run->summary.plugins,
+		&run->pipeline, run->err);
+	if (rc || !run->plugins)
+		return rc;
+	plugin_run_attach(run->plugins, run->engine, run->pipeline);
+	if (!plugin_run_wants_results(run->plugins))
+		return 0;
+	return archive_create(
+		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
 
 int run_scan(const struct ctl_config *config, const atomic_int *interrupts, struct dp_error *err) {
 	struct run *run = calloc(1, sizeof(*run));
 	struct dp_params params;
-	int status = RUN_FAILED;
+	cpu_set_t cpus;
+	int rc, status = RUN_FAILED;
 
 	if (!run) {
 		dp_fail(err, false, -ENOMEM, "out of memory");
@@ -372,17 +542,29 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts, stru
 	if (plan_dedup(config, &run->dedup, err))
 		goto free_run;
 	sched_getaffinity(0, sizeof(run->cpus), &run->cpus); /* before EAL pins this thread */
-	if (dp_engine_create(&params, &run->plan, &run->engine, err))
-		goto destroy_dedup;
-	/* After the port, so that one that cannot start costs no file its content. */
-	if (open_writer(run))
-		goto destroy_engine;
-	if (start_writer(run))
-		goto destroy_writer;
-	begin_summary(run);
-	if (!config->quiet)
-		plan_print_start(config, dp_engine_plan(run->engine), stderr);
 	progress_init(&run->progress, STDERR_FILENO, config->status_interval_ns);
+	/* Forked while this process is small, has one thread and holds no device. */
+	if (plugin_run_create(
+		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
+		goto destroy_dedup;
+	params.hold = plugin_run_wants_targets(run->plugins);
+	if (dp_engine_create(&params, &run->plan, &run->engine, err))
+		goto destroy_plugins;
+	begin_summary(run);
+	if (run->plugins && plugin_run_ready(run->plugins, err))
+		goto destroy_engine;
+	cpus = leave_packet_cpus(run);
+	/* After the port, so that one that cannot start costs no file its content. */
+	rc = open_pipeline(run);
+	if (!rc)
+		rc = open_writer(run);
+	if (!rc)
+		rc = writer_start(run->writer, err);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (rc)
+		goto destroy_writer;
+	if (!config->quiet)
+		print_start(run);
 	run->started_ns = monotonic_ns();
 	if (dp_engine_start(run->engine, err))
 		goto destroy_writer;
@@ -392,8 +574,15 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts, stru
 
 destroy_writer:
 	writer_destroy(run->writer);
+	/* on_unload is called after a failed scan too. */
+	if (run->plugins)
+		plugin_run_end(run->plugins, run->summary.plugins);
+	archive_destroy(run->archive);
+	pipeline_destroy(run->pipeline);
 destroy_engine:
 	dp_engine_destroy(run->engine);
+destroy_plugins:
+	plugin_run_destroy(run->plugins);
 destroy_dedup:
 	dedup_destroy(run->dedup);
 free_run:

@@ -51,10 +51,10 @@ static const struct counter ignored_counters[] = {
 
 /* Frames between the port and the TAP of plugin sockets; shown where there is one. */
 static const struct counter exception_counters[] = {
-	{"rx", STAT(exception_rx)},
-	{"tx", STAT(exception_tx)},
-	{"dropped", STAT(exception_dropped)},
-	{"ignored", STAT(exception_ignored)},
+	{"rx", STAT(exception_rx), NULL},
+	{"tx", STAT(exception_tx), NULL},
+	{"dropped", STAT(exception_dropped), NULL},
+	{"ignored", STAT(exception_ignored), NULL},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -414,8 +414,8 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_singles(&page, &summary->stats);
 	print_banners(&page, &summary->stats);
 	print_results(&page, summary);
-	print_exception(&page, summary);
 	print_plugins(&page, summary);
+	print_exception(&page, summary);
 	print_sim(&page, &summary->stats);
 	print_lost(&page, summary);
 	print_time(&page, summary);
@@ -514,14 +514,14 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 		json_u64(json, "answers", t->single_answers);
 		json_end(json);
 	}
+	if (total_of(s, exception_counters, COUNT(exception_counters)))
+		json_counters(json, "exception", s, exception_counters, COUNT(exception_counters));
 	if (t->banners || t->zero_window) {
 		json_begin(json, "banner");
 		json_u64(json, "segments", t->banners);
 		json_u64(json, "zero_window", t->zero_window);
 		json_end(json);
 	}
-	if (total_of(s, exception_counters, COUNT(exception_counters)))
-		json_counters(json, "exception", s, exception_counters, COUNT(exception_counters));
 	if (!t->sim_probes)
 		return;
 	json_begin(json, "sim");

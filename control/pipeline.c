@@ -1,0 +1,706 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of results that wait, and their way through banner and plugins.
+ *
+ * Control core. A result in the table is a flight; it is in one place at a time: waiting for its
+ * banner, at one plugin, held before one, or on disk. Its number is the tag that the plugin host
+ * knows it by. Flights and their extras belong to the pipeline until pipeline_take().
+ */
+#include "pipeline.h"
+#include "spill.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	EVENTS = 64,
+	ROUNDS = 16, /* of events in a step */
+	FINISHED_MAX = 64 << 10, /* the writer is that far behind: take no more */
+	BANNERS_MAX = 1 << 20, /* results that wait for banners */
+	PROBE_SURE = 80, /* percent: probe_service is for what is less sure */
+	NONE = UINT32_MAX,
+};
+
+struct flight {
+	struct dp_answer answer;
+	struct result_extra *extra; /* NULL: nothing yet */
+	uint64_t banner_ns; /* deadline; 0: does not wait for one */
+	uint32_t next; /* free list, or the hash chain of those that wait for banners */
+	uint16_t stage; /* place in the order of plugins */
+	bool used;
+};
+
+/* Flight numbers, first in first out. */
+struct fifo {
+	uint32_t *item;
+	uint32_t size, head, count;
+};
+
+struct station { /* a plugin */
+	const struct lh_plugin *plugin;
+	unsigned number; /* at the host and in the accounts */
+	int output; /* of the configuration; -1: none */
+	struct spill *spill; /* NULL: another overflow */
+	struct fifo held; /* before it, as it lags behind and throttles */
+	bool given_up; /* its results are skipped */
+};
+
+struct pipeline {
+	const struct ctl_config *config;
+	struct lh_host *host;
+	struct ctl_plugin_account *accounts;
+	struct station station[LH_MAX_PLUGINS]; /* in the order of the way */
+	unsigned nb_stations;
+	unsigned place[LH_MAX_PLUGINS]; /* station of a plugin's number */
+	struct flight *flight;
+	uint32_t nb_flights, free, waiting;
+	struct fifo banners; /* waiting, by deadline */
+	uint32_t *chain; /* hash of those */
+	uint32_t chains, nb_banners;
+	struct result *finished; /* ring */
+	uint32_t finished_size, finished_head, finished_count;
+	struct lh_event phase;
+	bool phase_ended;
+	_Atomic int64_t budget; /* of spills, in bytes */
+	const char *name[LH_MAX_PLUGINS + 1];
+	struct result_names names;
+	char *json; /* of the latest record's plugins */
+	void *record; /* of the latest spilled flight */
+	size_t record_room;
+	uint64_t now_ns;
+};
+
+/* ---- Memory: without it the account could not be true ---- */
+
+static void *need(void *memory) {
+	if (!memory)
+		abort();
+	return memory;
+}
+
+static void fifo_push(struct fifo *fifo, uint32_t item) {
+	if (fifo->count == fifo->size) {
+		uint32_t size = fifo->size ? 2 * fifo->size : 256;
+		uint32_t *more = need(malloc(size * sizeof(*more)));
+
+		for (uint32_t i = 0; i < fifo->count; i++)
+			more[i] = fifo->item[(fifo->head + i) % fifo->size];
+		free(fifo->item);
+		fifo->item = more;
+		fifo->size = size;
+		fifo->head = 0;
+	}
+	fifo->item[(fifo->head + fifo->count++) % fifo->size] = item;
+}
+
+static uint32_t fifo_first(const struct fifo *fifo) {
+	return fifo->item[fifo->head];
+}
+
+static void fifo_pop(struct fifo *fifo) {
+	fifo->head = (fifo->head + 1) % fifo->size;
+	fifo->count--;
+}
+
+static uint32_t new_flight(struct pipeline *p) {
+	uint32_t i = p->free;
+
+	if (i == NONE) {
+		uint32_t nb = p->nb_flights ? 2 * p->nb_flights : 1024;
+
+		p->flight = need(realloc(p->flight, nb * sizeof(*p->flight)));
+		for (uint32_t k = nb; k-- > p->nb_flights;) {
+			p->flight[k] = (struct flight){.next = p->free};
+			p->free = k;
+		}
+		p->nb_flights = nb;
+		i = p->free;
+	}
+	p->free = p->flight[i].next;
+	p->flight[i] = (struct flight){.used = true};
+	p->waiting++;
+	return i;
+}
+
+static void free_flight(struct pipeline *p, uint32_t i) {
+	p->flight[i] = (struct flight){.next = p->free};
+	p->free = i;
+	p->waiting--;
+}
+
+static struct result_extra *extra_of(struct flight *flight) {
+	if (!flight->extra)
+		flight->extra = need(calloc(1, sizeof(*flight->extra)));
+	return flight->extra;
+}
+
+/* ---- What plugins see ---- */
+
+static const uint8_t states[DP_STATE_COUNT] = {
+	[DP_STATE_OPEN] = LH_STATE_OPEN,
+	[DP_STATE_CLOSED] = LH_STATE_CLOSED,
+	[DP_STATE_FILTERED] = LH_STATE_FILTERED,
+};
+
+void pipeline_fill(struct pipeline *p, const struct result *result, struct lh_record *record) {
+	const struct dp_answer *answer = &result->answer;
+	const struct result_extra *extra = result->extra;
+
+	*record = (struct lh_record){.ts_ns = answer->ts_ns,
+		.ip = answer->ip,
+		.rtt_us = answer->rtt_us,
+		.port = answer->port,
+		.has_port = true,
+		.state = states[answer->state],
+		.ttl = answer->ttl,
+		.protocol = "tcp",
+		.reason = dp_reason_name((enum dp_reason)answer->reason)};
+	if (!extra)
+		return;
+	record->banner = (const char *)extra->banner;
+	record->banner_bytes = extra->banner_bytes;
+	record->service = extra->has_service ? &extra->service : NULL;
+	record->service_source = extra->service_source;
+	free(p->json);
+	p->json = extra->nb_plugins ? result_plugins_json(extra) : NULL;
+	record->plugins = p->json;
+	record->plugins_bytes = p->json ? (uint32_t)strlen(p->json) : 0;
+}
+
+void pipeline_record(struct pipeline *p, uint64_t tag, struct lh_record *record) {
+	const struct result result = {p->flight[tag].answer, p->flight[tag].extra};
+
+	pipeline_fill(p, &result, record);
+}
+
+/* ---- Which plugins ---- */
+
+static bool port_matches(const struct lh_match *match, uint16_t port) {
+	for (unsigned i = 0; i < match->nb_ports; i++)
+		if (port >= match->ports[i].first && port <= match->ports[i].last)
+			return true;
+	return match->nb_ports == 0;
+}
+
+static bool service_matches(const struct lh_match *match, const struct result_extra *extra) {
+	for (unsigned i = 0; i < match->nb_services; i++)
+		if (extra && extra->has_service && !strcmp(match->services[i], extra->service.name))
+			return true;
+	return match->nb_services == 0;
+}
+
+/* Whether some hook of the plugin would be called for the result. */
+static bool has_hook(const struct station *station, const struct result_extra *extra) {
+	uint32_t hooks = station->plugin->hooks;
+	bool sure = extra && extra->has_service && extra->service.name[0]
+		&& extra->service.confidence * 100 >= PROBE_SURE;
+
+	switch (station->plugin->type) {
+	case LH_TYPE_SCAN:
+		return hooks >> LH_HOOK_ON_TARGET & 1;
+	case LH_TYPE_OUTPUT:
+		return station->output >= 0 && (hooks >> LH_HOOK_FORMAT_RESULT & 1);
+	default:
+		return ((hooks >> LH_HOOK_ANALYZE_BANNER & 1) && extra && extra->banner)
+			|| ((hooks >> LH_HOOK_PROBE_SERVICE & 1) && !sure);
+	}
+}
+
+static bool applies(const struct station *station, const struct flight *flight) {
+	const struct lh_match *match = &station->plugin->match;
+
+	return (match->states >> states[flight->answer.state] & 1)
+		&& port_matches(match, flight->answer.port) && service_matches(match, flight->extra)
+		&& has_hook(station, flight->extra);
+}
+
+/* ---- The way ---- */
+
+static void finish(struct pipeline *p, uint32_t i) {
+	if (p->finished_count == p->finished_size) {
+		uint32_t size = p->finished_size ? 2 * p->finished_size : 1024;
+		struct result *more = need(malloc(size * sizeof(*more)));
+
+		for (uint32_t k = 0; k < p->finished_count; k++)
+			more[k] = p->finished[(p->finished_head + k) % p->finished_size];
+		free(p->finished);
+		p->finished = more;
+		p->finished_size = size;
+		p->finished_head = 0;
+	}
+	p->finished[(p->finished_head + p->finished_count++) % p->finished_size]
+		= (struct result){p->flight[i].answer, p->flight[i].extra};
+	free_flight(p, i);
+}
+
+/* Keep what a plugin said, or that it said nothing. */
+static void note(struct pipeline *p, uint32_t i, const struct station *station,
+	enum lh_status status, const struct lh_event *event) {
+	struct result_extra *extra = extra_of(&p->flight[i]);
+	struct result_plugin *plugin;
+
+	p->accounts[station->number].status[status]++;
+	extra->plugins
+		= need(realloc(extra->plugins, (extra->nb_plugins + 1) * sizeof(*extra->plugins)));
+	plugin = &extra->plugins[extra->nb_plugins++];
+	*plugin = (struct result_plugin){.name = station->plugin->name, .status = status};
+	if (event && event->error)
+		plugin->error = need(strdup(event->error));
+	if (event && event->results)
+		plugin->results = need(strndup(event->results, event->results_bytes));
+}
+
+static bool to_disk(struct pipeline *p, struct station *station, uint32_t i) {
+	const struct result result = {p->flight[i].answer, p->flight[i].extra};
+	uint16_t stage = p->flight[i].stage;
+	uint8_t *bytes = need(malloc(sizeof(stage)));
+	size_t used = sizeof(stage), room = sizeof(stage);
+	bool taken;
+
+	memcpy(bytes, &stage, sizeof(stage));
+	taken = result_pack(&result, &p->names, &bytes, &used, &room) == 0
+		&& spill_put(station->spill, bytes, (uint32_t)used);
+	free(bytes);
+	if (!taken)
+		return false;
+	result_extra_free(p->flight[i].extra);
+	free_flight(p, i);
+	p->accounts[station->number].spilled++;
+	return true;
+}
+
+/* Bring the flight to its plugin. True where it is not ours for now. */
+static bool offer(struct pipeline *p, struct station *station, uint32_t i) {
+	bool first = !station->held.count && (!station->spill || !spill_count(station->spill));
+
+	p->accounts[station->number].offered++;
+	if (!station->given_up && first && lh_host_submit(p->host, station->number, i))
+		return true;
+	if (!station->given_up && station->spill && to_disk(p, station, i))
+		return true;
+	if (!station->given_up && p->config->plugins.overflow == CTL_OVERFLOW_THROTTLE) {
+		fifo_push(&station->held, i);
+		return true;
+	}
+	note(p, i, station, LH_SKIPPED, NULL);
+	return false;
+}
+
+/* On from its stage, to the next plugin that wants it or to the end. */
+static void advance(struct pipeline *p, uint32_t i) {
+	while (p->flight[i].stage < p->nb_stations) {
+		struct station *station = &p->station[p->flight[i].stage];
+
+		if (applies(station, &p->flight[i]) && offer(p, station, i))
+			return;
+		p->flight[i].stage++;
+	}
+	finish(p, i);
+}
+
+/* ---- Banners ---- */
+
+static uint32_t *chain_of(struct pipeline *p, uint32_t ip, uint16_t port) {
+	uint64_t key = ((uint64_t)ip << 16 | port) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &p->chain[key >> 32 & (p->chains - 1)];
+}
+
+/* Take it out of the hash; its place in the queue by deadline is skipped when its time comes. */
+static bool leave_banners(struct pipeline *p, uint32_t i) {
+	const struct dp_answer *answer = &p->flight[i].answer;
+	uint32_t *link = chain_of(p, answer->ip, answer->port);
+
+	for (; *link != NONE; link = &p->flight[*link].next) {
+		if (*link != i)
+			continue;
+		*link = p->flight[i].next;
+		p->flight[i].banner_ns = 0;
+		p->nb_banners--;
+		return true;
+	}
+	return false;
+}
+
+static void wait_for_banner(struct pipeline *p, uint32_t i) {
+	const struct dp_answer *answer = &p->flight[i].answer;
+	uint32_t *link = chain_of(p, answer->ip, answer->port);
+
+	p->flight[i].banner_ns = p->now_ns + p->config->banner_wait_ns;
+	p->flight[i].next = *link;
+	*link = i;
+	p->nb_banners++;
+	fifo_push(&p->banners, i);
+}
+
+void pipeline_banner(struct pipeline *p, const struct dp_answer *answer) {
+	uint32_t i = p->chain ? *chain_of(p, answer->ip, answer->port) : NONE;
+	struct result_extra *extra;
+
+	for (; i != NONE; i = p->flight[i].next)
+		if (p->flight[i].answer.ip == answer->ip
+			&& p->flight[i].answer.port == answer->port)
+			break;
+	if (i == NONE)
+		return; /* a repeated one, or after its wait */
+	extra = extra_of(&p->flight[i]);
+	extra->banner = need(malloc(answer->banner_bytes + 1u));
+	memcpy(extra->banner, answer->banner, answer->banner_bytes);
+	extra->banner_bytes = answer->banner_bytes;
+	leave_banners(p, i);
+	/* Its number stays in the queue by deadline, so that it must not be used anew before. */
+	p->flight[i].banner_ns = 1;
+}
+
+/* Those whose banner came or whose time is over, in the order of their coming. */
+static bool end_waits(struct pipeline *p, uint64_t now_ns) {
+	bool any = false;
+
+	while (p->banners.count) {
+		uint32_t i = fifo_first(&p->banners);
+
+		if (p->flight[i].banner_ns > now_ns)
+			break;
+		fifo_pop(&p->banners);
+		if (p->flight[i].banner_ns > 1)
+			leave_banners(p, i);
+		p->flight[i].banner_ns = 0;
+		advance(p, i);
+		any = true;
+	}
+	return any;
+}
+
+void pipeline_end_banners(struct pipeline *p) {
+	end_waits(p, UINT64_MAX);
+}
+
+/* ---- In, on and out ---- */
+
+bool pipeline_has_room(const struct pipeline *p) {
+	if (p->finished_count >= FINISHED_MAX || p->nb_banners >= BANNERS_MAX)
+		return false;
+	if (p->config->plugins.overflow != CTL_OVERFLOW_THROTTLE)
+		return true;
+	for (unsigned s = 0; s < p->nb_stations; s++)
+		if (p->station[s].held.count
+			|| lh_host_lag(p->host, p->station[s].number) >= p->config->plugins.queue)
+			return false;
+	return true;
+}
+
+void pipeline_enter(struct pipeline *p, const struct dp_answer *answer) {
+	uint32_t i = new_flight(p);
+
+	p->flight[i].answer = *answer;
+	if (p->chain && answer->state == DP_STATE_OPEN)
+		wait_for_banner(p, i);
+	else
+		advance(p, i);
+}
+
+static void take_service(
+	struct flight *flight, const struct station *station, const struct lh_service *service) {
+	struct result_extra *extra = extra_of(flight);
+
+	if (extra->has_service && extra->service.name[0]
+		&& extra->service.confidence >= service->confidence)
+		return;
+	extra->has_service = true;
+	extra->service = *service;
+	extra->service_source = station->plugin->name;
+}
+
+static void take_text(
+	struct flight *flight, const struct station *station, const struct lh_event *event) {
+	struct result_extra *extra = extra_of(flight);
+	struct result_text *text;
+
+	extra->texts = need(realloc(extra->texts, (extra->nb_texts + 1) * sizeof(*extra->texts)));
+	text = &extra->texts[extra->nb_texts++];
+	*text = (struct result_text){.output = (unsigned)station->output,
+		.bytes = need(malloc(event->text_bytes + 1)),
+		.length = event->text_bytes};
+	memcpy(text->bytes, event->text, event->text_bytes);
+}
+
+static void take_answer(struct pipeline *p, const struct lh_event *event) {
+	const struct station *station = &p->station[p->place[event->plugin]];
+	uint32_t i = (uint32_t)event->tag;
+
+	note(p, i, station, event->status, event);
+	if (event->service && station->plugin->type == LH_TYPE_DETECTION)
+		take_service(&p->flight[i], station, event->service);
+	if (event->text && station->output >= 0)
+		take_text(&p->flight[i], station, event);
+	p->flight[i].stage++;
+	advance(p, i);
+}
+
+static bool take_events(struct pipeline *p) {
+	struct lh_event event[EVENTS];
+	unsigned n = 0;
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		n = p->phase_ended ? 0 : lh_host_poll(p->host, event, EVENTS);
+		for (unsigned k = 0; k < n; k++) {
+			if (event[k].kind == LH_EVENT_RESULT) {
+				take_answer(p, &event[k]);
+				continue;
+			}
+			/* Looked at before the next poll: nothing else is polled until then. */
+			p->phase = event[k];
+			p->phase_ended = true;
+		}
+		if (n < EVENTS)
+			return n || round;
+	}
+	return true;
+}
+
+/* What cannot be read back is lost; there is no overflow to that disk any more. */
+static void lose_spilled(struct pipeline *p, struct station *station, int error) {
+	uint64_t lost = spill_count(station->spill);
+
+	p->accounts[station->number].status[LH_SKIPPED] += lost;
+	fprintf(stderr, "prtip-dp: %s: error: %" PRIu64 " results are lost in spill_dir: %s\n",
+		station->plugin->name, lost, strerror(-error));
+	spill_destroy(station->spill);
+	station->spill = NULL;
+}
+
+/* Back from the disk, as the plugin catches up. */
+static bool unspill(struct pipeline *p, struct station *station) {
+	uint32_t low = p->config->plugins.queue / 2;
+	bool any = false;
+
+	while (station->spill && spill_count(station->spill)
+		&& (station->given_up || lh_host_lag(p->host, station->number) <= low)) {
+		int64_t bytes = spill_get(station->spill, &p->record, &p->record_room);
+		struct result result;
+		uint16_t stage;
+		size_t taken;
+		uint32_t i;
+
+		if (bytes < 0)
+			lose_spilled(p, station, (int)bytes);
+		if (bytes <= 0)
+			return any || bytes < 0;
+		memcpy(&stage, p->record, sizeof(stage));
+		if (result_unpack((uint8_t *)p->record + sizeof(stage),
+			    (size_t)bytes - sizeof(stage), &p->names, &taken, &result))
+			abort(); /* memory, or a file that changed below us */
+		i = new_flight(p);
+		p->flight[i].answer = result.answer;
+		p->flight[i].extra = result.extra;
+		p->flight[i].stage = stage;
+		any = true;
+		if (!station->given_up && lh_host_submit(p->host, station->number, i))
+			continue;
+		note(p, i, station, LH_SKIPPED, NULL);
+		p->flight[i].stage++;
+		advance(p, i);
+	}
+	return any;
+}
+
+/* Those that were held back go on as there is room. */
+static bool release(struct pipeline *p, struct station *station) {
+	bool any = false;
+
+	while (station->held.count) {
+		uint32_t i = fifo_first(&station->held);
+
+		if (!station->given_up && !lh_host_submit(p->host, station->number, i))
+			break;
+		fifo_pop(&station->held);
+		any = true;
+		if (!station->given_up)
+			continue;
+		note(p, i, station, LH_SKIPPED, NULL);
+		p->flight[i].stage++;
+		advance(p, i);
+	}
+	return any;
+}
+
+bool pipeline_step(struct pipeline *p, uint64_t now_ns) {
+	bool any = end_waits(p, now_ns);
+
+	p->now_ns = now_ns;
+	if (!p->host)
+		return any;
+	any |= take_events(p);
+	for (unsigned s = 0; s < p->nb_stations; s++) {
+		any |= release(p, &p->station[s]);
+		any |= unspill(p, &p->station[s]);
+	}
+	return any;
+}
+
+unsigned pipeline_take(struct pipeline *p, struct result *results, unsigned max) {
+	unsigned n = 0;
+
+	for (; n < max && p->finished_count; n++, p->finished_count--) {
+		results[n] = p->finished[p->finished_head];
+		p->finished_head = (p->finished_head + 1) % p->finished_size;
+	}
+	return n;
+}
+
+static uint64_t station_waiting(const struct pipeline *p, const struct station *station) {
+	return lh_host_lag(p->host, station->number) + station->held.count
+		+ (station->spill ? spill_count(station->spill) : 0);
+}
+
+static void give_up(struct pipeline *p, struct station *station) {
+	station->given_up = true;
+	lh_host_give_up(p->host, station->number);
+}
+
+void pipeline_give_up(struct pipeline *p, bool all) {
+	for (unsigned s = 0; s < p->nb_stations; s++) {
+		struct station *station = &p->station[s];
+
+		if (station->given_up || (!all && !station_waiting(p, station)))
+			continue;
+		give_up(p, station);
+		if (!all)
+			return;
+	}
+}
+
+bool pipeline_awaits_banners(const struct pipeline *p) {
+	return p->nb_banners > 0;
+}
+
+uint64_t pipeline_waiting(const struct pipeline *p) {
+	uint64_t waiting = p->waiting;
+
+	for (unsigned s = 0; s < p->nb_stations; s++)
+		if (p->station[s].spill)
+			waiting += spill_count(p->station[s].spill);
+	return waiting;
+}
+
+uint64_t pipeline_finished(const struct pipeline *p) {
+	return p->finished_count;
+}
+
+bool pipeline_phase_event(struct pipeline *p, struct lh_event *event) {
+	if (!p->phase_ended)
+		return false;
+	*event = p->phase;
+	p->phase_ended = false;
+	return true;
+}
+
+const struct result_names *pipeline_names(const struct pipeline *p) {
+	return &p->names;
+}
+
+/* ---- Making it ---- */
+
+static int output_of(const struct ctl_config *config, unsigned plugin) {
+	for (unsigned i = 0; i < config->nb_outputs; i++)
+		if (config->outputs[i].plugin == plugin + 1)
+			return (int)i;
+	return -1;
+}
+
+static int add_station(struct pipeline *p, unsigned number, struct dp_error *err) {
+	const struct ctl_plugins *plugins = &p->config->plugins;
+	struct station *station = &p->station[p->nb_stations];
+
+	*station = (struct station){.plugin = plugins->enabled[number],
+		.number = number,
+		.output = output_of(p->config, number)};
+	p->place[number] = p->nb_stations++;
+	if (plugins->overflow != CTL_OVERFLOW_SPILL)
+		return 0;
+	return spill_create(plugins->spill_dir, &p->budget, &station->spill, err);
+}
+
+static int add_stations(struct pipeline *p, struct dp_error *err) {
+	static const enum lh_type order[] = {LH_TYPE_DETECTION, LH_TYPE_SCAN, LH_TYPE_OUTPUT};
+	const struct ctl_plugins *plugins = &p->config->plugins;
+
+	for (unsigned t = 0; t < LH_TYPE_COUNT; t++) {
+		for (unsigned i = 0; i < plugins->nb_enabled; i++) {
+			int rc = plugins->enabled[i]->type == order[t] ? add_station(p, i, err) : 0;
+
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static void name_all(struct pipeline *p) {
+	const struct ctl_plugins *plugins = &p->config->plugins;
+
+	for (unsigned i = 0; i < plugins->nb_enabled; i++) {
+		p->name[i] = plugins->enabled[i]->name;
+		p->accounts[i].name = p->name[i];
+	}
+	p->name[plugins->nb_enabled] = "builtin";
+	p->names = (struct result_names){p->name, plugins->nb_enabled + 1};
+}
+
+int pipeline_create(const struct ctl_config *config, struct lh_host *host,
+	struct ctl_plugin_account *accounts, struct pipeline **out, struct dp_error *err) {
+	struct pipeline *p = calloc(1, sizeof(*p));
+	int rc;
+
+	if (!p)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	p->config = config;
+	p->host = host;
+	p->accounts = accounts;
+	p->free = NONE;
+	p->budget = (int64_t)config->plugins.spill_mb << 20;
+	name_all(p);
+	if (config->banner) {
+		p->chains = 1 << 16;
+		p->chain = malloc(p->chains * sizeof(*p->chain));
+		if (!p->chain) {
+			rc = dp_fail(err, false, -ENOMEM, "out of memory");
+			goto destroy;
+		}
+		memset(p->chain, 0xff, p->chains * sizeof(*p->chain));
+	}
+	rc = host ? add_stations(p, err) : 0;
+	if (rc)
+		goto destroy;
+	*out = p;
+	return 0;
+
+destroy:
+	pipeline_destroy(p);
+	return rc;
+}
+
+void pipeline_destroy(struct pipeline *p) {
+	if (!p)
+		return;
+	for (uint32_t i = 0; i < p->nb_flights; i++)
+		if (p->flight[i].used)
+			result_extra_free(p->flight[i].extra);
+	for (; p->finished_count; p->finished_count--) {
+		result_extra_free(p->finished[p->finished_head].extra);
+		p->finished_head = (p->finished_head + 1) % p->finished_size;
+	}
+	for (unsigned s = 0; s < p->nb_stations; s++) {
+		spill_destroy(p->station[s].spill);
+		free(p->station[s].held.item);
+	}
+	free(p->flight);
+	free(p->finished);
+	free(p->banners.item);
+	free(p->chain);
+	free(p->json);
+	free(p->record);
+	free(p);
+}
