@@ -326,7 +326,7 @@ PLUGINS = [
     (
         HERE + ["--plugin", "networked", "--set", "plugins.source=192.0.2.77"]
         + ["--set", "dataplane.port=lo", "--dry-run"],
-        ["[plugins] source = 192.0.2.77: ", "of this machine"],
+        ["[plugins] source = 192.0.2.77: no interface has this address"],
     ),
     (HERE + ["--set", "banner.max_bytes=0"], ["banner.max_bytes=0", "1 to 4096"]),
     (HERE + ["--set", "banner.max_bytes=4097"], ["banner.max_bytes=4097", "1 to 4096"]),

@@ -46,7 +46,18 @@ for private in '"config.h"' '"writer.h"'; do
 	tap_true "the packet path cannot use control's $private" \
 		does_not_compile dataplane/engine.c "$private"
 done
+tap_true "control may use the plugin host's public headers" compiles control/run.c '<lh/host.h>'
+tap_true "the plugin host may use Lua" compiles luahost/lane.c '<lua.h>'
+for header in '<lua.h>' '"lane.h"' '"area.h"' '"sandbox.h"'; do
+	tap_true "control cannot use $header" does_not_compile control/run.c "$header"
+done
+for header in '<rte_eal.h>' '<dp/engine.h>' '"config.h"'; do
+	tap_true "the plugin host cannot use $header" does_not_compile luahost/lane.c "$header"
+done
+for header in '<lh/host.h>' '<lua.h>'; do
+	tap_true "the packet path cannot use $header" does_not_compile dataplane/engine.c "$header"
+done
 tap_true "no include climbs out of its folder" \
-	sh -c "! grep -rn '#include \"\\.\\./' '$TOP_DIR/dataplane' '$TOP_DIR/control'"
+	sh -c "! grep -rn '#include \"\\.\\./' '$TOP_DIR/dataplane' '$TOP_DIR/control' '$TOP_DIR/luahost'"
 
 tap_done

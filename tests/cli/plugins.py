@@ -406,6 +406,279 @@ def checked(place):
     same(result.stderr, "")
 
 
+def check(place, *, status=0, tests=None, **more):
+    """--check-plugin of a plugin `p` with the one file of tests."""
+    path = plugin(place.a, "p", **more)
+    if tests is not None:
+        os.makedirs(os.path.join(path, "tests"), exist_ok=True)
+        place.write("a/p/tests/t.lua", tests)
+    result = place.run("--check-plugin", path, status=status)
+    assert all(len(line) <= 80 for line in result.stdout.splitlines()), result.stdout
+    same(result.stderr.count("\n"), 1 if status else 0)
+    return result
+
+
+@test
+def check_refuses(place):
+    """--check-plugin refuses a wrong hook, an undeclared capability, a broken main.lua"""
+    scan = "function on_target(target, result) %s end\n"
+    result = check(place, status=1, main=scan % "" + "function format_result(r) end\n")
+    holds(result.stderr, "format_result is a hook of plugins of type output")
+    result = check(place, status=1, main=scan % "return prtip.connect(target.ip, 1)")
+    holds(result.stderr, 'main.lua:1: prtip.connect needs capability "network"')
+    result = check(place, status=1, main=scan % "prtip.ad_result(1, 2)")
+    holds(result.stderr, "no prtip.ad_result; the nearest is prtip.add_result")
+    result = check(place, status=1, main=scan % "" + "local x = nil + 1\n")
+    holds(result.stderr, "main.lua:2: attempt to perform arithmetic on a nil value")
+    result = check(place, status=1, main=scan % "" + "function on_load() return 'no key' end\n")
+    holds(result.stderr, "no key")
+    plugin(place.a, "p")
+    os.unlink(os.path.join(place.a, "p", "README.md"))
+    holds(place.run("--check-plugin", "a/p", status=1).stderr, "README.md")
+
+
+@test
+def check_fails_tests(place):
+    """a failing and a looping test fail the check and the installation, with the message"""
+    tests = (
+        "test.case('fine', function() test.equal({1, {x = 'y'}}, {1, {x = 'y'}}) end)\n"
+        "test.case('unequal', function() test.equal(1, 2) end)\n"
+        "test.case('endless', function() while true do pcall(error) end end)\n"
+    )
+    result = check(place, status=1, tests=tests)
+    holds(result.stderr, ": 2 of 3 tests failed\n")
+    holds(
+        result.stdout,
+        "ok       tests/t.lua: fine\n",
+        "error    tests/t.lua: unequal\n         tests/t.lua:2: expected 2, got 1\n",
+        "error    tests/t.lua: endless\n         instructions: ",
+    )
+    result = place.run("--install-plugin", "a/p", status=1)
+    holds(result.stderr, "2 of 3 tests failed")
+    same((result.stdout, os.path.exists(place.installed)), ("", False))
+
+
+NETWORK_MAIN = """
+local connect = prtip.connect
+local lib = require("lib")
+
+function on_load(config)
+    lib.paths = config.paths
+end
+
+function on_target(target, result)
+    local sock, why = connect(target.ip, target.port, {timeout = 1})
+    if not sock then
+        prtip.log("warn", why)
+        return why
+    end
+    lib.greet(sock)
+    prtip.add_result("paths", lib.paths)
+    return "done"
+end
+"""
+
+NETWORK_LIB = """
+local lib = {}
+
+function lib.greet(sock)
+    prtip.send(sock, "HELO x\\r\\n")
+    return prtip.receive(sock, 4, 1)
+end
+
+return lib
+"""
+
+NETWORK_TESTS = """
+local lib = require("lib")
+local IP = "198.18.0.1"
+
+test.case("no server", function()
+    test.equal(test.call("on_target", test.target{}, test.result{}), "Connection refused")
+    test.equal(test.logs(), {{level = "warn", message = "Connection refused"}})
+    test.equal(test.results(), {})
+end)
+
+test.case("steps, parts and the end", function()
+    test.server(IP, 25, {{reply = "220 hello"}, {expect = "HELO", reply = "250 x"}, {close = true}})
+    local sock = prtip.connect(IP, 25)
+    test.equal(prtip.receive(sock, 3), "220")
+    test.equal(prtip.receive(sock, 100), " hello")
+    local data, why = prtip.receive(sock, 1)
+    test.equal({data, why}, {nil, "timeout"})
+    test.equal(prtip.send(sock, "HELO a"), 6)
+    test.equal(prtip.receive(sock, 10), "250 x")
+    test.equal(prtip.receive(sock, 10), "")
+    test.ok(prtip.close(sock) and prtip.close(sock))
+    test.fails(function() prtip.receive(sock, 1) end, "closed")
+    test.fails(function() prtip.send("x", "y") end, "a socket expected")
+end)
+
+test.case("each connection plays it again", function()
+    test.server(IP, 80, {{expect = "HELO", reply = "hi"}})
+    for _ = 1, 2 do test.equal(lib.greet(prtip.connect(IP, 80)), "hi") end
+    test.equal(test.call("on_target", test.target{port = 80}, test.result{}), "done")
+    test.equal(test.results(), {paths = {"/a", "/b"}})
+end)
+
+test.case("timeouts and refusals", function()
+    test.server(IP, 1, {{timeout = true}, {reply = "late"}})
+    test.server(IP, 2, {{refuse = true}})
+    test.server(IP, 3, {{refuse = "No route to host"}})
+    local sock = prtip.connect(IP, 1)
+    test.equal(select(2, prtip.receive(sock, 9)), "timeout")
+    test.equal(prtip.receive(sock, 9), "late")
+    test.equal(select(2, prtip.connect(IP, 2)), "Connection refused")
+    test.equal(select(2, prtip.connect(IP, 3)), "No route to host")
+    test.equal(select(2, prtip.connect("localhost", 3)), "not an IPv4 address")
+    test.fails(function() prtip.connect(IP, 0) end, "port")
+end)
+
+test.case("datagrams", function()
+    test.server(IP, 53, {protocol = "udp", {expect = "q", reply = "abcdef"}, {reply = "g"}})
+    local sock = prtip.connect(IP, 53, {protocol = "udp"})
+    prtip.send(sock, "q")
+    test.equal(prtip.receive(sock, 2), "ab")
+    test.equal(prtip.receive(sock, 2), "g")
+    test.equal(select(2, prtip.receive(sock, 2)), "timeout")
+    test.equal(select(2, prtip.connect(IP, 53)), "Connection refused")
+end)
+
+test.case("TLS", function()
+    test.server(IP, 443, {tls = {protocol = "TLSv1.2"}, hello = {version = "TLSv1.2"}, {reply = "s"}})
+    test.server(IP, 25, {tls = true, starttls = true, {expect = "STARTTLS", reply = "go"},
+        {expect = "x", reply = "y"}})
+    test.server(IP, 80, {{reply = "plain"}})
+    local sock = prtip.connect(IP, 443, {tls = true})
+    test.equal(prtip.tls_info(sock).protocol, "TLSv1.2")
+    test.equal(prtip.receive(sock, 9), "s")
+    test.equal(prtip.receive(prtip.connect(IP, 443), 9), "")
+    test.equal(prtip.tls_probe(IP, 443, {}).version, "TLSv1.2")
+    sock = prtip.connect(IP, 25)
+    test.equal(select(2, prtip.tls_info(sock)), "no TLS on this socket")
+    prtip.send(sock, "STARTTLS")
+    test.equal(prtip.receive(sock, 9), "go")
+    test.ok(prtip.start_tls(sock, {server_name = "a.example"}))
+    test.equal(prtip.tls_info(sock).server_name, "a.example")
+    prtip.send(sock, "x")
+    test.equal(prtip.receive(sock, 9), "y")
+    test.ok(not prtip.connect(IP, 25, {tls = true}))
+    test.ok(not prtip.connect(IP, 80, {tls = true}))
+    test.equal(select(2, prtip.tls_probe(IP, 80)), "closed without an answer")
+end)
+
+test.case("ports, sleep and scope", function()
+    test.server(IP, 22, {})
+    test.ports(IP, {[23] = "filtered"})
+    test.equal({prtip.scan_port(IP, 22), prtip.scan_port(IP, 23), prtip.scan_port(IP, 24)},
+        {"open", "filtered", "closed"})
+    test.ok(prtip.sleep(1e6))
+    test.server(IP, 80, {})
+    test.equal(test.call("on_target", test.target{ip = "198.18.0.9"}, test.result{}),
+        "Connection refused")
+    local own = on_target
+    function _G.on_target() return prtip.connect(IP, 80) end
+    test.ok(test.call("on_target", test.target{}))
+    test.equal(select(2, test.call("on_target", test.target{ip = "198.18.0.9"})), "denied")
+    _G.on_target = own
+end)
+
+test.case("files are another capability", function()
+    test.fails(function() prtip.read_file("x") end,
+        'PermissionDenied: read_file needs capability "filesystem"')
+end)
+
+test.case("what a script does not expect is told", function()
+    test.server(IP, 80, {{expect = "EHLO", reply = "250"}})
+    test.call("on_target", test.target{}, test.result{})
+end)
+"""
+
+
+@test
+def check_with_network(place):
+    """tests of a plugin meet a scripted network; what it was not told to expect fails them"""
+    more = {"capabilities": '["network"]', "config": 'paths = ["/a", "/b"]'}
+    path = plugin(place.a, "p", main=NETWORK_MAIN, **more)
+    os.mkdir(os.path.join(path, "lib"))
+    place.write("a/p/lib/lib.lua", NETWORK_LIB)
+    os.mkdir(os.path.join(path, "tests"))
+    place.write("a/p/tests/net.lua", NETWORK_TESTS)
+    result = place.run("--check-plugin", path, status=1)
+    assert result.stderr.endswith("1 of 9 tests failed\n"), result.stdout
+    holds(
+        result.stdout,
+        "error    tests/net.lua: what a script does not expect is told\n"
+        '         the server 198.18.0.1:80 expected "EHLO" and was sent "HELO x\\r\\n"\n',
+    )
+    place.write("a/p/tests/net.lua", NETWORK_TESTS[: NETWORK_TESTS.rindex("test.case(")])
+    holds(place.run("--check-plugin", path).stdout, "\n8 tests passed\n")
+    holds(place.run("--install-plugin", path).stdout, "installed p 1.0.0")
+
+
+FILES_MAIN = """
+function on_load(config)
+    prtip.write_file("state", "loaded")
+end
+
+function format_result(result)
+    if prtip.get_target().port ~= prtip.target_info.port then error("not the same") end
+    if result.service == "change" then result.service = "x" end
+    if result.service == "result" then prtip.add_result("a", 1) end
+    return result.ip .. " " .. tostring(result.banner)
+end
+
+function export(results, path)
+    for _, result in prtip.each(results) do
+        prtip.append_file(path, result.ip .. ";")
+    end
+    prtip.add_result("a", 1)
+end
+"""
+
+FILES_TESTS = """
+test.case("files", function()
+    test.files{a = "1"}
+    test.ok(prtip.append_file("a", "2") and prtip.write_file("b", ""))
+    test.equal(test.files(), {a = "12", b = ""})
+    test.equal(select(2, prtip.read_file("c")), "No such file or directory")
+    test.equal(select(2, prtip.read_file("../c")), "denied")
+end)
+
+test.case("a new world for each", function()
+    test.equal(test.files(), {})
+end)
+
+test.case("output hooks", function()
+    test.equal(test.call("format_result", test.result{banner = "b"}), "198.18.0.1 b")
+    local all = {test.result{}, test.result{ip = "198.18.0.2"}}
+    test.fails(function() test.call("export", all, "/out") end, "there is no target here")
+    test.equal(test.files(), {["/out"] = "198.18.0.1;198.18.0.2;"})
+end)
+
+test.case("what would fail in a scan fails here", function()
+    test.fails(function() test.call("format_result", test.result{service = "change"}) end,
+        "read-only")
+    test.fails(function() test.call("on_target", test.target{}) end, "defines no function")
+    test.fails(function() prtip.connect("198.18.0.1", 80) end, "PermissionDenied")
+    test.fails(function() prtip.add_result("a", print) end, "a function cannot be a result")
+    test.fails(function() prtip.log("loud", "x") end, "level")
+    test.fails(function() test.server("198.18.0.1", 80, {{replay = "x"}}) end, "is not known")
+    test.fails(function() test.equal({a = {1, 2}}, {a = {1}}) end, "value.a[2]: expected nothing")
+    test.fails(function() test.fails(function() end) end, "did not fail")
+end)
+"""
+
+
+@test
+def check_with_files(place):
+    """tests of a plugin have files of their own; the user's are not touched"""
+    more = {"capabilities": '["filesystem"]', "main": FILES_MAIN, "tests": FILES_TESTS}
+    result = check(place, kind="output", **more)
+    holds(result.stdout, "\n4 tests passed\n")
+    same(os.listdir(place.home), [])
+
+
 def main():
     failed = 0
     print(f"1..{len(TESTS)}")
