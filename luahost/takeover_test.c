@@ -83,7 +83,8 @@ static void see_log(void *ctx, unsigned level, const char *plugin, const char *t
 		cr_assert((unsigned char)*text >= 0x20 && *text != 0x7f);
 }
 
-static const struct lh_host_ops ops = {give_record, give_targets, give_result, send_probe, see_log, NULL};
+static const struct lh_host_ops ops
+	= {give_record, give_targets, give_result, send_probe, see_log, NULL};
 
 /* ---- A host whose warden is the test ---- */
 
