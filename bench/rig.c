@@ -32,7 +32,7 @@ static void give_record(void *ctx, uint64_t tag, struct lh_record *record) {
 	const struct rig_params *params = &((struct rig *)ctx)->params;
 
 	*record = (struct lh_record){.ts_ns = 1000000000 + tag,
-		.ip = params->first_ip + (uint32_t)(tag % params->nb_ips),
+		.ip = lh_ip_v4(params->first_ip + (uint32_t)(tag % params->nb_ips)),
 		.rtt_us = 412,
 		.port = (uint16_t)(tag % 60000 + 1),
 		.has_port = true,
@@ -53,7 +53,7 @@ static bool give_result(void *ctx, uint64_t index, struct lh_record *record) {
 	return index < ((struct rig *)ctx)->nb_results;
 }
 
-static bool send_probe(void *ctx, uint32_t ip, uint16_t port) {
+static bool send_probe(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port) {
 	return false;
 }
 
@@ -116,7 +116,7 @@ struct rig *rig_start(const struct rig_params *params) {
 		err(1, "%s", rig->base);
 	for (unsigned i = 0; i < rig->params.copies; i++)
 		make_plugin(rig, i);
-	rig->scope[0] = (struct lh_range){0x7f000000, 0x7fffffff};
+	rig->scope[0] = (struct lh_range){lh_ip_v4(0x7f000000), lh_ip_v4(0x7fffffff)};
 	host = (struct lh_host_params){.plugins = rig->enabled,
 		.nb_plugins = rig->params.copies,
 		.lanes = 1,
@@ -129,6 +129,8 @@ struct rig *rig_start(const struct rig_params *params) {
 		.nb_scope = 1,
 		.data_dir = "/tmp/lane_bench.data",
 		.scan_type = "syn",
+		.protocol = "tcp",
+		.has_ports = true,
 		.flags = "S",
 		.ports = "80",
 		.rate_pps = 1000,

@@ -12,7 +12,7 @@ struct rig_params {
 	const char *manifest; /* more of it; NULL: nothing */
 	const char *lua;
 	const char *banner; /* of each result; NULL: none */
-	uint32_t first_ip; /* addresses of results, in turn */
+	uint32_t first_ip; /* IPv4 addresses of results, in turn */
 	unsigned nb_ips;
 	unsigned copies; /* of the plugin; 0 is 1 */
 };

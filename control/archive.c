@@ -12,6 +12,7 @@
 #include "archive.h"
 #include "scratch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +28,12 @@ enum {
 
 /* As it lies in the first file. */
 struct row {
-	struct dp_answer answer;
-	uint64_t at; /* of the packed result in the second file */
-	uint32_t bytes; /* 0: there is none */
+	struct packed_answer answer;
+	uint32_t bytes; /* of the packed result in the second file; 0: there is none */
+	uint64_t at; /* of it */
 };
+
+static_assert(sizeof(struct row) == 48);
 
 /* A part of a file in memory, rows or bytes. */
 struct window {
@@ -164,7 +167,7 @@ static void put_packed(struct archive *a, const struct result *result, struct ro
 void archive_put(struct archive *archive, const struct result *results, unsigned n) {
 	for (unsigned i = 0; i < n && !archive->error; i++) {
 		struct row *row = &archive->rows[archive->count - archive->rows_written];
-		row->answer = results[i].answer;
+		row->answer = answer_pack(&results[i].answer);
 		put_packed(archive, &results[i], row);
 		archive->count++;
 		if (archive->count - archive->rows_written == BLOCK_ROWS)
@@ -272,6 +275,6 @@ int archive_get(struct archive *archive, uint64_t index, struct result *result) 
 	const struct row *row = &archive->read_rows[index - archive->rows_window.first];
 	if (row->bytes)
 		return get_packed(archive, row, result);
-	*result = (struct result){.answer = row->answer};
-	return 0;
+	*result = (struct result){0};
+	return answer_unpack(&row->answer, &result->answer);
 }

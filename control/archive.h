@@ -2,7 +2,7 @@
 /*
  * All results of a run, for hooks that look at them at its end: a nameless file (O_TMPFILE) in the
  * spill folder. Rows of a fixed size are found by number; what a result has beyond the packet path's
- * answer lies in a second file. 10^8 results take 4 GB there, and the archive a few MB of memory.
+ * answer lies in a second file. 10^8 results take 5 GB there, and the archive a few MB of memory.
  *
  * Written by the writer thread, read by the control core after writer_drain().
  */
@@ -42,6 +42,19 @@ uint64_t archive_count(const struct archive *archive);
  * kept). @result->extra belongs to the archive and lives until the next call. 0, -ENOENT or an error.
  */
 int archive_get(struct archive *archive, uint64_t index, struct result *result);
+
+/* What a record needs of its answer, as it lies in files: no pointers, no padding. */
+struct packed_answer {
+	uint64_t ip_high, ip_low, ts_ns;
+	uint32_t rtt_us;
+	uint16_t port;
+	uint8_t proto, state, reason, ttl, pass, zero_window;
+} __attribute__((packed, aligned(4)));
+
+struct packed_answer answer_pack(const struct dp_answer *answer);
+
+/* 0, or -EBADMSG where it is none. */
+int answer_unpack(const struct packed_answer *packed, struct dp_answer *answer);
 
 /*
  * Turn a result into bytes and back, for the archive and the spill. Plugin names (and the service's

@@ -37,23 +37,6 @@ static void remove_folder(void) {
 
 TestSuite(archive, .init = enter, .fini = remove_folder, .timeout = 120);
 
-static struct dp_answer answer_at(uint64_t i) {
-	return (struct dp_answer){.ts_ns = i,
-		.ip = (uint32_t)(i * 2654435761u),
-		.port = (uint16_t)i,
-		.state = i % DP_STATE_COUNT,
-		.reason = i % DP_REASON_COUNT,
-		.ttl = (uint8_t)i};
-}
-
-static bool is_answer(const struct dp_answer *a, uint64_t i) {
-	struct dp_answer want = answer_at(i);
-
-	return a->ts_ns == want.ts_ns && a->ip == want.ip && a->port == want.port
-		&& a->state == want.state && a->reason == want.reason && a->ttl == want.ttl
-		&& a->rtt_us == want.rtt_us;
-}
-
 /* Every @every-th result has all that one can have; 0: none. */
 static void put_results(uint64_t n, uint64_t every) {
 	struct result batch[BATCH];
@@ -62,7 +45,7 @@ static void put_results(uint64_t n, uint64_t every) {
 		unsigned want = n - done < BATCH ? (unsigned)(n - done) : BATCH;
 		for (unsigned i = 0; i < want; i++, done++)
 			batch[i] = (struct result){
-				.answer = answer_at(done),
+				.answer = fixture_answer(done),
 				.extra = every && done % every == 0 ? fixture_extra(done) : NULL,
 			};
 		archive_put(archive, batch, want);
@@ -76,7 +59,7 @@ static bool is_result(uint64_t i, uint64_t every) {
 
 	cr_assert_eq(archive_get(archive, i, &result), 0, "result %d", (int)i);
 	bool has_extra = every && i % every == 0;
-	if (!is_answer(&result.answer, i) || !result.extra != !has_extra)
+	if (!fixture_is_answer(&result.answer, i) || !result.extra != !has_extra)
 		return false;
 	if (!has_extra)
 		return true;
@@ -94,7 +77,7 @@ CHECKED_TEST(archive, gives_millions_back_in_order, leave) {
 	cr_assert_eq(archive_error(archive), 0);
 	cr_assert_eq(archive_count(archive), MANY);
 	for (uint64_t i = 0; i < MANY; i++)
-		wrong += archive_get(archive, i, &result) || !is_answer(&result.answer, i)
+		wrong += archive_get(archive, i, &result) || !fixture_is_answer(&result.answer, i)
 			|| result.extra;
 	cr_assert_eq(wrong, 0);
 	cr_assert_eq(archive_get(archive, MANY, &result), -ENOENT);
@@ -119,14 +102,14 @@ CHECKED_TEST(archive, gives_any_result_at_any_time, leave) {
 
 /* What was put last need not be in the file yet, and more may follow. */
 CHECKED_TEST(archive, gives_what_was_put_just_now, leave) {
-	struct result one = {.answer = answer_at(0), .extra = fixture_extra(0)};
+	struct result one = {.answer = fixture_answer(0), .extra = fixture_extra(0)};
 	struct result got;
 
 	cr_assert_eq(archive_get(archive, 0, &got), -ENOENT);
 	archive_put(archive, &one, 1);
 	cr_assert(is_result(0, 1));
 	result_extra_free(one.extra);
-	one = (struct result){.answer = answer_at(1), .extra = fixture_extra(1)};
+	one = (struct result){.answer = fixture_answer(1), .extra = fixture_extra(1)};
 	archive_put(archive, &one, 1);
 	cr_assert(is_result(1, 1));
 	cr_assert(is_result(0, 1));
@@ -134,7 +117,7 @@ CHECKED_TEST(archive, gives_what_was_put_just_now, leave) {
 }
 
 CHECKED_TEST(archive, takes_the_largest_results, leave) {
-	struct result large = {.answer = answer_at(1)}, got;
+	struct result large = {.answer = fixture_answer(1)}, got;
 	const size_t bytes = 3 << 20;
 
 	put_results(1, 1);

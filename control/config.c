@@ -8,6 +8,7 @@
 #include "config.h"
 #include "inifile.h"
 #include "options.h"
+#include "payload_file.h"
 #include "plugin_set.h"
 #include "targets.h"
 
@@ -21,9 +22,10 @@ struct config {
 	struct settings settings;
 	const struct option *table;
 	unsigned nb_rows;
-	char **text; /* canonical, a row each; NULL for flags without a key */
-	bool *from_command; /* a row each: set on the command line */
-	unsigned *file_line; /* a row each: where the file set it, 0: it did not */
+	/* Of each place (see place_of()): */
+	char **text; /* canonical; NULL for flags without a key, and numbered keys that are not given */
+	bool *from_command; /* set on the command line */
+	unsigned *file_line; /* where the file set it, 0: it did not */
 	bool targets_given; /* on the command line, so that the file's were dropped */
 	bool outputs_given; /* by -o, so that the file's were dropped */
 	const char *action; /* the flag that chose it */
@@ -31,6 +33,7 @@ struct config {
 	const char *config_path;
 	struct plugin_request request; /* what else was said about plugins */
 	struct plugin_set *plugins; /* NULL: not looked for yet */
+	struct payload_file *payloads, *hellos; /* NULL: none */
 };
 
 static const char plugin_section[] = "plugin:"; /* NAME */
@@ -61,27 +64,59 @@ static unsigned row_of(const struct config *config, const struct option *option)
 	return (unsigned)(option - config->table);
 }
 
+/* A key, or the numbered form of one: `source`, `source0`. */
+struct key {
+	const struct option *option;
+	unsigned number; /* 0: the key itself; else 1 more than the number behind it */
+};
+
+enum {
+	FORMS = 1 + DP_MAX_PORTS, /* of a key: itself, and as many numbered ones */
+	KEY_BYTES = 32,
+};
+
+/* Rows come first, then the numbered forms of all of them, most of which do not exist. */
+static unsigned place_of(const struct config *config, struct key key) {
+	return key.number * config->nb_rows + row_of(config, key.option);
+}
+
+static const char *key_name(struct key key, char name[static KEY_BYTES]) {
+	if (key.number)
+		snprintf(name, KEY_BYTES, "%s%u", key.option->key, key.number - 1);
+	else
+		snprintf(name, KEY_BYTES, "%s", key.option->key);
+	return name;
+}
+
+static void *field_of(struct config *config, struct key key) {
+	return (char *)&config->settings + key.option->offset
+		+ key.number * sizeof(struct port_settings);
+}
+
 /* ---- Setting one value ---- */
 
 /* Report what is wrong with @part of a value of @option, and where it stands. */
-static int refuse(const struct origin *origin, const struct option *option, const char *part,
-	const char *why, struct dp_error *err) {
+static int refuse(const struct origin *origin, struct key key, const char *part, const char *why,
+	struct dp_error *err) {
+	const char *section = key.option->section;
+	char name[KEY_BYTES];
+
+	if (key.option->key)
+		key_name(key, name);
 	switch (origin->kind) {
 	case ORIGIN_FILE:
 		return dp_fail(err, true, -EINVAL, "%s:%u: [%s] %s = %s: %s", origin->name,
-			origin->line, option->section, option->key, part, why);
+			origin->line, section, name, part, why);
 	case ORIGIN_FLAG:
 		return dp_fail(err, true, -EINVAL, "%s %s: %s", origin->name, part, why);
 	case ORIGIN_SET:
-		return dp_fail(err, true, -EINVAL, "--set %s.%s=%s: %s", option->section,
-			option->key, part, why);
+		return dp_fail(err, true, -EINVAL, "--set %s.%s=%s: %s", section, name, part, why);
 	case ORIGIN_TARGET:
 		return dp_fail(err, true, -EINVAL, "target %s: %s", part, why);
 	case ORIGIN_DEFAULT:
 		break;
 	}
-	return dp_fail(err, true, -EINVAL, "default of [%s] %s: %s: %s", option->section,
-		option->key, part, why);
+	return dp_fail(err, true, -EINVAL, "default of [%s] %s: %s: %s", section, name, part, why);
 }
 
 /* A value that this version does not have, although it is well formed. */
@@ -91,30 +126,30 @@ static int refuse_later(const struct origin *origin, const struct option *option
 	char why[VALUE_WHY_BYTES];
 
 	value_fail(&shown, text, strlen(text), "%s", "");
-	if (!strcmp(option->key, "type"))
-		snprintf(why, sizeof(why), "this scan type is not in this version; give syn");
-	else if (*option->initial)
+	if (*option->initial)
 		snprintf(why, sizeof(why), "a value other than %s is not in this version",
 			option->initial);
 	else
 		snprintf(why, sizeof(why), "this key is not in this version; leave it empty");
-	return refuse(origin, option, shown.part, why, err);
+	return refuse(origin, (struct key){option, 0}, shown.part, why, err);
 }
 
-static bool is_later(const struct config *config, const struct option *option, const char *text) {
-	if (option->names == option_scan_types)
-		return config->settings.scan_type != 0;
+static bool is_later(const struct option *option, const char *text) {
 	return option->later && strcmp(text, option->initial) != 0;
 }
 
-/* Make @text (whose ownership it takes) the value of a row. */
-static void store(struct config *config, const struct option *option, char *text) {
-	const unsigned row = row_of(config, option);
+/* Make @text (whose ownership it takes) the value of a key. */
+static void store_key(struct config *config, struct key key, char *text) {
+	const unsigned place = place_of(config, key);
 
-	free(config->text[row]);
-	config->text[row] = text;
-	if (option->type->text && !option->later)
-		*(const char **)((char *)&config->settings + option->offset) = text;
+	free(config->text[place]);
+	config->text[place] = text;
+	if (key.option->type->text && !key.option->later)
+		*(const char **)field_of(config, key) = text;
+}
+
+static void store(struct config *config, const struct option *option, char *text) {
+	store_key(config, (struct key){option, 0}, text);
 }
 
 /* Append to a list, for what adds to the values before it. Takes ownership of @text. */
@@ -151,8 +186,8 @@ static int clear(struct config *config, const char *key) {
  * Put a value that was read into its row. On the command line, targets replace the file's and
  * exclusions add to them: what someone excluded once is never scanned by accident.
  */
-static int merge(struct config *config, const struct option *option, char *text,
-	const struct origin *origin) {
+static int merge(struct config *config, struct key key, char *text, const struct origin *origin) {
+	const struct option *option = key.option;
 	const char **field = (const char **)((char *)&config->settings + option->offset);
 	const bool command = origin->kind >= ORIGIN_FLAG;
 	const bool targets
@@ -162,7 +197,7 @@ static int merge(struct config *config, const struct option *option, char *text,
 	const bool more = option->role == OPTION_MORE;
 
 	if (!command || option->later || (!targets && !exclude && !more)) {
-		store(config, option, text);
+		store_key(config, key, text);
 		return 0;
 	}
 	if (targets && !config->targets_given) {
@@ -186,11 +221,11 @@ static char *trimmed(const char *value) {
 	return strndup(value, length);
 }
 
-static int set_value(struct config *config, const struct option *option, const char *value,
+static int set_key(struct config *config, struct key key, const char *value,
 	const struct origin *origin, struct dp_error *err) {
+	const struct option *option = key.option;
 	char scratch[64]; /* what a key of a later version is read into */
-	void *field = option->later ? (void *)scratch
-				    : (void *)((char *)&config->settings + option->offset);
+	void *field = option->later ? (void *)scratch : field_of(config, key);
 	struct value_error why;
 	char *text = trimmed(value), *canonical = NULL;
 	int ret;
@@ -201,19 +236,24 @@ static int set_value(struct config *config, const struct option *option, const c
 	if (ret == -ENOMEM)
 		ret = no_memory(err);
 	else if (ret < 0)
-		ret = refuse(origin, option, why.part, why.why, err);
-	else if (is_later(config, option, canonical))
+		ret = refuse(origin, key, why.part, why.why, err);
+	else if (is_later(option, canonical))
 		ret = refuse_later(origin, option, text, err);
 	free(text);
 	if (ret < 0) {
 		free(canonical);
 		return ret;
 	}
-	if (merge(config, option, canonical, origin) < 0)
+	if (merge(config, key, canonical, origin) < 0)
 		return no_memory(err);
 	if (origin->kind >= ORIGIN_FLAG)
-		config->from_command[row_of(config, option)] = true;
+		config->from_command[place_of(config, key)] = true;
 	return 0;
+}
+
+static int set_value(struct config *config, const struct option *option, const char *value,
+	const struct origin *origin, struct dp_error *err) {
+	return set_key(config, (struct key){option, 0}, value, origin, err);
 }
 
 static int set_defaults(struct config *config, struct dp_error *err) {
@@ -264,11 +304,6 @@ static const char *home_of(const struct config *config, const char *key) {
 	return NULL;
 }
 
-static bool is_numbered_port(const char *section, const char *key) {
-	return !strcmp(section, "dataplane") && strlen(key) == 5 && !strncmp(key, "port", 4)
-		&& key[4] >= '0' && key[4] <= '7';
-}
-
 static int unknown_key(const struct config *config, const struct origin *origin,
 	const char *section, const char *key, struct dp_error *err) {
 	const char *near = options_near_key(section, key), *home = home_of(config, key);
@@ -277,10 +312,6 @@ static int unknown_key(const struct config *config, const struct origin *origin,
 
 	describe(origin, where, sizeof(where));
 	value_fail(&shown, key, strlen(key), "%s", "");
-	if (is_numbered_port(section, key))
-		return dp_fail(err, true, -EINVAL,
-			"%s[%s] %s: several ports are not in this version; give port", where,
-			section, shown.part);
 	if (near)
 		return dp_fail(err, true, -EINVAL, "%s[%s] %s: no such key; did you mean %s?",
 			where, section, shown.part, near);
@@ -295,11 +326,13 @@ static int unknown_key(const struct config *config, const struct origin *origin,
 }
 
 static int find_key(const struct config *config, const struct origin *origin, const char *section,
-	const char *key, const struct option **option, struct dp_error *err) {
+	const char *key, struct key *found, struct dp_error *err) {
 	if (!options_has_section(section))
 		return unknown_section(origin, section, err);
-	*option = options_by_key(section, key);
-	return *option ? 0 : unknown_key(config, origin, section, key, err);
+	*found = (struct key){options_by_key(section, key), 0};
+	if (!found->option)
+		found->option = options_by_numbered_key(section, key, &found->number);
+	return found->option ? 0 : unknown_key(config, origin, section, key, err);
 }
 
 /* ---- Plugins: keys that no row stands for ---- */
@@ -466,7 +499,7 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 	struct config *config = user;
 	const struct origin origin
 		= {.kind = ORIGIN_FILE, .name = config->config_path, .line = entry->line};
-	const struct option *option;
+	struct key key;
 	unsigned *seen;
 	int ret = set_for_plugin(config, entry, &origin, err);
 
@@ -480,16 +513,16 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 		return dp_fail(err, true, -EINVAL,
 			"%s:%u: %s: a key before the first section; begin with [scan] or another",
 			origin.name, origin.line, entry->key);
-	ret = find_key(config, &origin, entry->section, entry->key, &option, err);
+	ret = find_key(config, &origin, entry->section, entry->key, &key, err);
 	if (ret < 0)
 		return ret;
-	seen = &config->file_line[row_of(config, option)];
+	seen = &config->file_line[place_of(config, key)];
 	if (*seen)
-		return given_twice(&origin, option->section, option->key, *seen, err);
+		return given_twice(&origin, entry->section, entry->key, *seen, err);
 	*seen = entry->line;
-	if (entry->multi_line && (!option->type->list || strchr(entry->value, '=')))
-		return indented(&origin, option->section, option->key, option->type->list, err);
-	return set_value(config, option, entry->value, &origin, err);
+	if (entry->multi_line && (!key.option->type->list || strchr(entry->value, '=')))
+		return indented(&origin, entry->section, entry->key, key.option->type->list, err);
+	return set_key(config, key, entry->value, &origin, err);
 }
 
 /* ---- The command line ---- */
@@ -636,13 +669,13 @@ static int split_pair(const char *pair, const struct origin *origin, const char 
 /* Set a key of any section; as on_entry(), for the command line. */
 static int set_entry(struct config *config, const struct ini_entry *entry,
 	const struct origin *origin, struct dp_error *err) {
-	const struct option *option;
+	struct key key;
 	int ret = set_for_plugin(config, entry, origin, err);
 
 	if (ret)
 		return ret < 0 ? ret : 0;
-	ret = find_key(config, origin, entry->section, entry->key, &option, err);
-	return ret < 0 ? ret : set_value(config, option, entry->value, origin, err);
+	ret = find_key(config, origin, entry->section, entry->key, &key, err);
+	return ret < 0 ? ret : set_key(config, key, entry->value, origin, err);
 }
 
 /* Split SECTION.KEY=VALUE and set it; @origin is the flag in whose place it stands. */
@@ -912,6 +945,130 @@ static int check_action(const struct config *config, struct dp_error *err) {
 	return 0;
 }
 
+static const char *text_of(const struct config *config, const char *key, unsigned number) {
+	return config
+		->text[place_of(config, (struct key){options_by_key("dataplane", key), number})];
+}
+
+/* Whether some numbered key of the port @number (1 more than its own) is given: its name, or NULL. */
+static const char *any_of_port(
+	const struct config *config, unsigned number, char name[static KEY_BYTES]) {
+	for (unsigned i = 0; i < config->nb_rows; i++) {
+		const struct key key = {&config->table[i], number};
+
+		if (key.option->numbered && config->text[place_of(config, key)])
+			return key_name(key, name);
+	}
+	return NULL;
+}
+
+/* How many ports port0, port1, ... name; 0: `port` is the only one. */
+static unsigned count_ports(const struct config *config) {
+	unsigned nb = 0;
+
+	for (unsigned number = 1; number < FORMS; number++)
+		if (text_of(config, "port", number))
+			nb = number;
+	return nb;
+}
+
+static int check_same_port(const struct config *config, unsigned number, struct dp_error *err) {
+	const char *text = text_of(config, "port", number);
+	struct value_error shown;
+
+	for (unsigned i = 1; i < number; i++)
+		if (!strcmp(text_of(config, "port", i), text)) {
+			value_fail(&shown, text, strlen(text), "%s", "");
+			return dp_fail(err, true, -EINVAL,
+				"[dataplane] port%u = %s: that is port%u already; give each port "
+				"once",
+				number - 1, shown.part, i - 1);
+		}
+	return 0;
+}
+
+/* Numbered keys: no gap between them, none without its port, and not besides a single port. */
+static int check_ports(const struct config *config, struct dp_error *err) {
+	const unsigned nb = count_ports(config);
+	const char *single = text_of(config, "port", 0);
+	char name[KEY_BYTES];
+	int ret = 0;
+
+	if (nb && strcmp(single, "auto"))
+		return dp_fail(err, true, -EINVAL,
+			"[dataplane] port and port%u exclude each other; give port for one port, "
+			"or "
+			"port0, port1 and so on",
+			nb - 1);
+	for (unsigned number = 1; !ret && number < FORMS; number++) {
+		const bool given = text_of(config, "port", number);
+
+		if (!given && number < nb)
+			return dp_fail(err, true, -EINVAL,
+				"[dataplane] port%u is missing: port%u is given, and they count "
+				"from port0 without a gap",
+				number - 1, nb - 1);
+		if (!given && any_of_port(config, number, name))
+			return dp_fail(err, true, -EINVAL,
+				"[dataplane] %s: there is no port%u; give that too", name,
+				number - 1);
+		ret = given ? check_same_port(config, number, err) : 0;
+	}
+	return ret;
+}
+
+/* The ports are wrong for the scan type. */
+static int refuse_ports(
+	const struct config *config, const struct value_error *why, struct dp_error *err) {
+	const struct option *option = options_by_key("scan", "ports");
+	const unsigned line = config->file_line[row_of(config, option)];
+	const bool command = config->from_command[row_of(config, option)] || !line;
+	const struct origin origin = {.kind = command ? ORIGIN_FLAG : ORIGIN_FILE,
+		.name = command ? "-p" : config->config_path,
+		.line = line};
+
+	return refuse(&origin, (struct key){option, 0}, why->part, why->why, err);
+}
+
+/* Now that the scan type is known: are the ports such as it sends to? Then their text is plain. */
+static int settle_ports(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	struct value_error why;
+	unsigned nb;
+	char *text = NULL;
+	int ret = ports ? targets_read_ports(s->ports, s->type, ports, &nb, &why) : -ENOMEM;
+
+	if (!ret)
+		text = option_ports_text(ports, nb);
+	free(ports);
+	if (ret == -EINVAL)
+		return refuse_ports(config, &why, err);
+	if (!text)
+		return no_memory(err);
+	store(config, options_by_key("scan", "ports"), text);
+	return 0;
+}
+
+/* What does not go with the scan type: nothing that was asked for is silently left out. */
+static int check_type(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+
+	if (is_plugin_action(config->public.action))
+		return 0;
+	if (!s->type->has_ports && *s->ports)
+		return dp_fail(err, true, -EINVAL,
+			"ports (-p) and type = %s exclude each other: such a scan is about hosts; "
+			"leave the ports out, or give a type that has some",
+			s->type->name);
+	if (s->banner && strcmp(s->type->name, "syn") && strcmp(s->type->name, "udp"))
+		return dp_fail(err, true, -EINVAL,
+			"[banner] enable = on and type = %s exclude each other: only syn and udp "
+			"scans get banners",
+			s->type->name);
+	return s->type->has_ports ? settle_ports(config, err) : 0;
+}
+
 static int check_together(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	int ret = check_stdin(config, err);
@@ -920,6 +1077,10 @@ static int check_together(struct config *config, struct dp_error *err) {
 		ret = check_file_mode(config, err);
 	if (!ret)
 		ret = check_action(config, err);
+	if (!ret)
+		ret = check_type(config, err);
+	if (!ret)
+		ret = check_ports(config, err);
 	if (ret < 0)
 		return ret;
 	if (s->quiet && s->verbose)
@@ -1025,12 +1186,22 @@ static int find_plugins(struct config *config, struct dp_error *err) {
 	return ret;
 }
 
+static bool all_simulated(const struct config *config) {
+	const struct port_settings *port = config->settings.ports_of;
+	const unsigned nb = count_ports(config);
+	bool all = nb ? true : !strcmp(port[0].port, "sim");
+
+	for (unsigned number = 1; number <= nb; number++)
+		all &= !strcmp(port[number].port, "sim");
+	return all;
+}
+
 /* Plugins open sockets in a scan, and none in the simulated network. */
 static int check_device(const struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const enum ctl_action action = config->public.action;
 
-	if ((action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN) || !strcmp(s->port, "sim"))
+	if ((action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN) || all_simulated(config))
 		return 0;
 	return plugin_set_check_device(config->plugins, s->device, err);
 }
@@ -1053,13 +1224,16 @@ static int check_value_printable(
 /* Refuse to print what would not read back. */
 static int check_printable(const struct config *config, struct dp_error *err) {
 	const struct plugin_request *request = &config->request;
-	char section[sizeof(plugin_section) + LH_NAME_BYTES];
+	char section[sizeof(plugin_section) + LH_NAME_BYTES], name[KEY_BYTES];
 	int ret = 0;
 
-	for (unsigned i = 0; !ret && i < config->nb_rows; i++)
-		if (config->table[i].key)
-			ret = check_value_printable(config->table[i].section, config->table[i].key,
-				config->text[i], err);
+	for (unsigned i = 0; !ret && i < FORMS * config->nb_rows; i++) {
+		const struct key key = {&config->table[i % config->nb_rows], i / config->nb_rows};
+
+		if (key.option->key && config->text[i])
+			ret = check_value_printable(
+				key.option->section, key_name(key, name), config->text[i], err);
+	}
 	for (unsigned i = 0; !ret && i < request->nb_settings; i++) {
 		if (!request->settings[i].key)
 			continue;
@@ -1088,12 +1262,33 @@ static int choose_seed(struct config *config, struct dp_error *err) {
 	return 0;
 }
 
+/* The files of udp_payloads and [banner] payloads. */
+static int read_payloads(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	struct ctl_config *public = &config->public;
+	int ret = 0;
+
+	if (is_plugin_action(public->action))
+		return 0;
+	if (*s->udp_payloads)
+		ret = payload_file_read(s->udp_payloads, PAYLOAD_FILE_UDP, &config->payloads, err);
+	if (!ret && *s->banner_payloads)
+		ret = payload_file_read(
+			s->banner_payloads, PAYLOAD_FILE_HELLO, &config->hellos, err);
+	if (config->payloads)
+	public->payloads = payload_file_payloads(config->payloads, &public->nb_payloads);
+	if (config->hellos)
+	public->hellos = payload_file_hellos(config->hellos, &public->nb_hellos);
+	return ret;
+}
+
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
 	uint16_t *ports = NULL;
 	char *list = NULL;
-	struct targets_spec spec = {.targets = s->targets,
+	struct targets_spec spec = {.type = s->type,
+		.targets = s->targets,
 		.targets_files = s->targets_file,
 		.exclude = s->exclude,
 		.exclude_files = s->exclude_file};
@@ -1108,7 +1303,7 @@ static int build_space(struct config *config, struct dp_error *err) {
 			       "no targets: give some, as in `prtip-dp -p 80 198.18.0.0/16`, or "
 			       "-iL FILE, or [scan] targets in a --config FILE")
 			      : 0;
-	if (!*s->ports)
+	if (!*s->ports && s->type->has_ports)
 		return wanted ? dp_fail(err, true, -EINVAL,
 			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
 			      : 0;
@@ -1118,7 +1313,7 @@ static int build_space(struct config *config, struct dp_error *err) {
 	if (!ports || (s->default_excludes && !list)) {
 		ret = no_memory(err);
 	} else {
-		ret = targets_read_ports(s->ports, ports, &spec.nb_ports, &why);
+		ret = targets_read_ports(s->ports, s->type, ports, &spec.nb_ports, &why);
 		spec.ports = ports;
 		if (!ret)
 			ret = targets_build(&spec, &targets, err);
@@ -1197,13 +1392,47 @@ static void publish_plugins(struct config *config) {
 	config->public.nb_warnings = set->nb_warnings;
 }
 
+/* The settings of the port @number: its own where they are given, else those of the plain keys. */
+static void publish_port(
+	const struct config *config, unsigned number, struct dp_port_params *device) {
+	const struct port_settings *own = &config->settings.ports_of[number];
+	const struct port_settings *plain = &config->settings.ports_of[0];
+	const struct port_settings *source = text_of(config, "source", number) ? own : plain;
+	const struct port_settings *gateway = text_of(config, "gateway", number) ? own : plain;
+	const struct port_settings *mac = text_of(config, "gateway_mac", number) ? own : plain;
+
+	*device = (struct dp_port_params){
+		.port = own->port,
+		.nb_sources = source->source.nb,
+		.gateway4 = gateway->gateway.v4,
+		.gateway6 = gateway->gateway.v6,
+		.has_gateway_mac = mac->gateway_mac.given,
+		.vlan = (uint16_t)(text_of(config, "vlan", number) ? own : plain)->vlan,
+	};
+	memcpy(device->sources, source->source.range, sizeof(device->sources));
+	memcpy(device->gateway_mac, mac->gateway_mac.bytes, sizeof(device->gateway_mac));
+}
+
+static void publish_ports(struct config *config) {
+	struct ctl_config *public = &config->public;
+	const unsigned nb = count_ports(config);
+
+	public->nb_devices = nb ? nb : 1;
+	for (unsigned i = 0; i < public->nb_devices; i++)
+		publish_port(config, nb ? 1 + i : 0, &public->devices[i]);
+}
+
 /* Copy the settings to the struct that the rest of the program knows. */
 static int publish(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	struct ctl_config *public = &config->public;
 
 	public->json = s->json;
-	public->scan_type = option_scan_types[s->scan_type];
+	public->type = s->type;
+	public->probes = (unsigned)s->probes;
+	public->max_runtime_ns = s->max_runtime_ns;
+	public->max_results = s->max_results;
+	public->exclude_files = s->exclude_file;
 	public->timing = (unsigned)s->timing;
 	public->ports = s->ports;
 	public->banner = s->banner;
@@ -1217,13 +1446,9 @@ static int publish(struct config *config, struct dp_error *err) {
 	public->seed = s->seed;
 	public->dedup = (enum ctl_dedup)s->dedup;
 	public->dedup_mb = (uint32_t)s->dedup_mb;
-	public->port = s->port;
-	public->source_ip = s->source_ip;
+	publish_ports(config);
 	public->source_port_first = s->source_ports.first;
 	public->source_port_last = s->source_ports.last;
-	public->gateway_ip = s->gateway_ip;
-	public->has_gateway_mac = s->gateway_mac.given;
-	memcpy(public->gateway_mac, s->gateway_mac.bytes, sizeof(public->gateway_mac));
 	public->tx_lcores = (unsigned)s->tx_lcores;
 	public->rx_lcores = (unsigned)s->rx_lcores;
 	public->hugepages = (enum dp_hugepages)s->hugepages;
@@ -1272,6 +1497,8 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 	if (!ret)
 		ret = check_together(config, err);
 	if (!ret)
+		ret = read_payloads(config, err);
+	if (!ret)
 		ret = choose_seed(config, err);
 	if (!ret)
 		ret = find_plugins(config, err);
@@ -1290,9 +1517,9 @@ static int create(struct config **out) {
 	if (!config)
 		return -ENOMEM;
 	config->table = options_all(&config->nb_rows);
-	config->text = calloc(config->nb_rows, sizeof(*config->text));
-	config->from_command = calloc(config->nb_rows, sizeof(*config->from_command));
-	config->file_line = calloc(config->nb_rows, sizeof(*config->file_line));
+	config->text = calloc(FORMS * config->nb_rows, sizeof(*config->text));
+	config->from_command = calloc(FORMS * config->nb_rows, sizeof(*config->from_command));
+	config->file_line = calloc(FORMS * config->nb_rows, sizeof(*config->file_line));
 	*out = config;
 	return config->text && config->from_command && config->file_line ? 0 : -ENOMEM;
 }
@@ -1322,7 +1549,7 @@ void ctl_config_destroy(struct ctl_config *public) {
 
 	if (!config)
 		return;
-	for (unsigned i = 0; config->text && i < config->nb_rows; i++)
+	for (unsigned i = 0; config->text && i < FORMS * config->nb_rows; i++)
 		free(config->text[i]);
 	free(config->text);
 	free(config->from_command);
@@ -1330,6 +1557,8 @@ void ctl_config_destroy(struct ctl_config *public) {
 	free(config->subject);
 	plugin_request_clear(&config->request);
 	plugin_set_destroy(config->plugins);
+	payload_file_destroy(config->payloads);
+	payload_file_destroy(config->hellos);
 	dp_space_destroy(config->public.space);
 	free(config);
 }
@@ -1371,6 +1600,18 @@ static void end_section(const struct config *config, const char *section, FILE *
 		print_plugin_sections(&config->request, out);
 }
 
+static void print_numbered(const struct config *config, const struct option *row, FILE *out) {
+	char name[KEY_BYTES];
+
+	for (unsigned number = 1; number < FORMS; number++) {
+		const struct key key = {row, number};
+		const char *text = config->text[place_of(config, key)];
+
+		if (text)
+			print_key(key_name(key, name), text, out);
+	}
+}
+
 int ctl_config_print(const struct ctl_config *public, FILE *out) {
 	const struct config *config = (const struct config *)public;
 	const char *section = "";
@@ -1386,6 +1627,8 @@ int ctl_config_print(const struct ctl_config *public, FILE *out) {
 			section = row->section;
 		}
 		print_key(row->key, config->text[i], out);
+		if (row->numbered)
+			print_numbered(config, row, out);
 	}
 	return ferror(out) ? -EIO : 0;
 }

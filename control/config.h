@@ -63,7 +63,7 @@ struct ctl_plugins {
 	const char *spill_dir;
 	uint32_t spill_mb;
 	uint64_t drain_ns;
-	uint32_t source_ip; /* 0: the kernel's choice */
+	dp_ip source_ip; /* IPv4; 0: the kernel's choice */
 	const char *device; /* "": none */
 };
 
@@ -84,11 +84,13 @@ struct ctl_config {
 	bool json; /* --json */
 
 	/* [scan] */
-	const char *scan_type; /* "syn" */
+	const struct dp_scan_type *type;
 	unsigned timing;
 	double rate_pps; /* of the timing template where no rate is given; 0: see rate_bps */
 	double rate_bps; /* 0 with rate_pps 0: unlimited */
+	unsigned probes; /* transmissions of a pair */
 	uint64_t cooldown_ns;
+	uint64_t max_runtime_ns, max_results; /* 0: no limit */
 	uint32_t shard, shards; /* 1-based */
 	uint64_t seed; /* never 0 after loading: 0 was replaced by a random one */
 	enum ctl_dedup dedup;
@@ -96,16 +98,20 @@ struct ctl_config {
 
 	/* The target space: addresses as sealed set, ports ascending. Pairs taken out, whole scan. */
 	struct dp_space *space;
-	const char *ports; /* canonical list */
-	uint64_t excluded_default, excluded_exclude;
+	const char *ports; /* canonical list; "" for a type without ports */
+	dp_u128 excluded_default, excluded_exclude;
+	const char *exclude_files; /* split at ", "; read again on SIGHUP */
+
+	/* Of the operator, in front of the built-in ones: udp_payloads and [banner] payloads. */
+	const struct dp_payload *payloads;
+	unsigned nb_payloads;
+	const struct dp_hello *hellos;
+	unsigned nb_hellos;
 
 	/* [dataplane] */
-	const char *port;
-	uint32_t source_ip; /* 0: auto */
+	struct dp_port_params devices[DP_MAX_PORTS]; /* `port`, or port0, port1, ... */
+	unsigned nb_devices;
 	uint16_t source_port_first, source_port_last;
-	uint32_t gateway_ip; /* 0: auto */
-	bool has_gateway_mac;
-	uint8_t gateway_mac[6];
 	unsigned tx_lcores, rx_lcores; /* 0: auto */
 	enum dp_hugepages hugepages;
 	const char *eal; /* "" where empty; EAL arguments after `--` are appended */

@@ -96,7 +96,9 @@ Test(config, defaults) {
 	struct ctl_config *c = expect("-p80|198.18.0.0/30");
 
 	cr_assert_eq(c->action, CTL_ACTION_SCAN);
-	cr_assert_str_eq(c->scan_type, "syn");
+	cr_assert_str_eq(c->type->name, "syn");
+	cr_assert_eq(c->probes, 1);
+	cr_assert(!c->max_runtime_ns && !c->max_results && !c->nb_payloads && !c->nb_hellos);
 	cr_assert_eq(c->rate_pps, 10000);
 	cr_assert_eq(c->rate_bps, 0);
 	cr_assert_eq(c->cooldown_ns, 5000000000);
@@ -105,8 +107,11 @@ Test(config, defaults) {
 	cr_assert_eq(c->dedup, CTL_DEDUP_AUTO);
 	cr_assert_eq(c->dedup_mb, 512);
 	cr_assert_eq(dp_space_count(c->space), 4);
-	cr_assert_str_eq(c->port, "auto");
-	cr_assert(!c->source_ip && !c->gateway_ip && !c->has_gateway_mac);
+	cr_assert_eq(c->nb_devices, 1);
+	cr_assert_str_eq(c->devices[0].port, "auto");
+	cr_assert(!c->devices[0].nb_sources && !c->devices[0].vlan);
+	cr_assert(!c->devices[0].gateway4 && !c->devices[0].gateway6);
+	cr_assert(!c->devices[0].has_gateway_mac);
 	cr_assert(c->source_port_first == 32768 && c->source_port_last == 49151);
 	cr_assert(!c->tx_lcores && !c->rx_lcores);
 	cr_assert_eq(c->hugepages, DP_HUGEPAGES_AUTO);
@@ -127,14 +132,21 @@ Test(config, every_field) {
 		"--set|scan.dedup=window|--set|dataplane.port=sim|--set|dataplane.source=10.0.0.9|-"
 		"-set|"
 		"dataplane.gateway=10.0.0.1|--set|dataplane.gateway_mac=02:00:00:00:00:01|--set|"
-		"dataplane.tx_lcores=2|-v|--|-m|64");
+		"dataplane.tx_lcores=2|-sA|--set|scan.probes=16|--set|scan.max_runtime=1.5m|--set|"
+		"scan.max_results=7|--set|dataplane.vlan=4094|-v|--|-m|64");
+	const struct dp_port_params *device = &c->devices[0];
 
 	cr_assert(c->rate_pps == 0 && c->rate_bps == 5e8);
 	cr_assert(c->shard == 2 && c->shards == 3 && c->seed == 9);
 	cr_assert_eq(c->dedup, CTL_DEDUP_WINDOW);
-	cr_assert_str_eq(c->port, "sim");
-	cr_assert(c->source_ip == 0x0a000009 && c->gateway_ip == 0x0a000001);
-	cr_assert(c->has_gateway_mac && c->gateway_mac[0] == 2 && c->gateway_mac[5] == 1);
+	cr_assert_str_eq(c->type->name, "ack");
+	cr_assert(c->probes == 16 && c->max_runtime_ns == 90000000000 && c->max_results == 7);
+	cr_assert_str_eq(device->port, "sim");
+	cr_assert(device->nb_sources == 1 && device->sources[0].first == dp_ip_v4(0x0a000009));
+	cr_assert(device->sources[0].last == dp_ip_v4(0x0a000009));
+	cr_assert(device->gateway4 == dp_ip_v4(0x0a000001) && !device->gateway6);
+	cr_assert(device->has_gateway_mac && device->gateway_mac[0] == 2);
+	cr_assert(device->gateway_mac[5] == 1 && device->vlan == 4094);
 	cr_assert_eq(c->tx_lcores, 2);
 	cr_assert_str_eq(c->eal, "-m 64");
 	cr_assert_eq(c->nb_outputs, 2);
@@ -194,13 +206,130 @@ Test(config, precedence) {
 	unlink(path);
 }
 
-Test(config, later_values_at_their_default) {
-	struct ctl_config *c = expect("-p80|198.18.0.1|--set|scan.probes=1|--set|banner.payloads=|"
-				      "--set|scan.max_runtime=0");
-
-	ctl_config_destroy(c);
-	expect_error("-p80|198.18.0.1|--set|scan.probes=2", "not in this version");
+Test(config, flags_of_this_version_and_later) {
+	expect_error("-p80|198.18.0.1|--set|scan.probes=17", "1 to 16");
 	expect_error("-p80|198.18.0.1|--new-plugin|x", "--new-plugin is not in this version");
+}
+
+Test(config, scan_types) {
+	static const struct {
+		const char *line, *name;
+	} cases[] = {{"-sS|-p80", "syn"}, {"-sA|-p80", "ack"}, {"-sW|-p80", "window"},
+		{"-sF|-p80", "fin"}, {"-sN|-p80", "null"}, {"-sX|-p80", "xmas"},
+		{"-sM|-p80", "maimon"}, {"-sU|-p80", "udp"}, {"-sY|-p80", "sctp"},
+		{"-sn", "discovery"}, {"--scan-type|icmp", "icmp"}, {"--set|scan.type=arp", "arp"},
+		{"-sn|-sU|-p53", "udp"}};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[100];
+
+		snprintf(line, sizeof(line), "198.18.0.0/30|%s", cases[i].line);
+		struct ctl_config *c = expect(line);
+		cr_assert_str_eq(c->type->name, cases[i].name, "%s", line);
+		cr_assert_eq(dp_space_count(c->space), 4);
+		cr_assert_eq(dp_space_ports(c->space), 1);
+		ctl_config_destroy(c);
+	}
+	expect_error("-sn|-p80|198.18.0.1", "type = discovery exclude each other");
+	expect_error("-sF|198.18.0.1", "no ports");
+	expect_error("-sF|-p80|198.18.0.1|--set|banner.enable=on", "only syn and udp");
+}
+
+/* What a list of sources comes to, as text of the configuration that is printed. */
+static void expect_sources(const char *given, unsigned nb, const char *canonical) {
+	char line[600], want[600];
+
+	snprintf(line, sizeof(line), "--print-config|--set|dataplane.source=%s", given);
+	struct ctl_config *c = expect(line);
+	char *text = config_printed(c);
+	snprintf(want, sizeof(want), "\nsource           = %s\n", canonical);
+	cr_expect(strstr(text, want), "%s: not %s in %s", given, want, text);
+	cr_expect_eq(c->devices[0].nb_sources, nb, "%s", given);
+	for (unsigned i = 1; i < c->devices[0].nb_sources; i++)
+		cr_expect(c->devices[0].sources[i].first > c->devices[0].sources[i - 1].last);
+	ctl_config_destroy(c);
+	free(text);
+}
+
+Test(config, sources) {
+	expect_sources("auto", 0, "auto");
+	expect_sources("10.0.0.9, 10.0.0.1", 2, "10.0.0.1, 10.0.0.9");
+	expect_sources("10.0.0.3,10.0.0.1-10.0.0.2 , 10.0.0.0", 1, "10.0.0.0/30");
+	expect_sources("10.0.0.5-10.0.0.9", 1, "10.0.0.5-10.0.0.9");
+	expect_sources("2001:DB8::0010/124, 192.0.2.0/28", 2, "192.0.2.0/28, 2001:db8::10/124");
+	expect_sources("2001:db8::1-2001:db8::1", 1, "2001:db8::1");
+	expect_sources("2001:db8::/64", 1, "2001:db8::/64");
+	expect_sources("1.0.0.0/8,1.1.1.1", 1, "1.0.0.0/8");
+	expect_error("--print-config|--set|dataplane.source=10.0.0.1/24", "bits behind");
+	expect_error("--print-config|--set|dataplane.source=10.0.0.0/33", "/0 to /32");
+	expect_error("--print-config|--set|dataplane.source=2001:db8::/129", "/0 to /128");
+	expect_error("--print-config|--set|dataplane.source=10.0.0.9-10.0.0.1", "lower");
+	expect_error("--print-config|--set|dataplane.source=10.0.0.9-2001:db8::1", "one family");
+	expect_error("--print-config|--set|dataplane.source=224.0.0.1", "hosts");
+	expect_error("--print-config|--set|dataplane.source=ff02::1", "hosts");
+	expect_error("--print-config|--set|dataplane.source=::", "hosts");
+	expect_error("--print-config|--set|dataplane.source=10.0.0.1,,10.0.0.3", "empty");
+	expect_error("--print-config|--set|dataplane.source=1.0.0.1,1.0.0.3,1.0.0.5,1.0.0.7,"
+		     "1.0.0.9,1.0.0.11,1.0.0.13,1.0.0.15,1.0.0.17,1.0.0.19,1.0.0.21,1.0.0.23,"
+		     "1.0.0.25,1.0.0.27,1.0.0.29,1.0.0.31,1.0.0.33",
+		"at most 16");
+}
+
+Test(config, gateways) {
+	struct ctl_config *c = expect("--print-config|--set|dataplane.gateway=2001:db8::1, "
+				      "10.0.0.1");
+
+	cr_assert_eq(c->devices[0].gateway4, dp_ip_v4(0x0a000001));
+	cr_assert(c->devices[0].gateway6 == dp_ip_v6(UINT64_C(0x20010db8) << 32, 1));
+	ctl_config_destroy(c);
+	expect_error("--print-config|--set|dataplane.gateway=10.0.0.1,10.0.0.2", "second one");
+	expect_error("--print-config|--set|dataplane.gateway=", "");
+	expect_error("--print-config|--set|dataplane.gateway=router", "router");
+}
+
+#define SET "|--set|dataplane."
+
+Test(config, several_ports) {
+	struct ctl_config *c = expect(
+		"--print-config" SET "port1=eth2" SET "port0=eth1" SET "source1=10.0.1.1" SET
+		"source=10.0.0.1" SET "vlan0=7" SET "gateway_mac1=02:00:00:00:00:01");
+
+	cr_assert_eq(c->nb_devices, 2);
+	cr_assert_str_eq(c->devices[0].port, "eth1");
+	cr_assert_str_eq(c->devices[1].port, "eth2");
+	cr_assert(c->devices[0].sources[0].first == dp_ip_v4(0x0a000001));
+	cr_assert(c->devices[1].sources[0].first == dp_ip_v4(0x0a000101));
+	cr_assert(c->devices[0].vlan == 7 && c->devices[1].vlan == 0);
+	cr_assert(!c->devices[0].has_gateway_mac && c->devices[1].has_gateway_mac);
+	ctl_config_destroy(c);
+	c = expect("--print-config" SET "port=auto" SET "port0=eth1");
+	cr_assert(c->nb_devices == 1 && !strcmp(c->devices[0].port, "eth1"));
+	ctl_config_destroy(c);
+	expect_error("--print-config" SET "port=eth0" SET "port0=eth1", "exclude each other");
+	expect_error("--print-config" SET "port0=eth0" SET "port2=eth1", "port1 is missing");
+	expect_error("--print-config" SET "port1=eth1", "port0 is missing");
+	expect_error("--print-config" SET "port0=eth1" SET "port1=eth1", "port0 already");
+	expect_error("--print-config" SET "source3=10.0.0.1", "source3: there is no port3");
+	expect_error("--print-config" SET "port8=eth1", "no such key");
+	expect_error("--print-config" SET "hugepages0=on", "no such key");
+	expect_error("--print-config" SET "vlan0=4095", "dataplane.vlan0=4095");
+}
+
+/* Each port number has its keys in the file, at most once. */
+Test(config, numbered_keys_in_a_file) {
+	char path[32], line[64];
+	struct ctl_config *c;
+
+	write_file(path, "[dataplane]\nport0 = eth0\nsource0 = 10.0.0.1,\n  10.0.0.3\n");
+	snprintf(line, sizeof(line), "--print-config|-c|%s", path);
+	c = expect(line);
+	cr_assert_eq(c->devices[0].nb_sources, 2);
+	ctl_config_destroy(c);
+	unlink(path);
+	write_file(path, "[dataplane]\nport0 = eth0\nport0 = eth1\n");
+	snprintf(line, sizeof(line), "--print-config|-c|%s", path);
+	expect_error(line, ":3: [dataplane] port0: given twice, first on line 2");
+	unlink(path);
 }
 
 /* ---- Plugins ---- */
@@ -327,7 +456,7 @@ Test(plugins, every_field) {
 	cr_assert_eq(c->plugins.overflow, CTL_OVERFLOW_THROTTLE);
 	cr_assert_str_eq(c->plugins.spill_dir, "/x");
 	cr_assert(c->plugins.spill_mb == 1 && c->plugins.drain_ns == 0);
-	cr_assert_eq(c->plugins.source_ip, 0x7f000001);
+	cr_assert_eq(c->plugins.source_ip, dp_ip_v4(0x7f000001));
 	cr_assert_str_eq(c->plugins.device, "lo");
 	cr_assert_eq(c->timing, 4);
 	cr_assert_str_eq(c->ports, "1-3,9");
@@ -490,6 +619,9 @@ Test(config, fixed_point) {
 		"--print-config|-p80,1-5,443|198.18.0.0/24|--rate|1500k|--shard|1/4|-o|summary:x;y "
 		"#z",
 		"--print-config|--set|plugins.cpu_seconds=0.3|--set|plugins.wall_seconds=07.50",
+		"--print-config" SET "port0=sim" SET "port1=lo" SET
+		"source1=10.0.0.1,10.0.0.9, 2001:db8::/64" SET "gateway=10.0.0.1,fe80::1" SET
+		"vlan1=9|-sX|-p9|--set|scan.probes=3|--set|scan.max_runtime=90s",
 		"--print-config|--set|sim.loss=.125|--set|scan.cooldown=1.5m|-T0|--|--vdev=net_"
 		"null0"};
 

@@ -7,11 +7,13 @@
  *
  * Exact: a bit for each index of the target space.
  *
- * Window: sets of eight 64-bit keys, a set a cache line, so that an answer costs one cache miss at
- * the most. Within a set the keys stand from the newest to the oldest; a new one moves the others
- * up by one, and of a full set the oldest falls out. A key has the pair in its low 48 bits and a
- * bit above them that is always set, so that no key is 0, which stands for an empty slot. The set
- * is chosen by a hash under a random key: nobody outside can aim at one.
+ * Window: sets of eight keys of 64 bits, a set a cache line, so that an answer costs one cache miss
+ * at the most. Within a set the keys stand from the newest to the oldest; a new one moves the others
+ * up by one, and of a full set the oldest falls out. A key is the pair itself and a bit that is
+ * always set, so that no key is 0, which stands for an empty slot, and no two pairs are taken for
+ * one. Of an IPv4 space the pair is address and port, of any other its index; where that takes more
+ * than 63 bits, keys have 128. The set is chosen by a hash under a random key: nobody outside can
+ * aim at one.
  */
 #include "dedup.h"
 
@@ -25,17 +27,33 @@ enum {
 	WAYS = 8,
 };
 
-#define KEY_USED (1ull << 48)
+#define KEY_USED (1ull << 63)
+#define KEY_USED_WIDE ((dp_u128)1 << 127)
 
 struct set {
 	uint64_t key[WAYS];
+};
+
+struct wide_set {
+	dp_u128 key[WAYS];
+};
+
+/* What a pair is known by in a window. */
+enum key_kind {
+	KEY_PAIR, /* address and port of IPv4: needs no look at the space */
+	KEY_INDEX,
+	KEY_WIDE_INDEX,
 };
 
 struct dedup {
 	const struct dp_space *space;
 	size_t bytes; /* of the mapping */
 	uint64_t *bits; /* exact; NULL: window */
-	struct set *sets;
+	enum key_kind kind;
+	union {
+		struct set *sets;
+		struct wide_set *wide_sets;
+	};
 	uint64_t nb_sets;
 	uint64_t secret[2];
 	uint64_t evicted;
@@ -57,19 +75,27 @@ static int random_secret(struct dedup *d) {
 	return getrandom(d->secret, sizeof d->secret, 0) == sizeof d->secret ? 0 : -EIO;
 }
 
+static enum key_kind kind_for(const struct dp_space *space) {
+	if (!dp_ipset_has_v6(dp_space_addresses(space)))
+		return KEY_PAIR;
+	return dp_space_count(space) > KEY_USED ? KEY_WIDE_INDEX : KEY_INDEX;
+}
+
 static int make_window(struct dedup *d, uint64_t max_bytes) {
 	int rc = random_secret(d);
 
 	if (rc)
 		return rc;
-	d->nb_sets = max_bytes / sizeof(struct set);
-	return d->nb_sets ? map(d, d->nb_sets * sizeof(struct set), &d->sets) : -EINVAL;
+	d->kind = kind_for(d->space);
+	size_t set_bytes = d->kind == KEY_WIDE_INDEX ? sizeof(struct wide_set) : sizeof(struct set);
+	d->nb_sets = max_bytes / set_bytes;
+	return d->nb_sets ? map(d, d->nb_sets * set_bytes, &d->sets) : -EINVAL;
 }
 
 int dedup_create(
 	enum ctl_dedup kind, uint32_t max_mb, const struct dp_space *space, struct dedup **dedup) {
 	uint64_t max_bytes = (uint64_t)max_mb << 20;
-	uint64_t exact_bytes = (dp_space_count(space) + 63) / 64 * 8;
+	dp_u128 exact_bytes = (dp_space_count(space) + 63) / 64 * 8;
 	bool fits = exact_bytes <= max_bytes;
 
 	if (kind == CTL_DEDUP_EXACT && !fits)
@@ -78,7 +104,7 @@ int dedup_create(
 	if (!d)
 		return -ENOMEM;
 	d->space = space;
-	int rc = kind != CTL_DEDUP_WINDOW && fits ? map(d, exact_bytes, &d->bits)
+	int rc = kind != CTL_DEDUP_WINDOW && fits ? map(d, (size_t)exact_bytes, &d->bits)
 						  : make_window(d, max_bytes);
 	if (rc) {
 		free(d);
@@ -96,11 +122,12 @@ void dedup_destroy(struct dedup *dedup) {
 }
 
 /* A pair outside the space was not probed, so it has no first answer. */
-static bool first_exact(struct dedup *d, uint32_t ip, uint16_t port) {
-	uint64_t index;
+static bool first_exact(struct dedup *d, dp_ip ip, uint16_t port) {
+	dp_u128 found;
 
-	if (!dp_space_find(d->space, ip, port, &index))
+	if (!dp_space_find(d->space, ip, port, &found))
 		return false;
+	uint64_t index = (uint64_t)found;
 	uint64_t *word = &d->bits[index / 64], bit = 1ull << index % 64;
 	if (*word & bit)
 		return false;
@@ -116,10 +143,13 @@ static uint64_t hash(const struct dedup *d, uint64_t key) {
 	return key ^ key >> 32;
 }
 
-static bool first_in_window(struct dedup *d, uint32_t ip, uint16_t port) {
-	uint64_t key = KEY_USED | (uint64_t)ip << 16 | port;
-	/* The hash as a fraction of 2^64, times the number of sets. */
-	struct set *set = &d->sets[(unsigned __int128)hash(d, key) * d->nb_sets >> 64];
+/* The hash as a fraction of 2^64, times the number of sets. */
+static uint64_t set_of(const struct dedup *d, uint64_t hashed) {
+	return (uint64_t)((dp_u128)hashed * d->nb_sets >> 64);
+}
+
+static bool first_of_key(struct dedup *d, uint64_t key) {
+	struct set *set = &d->sets[set_of(d, hash(d, key))];
 
 	for (unsigned i = 0; i < WAYS; i++) {
 		if (set->key[i] == key)
@@ -131,7 +161,33 @@ static bool first_in_window(struct dedup *d, uint32_t ip, uint16_t port) {
 	return true;
 }
 
-bool dedup_first(struct dedup *dedup, uint32_t ip, uint16_t port) {
+static bool first_of_wide_key(struct dedup *d, dp_u128 key) {
+	const uint64_t high = hash(d, (uint64_t)(key >> 64));
+	struct wide_set *set = &d->wide_sets[set_of(d, hash(d, (uint64_t)key ^ high))];
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (set->key[i] == key)
+			return false;
+	}
+	d->evicted += set->key[WAYS - 1] != 0;
+	memmove(&set->key[1], &set->key[0], sizeof set->key - sizeof set->key[0]);
+	set->key[0] = key;
+	return true;
+}
+
+/* As above, a pair outside the space has no first answer where that is looked at. */
+static bool first_in_window(struct dedup *d, dp_ip ip, uint16_t port) {
+	dp_u128 index;
+
+	if (d->kind == KEY_PAIR)
+		return first_of_key(d, KEY_USED | (uint64_t)dp_ip_to_v4(ip) << 16 | port);
+	if (!dp_space_find(d->space, ip, port, &index))
+		return false;
+	return d->kind == KEY_INDEX ? first_of_key(d, KEY_USED | (uint64_t)index)
+				    : first_of_wide_key(d, KEY_USED_WIDE | index);
+}
+
+bool dedup_first(struct dedup *dedup, dp_ip ip, uint16_t port) {
 	return dedup->bits ? first_exact(dedup, ip, port) : first_in_window(dedup, ip, port);
 }
 

@@ -24,7 +24,7 @@ int dedup_create(
 void dedup_destroy(struct dedup *dedup);
 
 /* True the first time that (@ip, @port) is seen. */
-bool dedup_first(struct dedup *dedup, uint32_t ip, uint16_t port);
+bool dedup_first(struct dedup *dedup, dp_ip ip, uint16_t port);
 
 bool dedup_is_exact(const struct dedup *dedup);
 uint64_t dedup_capacity(const struct dedup *dedup); /* pairs; 0 where exact */

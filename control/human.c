@@ -4,23 +4,33 @@
  */
 #include "human.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-char *human_count(uint64_t n, char text[static HUMAN_BYTES]) {
-	char digits[24];
-	int len = snprintf(digits, sizeof digits, "%" PRIu64, n);
+/* @digits in groups of three. */
+static char *group(const char *digits, unsigned length, char *text) {
 	char *p = text;
 
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
+	for (unsigned i = 0; i < length; i++) {
+		if (i && (length - i) % 3 == 0)
 			*p++ = ',';
 		*p++ = digits[i];
 	}
 	*p = '\0';
 	return text;
+}
+
+char *human_count(uint64_t n, char text[static HUMAN_BYTES]) {
+	char digits[DP_U128_TEXT_BYTES];
+
+	return group(digits, dp_u128_write(n, digits), text);
+}
+
+char *human_wide(dp_u128 n, char text[static HUMAN_WIDE_BYTES]) {
+	char digits[DP_U128_TEXT_BYTES];
+
+	return group(digits, dp_u128_write(n, digits), text);
 }
 
 char *human_short(uint64_t n, char text[static HUMAN_BYTES]) {

@@ -136,6 +136,14 @@ void json_u64(struct json *json, const char *key, uint64_t value) {
 	fprintf(json->out, "%" PRIu64, value);
 }
 
+void json_u128(struct json *json, const char *key, dp_u128 value) {
+	char digits[DP_U128_TEXT_BYTES];
+
+	dp_u128_write(value, digits);
+	put_key(json, key);
+	fputs(digits, json->out);
+}
+
 void json_double(struct json *json, const char *key, double value, int decimals) {
 	if (!isfinite(value)) {
 		json_null(json, key);

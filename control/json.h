@@ -6,9 +6,8 @@
 #ifndef CTL_JSON_H
 #define CTL_JSON_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <dp/ip.h>
+
 #include <stdio.h>
 
 struct json {
@@ -20,6 +19,7 @@ struct json {
 void json_begin(struct json *json, const char *key); /* an object, closed by json_end() */
 void json_end(struct json *json);
 void json_u64(struct json *json, const char *key, uint64_t value);
+void json_u128(struct json *json, const char *key, dp_u128 value);
 void json_double(
 	struct json *json, const char *key, double value, int decimals); /* inf, nan: null */
 void json_bool(struct json *json, const char *key, bool value);

@@ -8,37 +8,39 @@
 #include "listing.h"
 
 #include <dp/order.h>
+#include <dp/scan.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
 	BUFFER_BYTES = 1 << 20,
-	LINE_BYTES = 64, /* more than the longest line */
+	LINE_BYTES = 96, /* more than the longest line */
 	BURST = 256,
 	WINDOW_BITS = 30, /* indices a pass, where a shard's are sorted: 128 MiB of bitmap */
 };
 
 struct lines {
 	int fd;
+	bool ports;
 	size_t length;
-	unsigned char digits[256]; /* length of each octet's text */
-	char octet[256][4]; /* "0" to "255" */
 	char bytes[BUFFER_BYTES];
 };
 
-static struct lines *open_lines(int fd) {
+static const struct dp_scan_type *type_of(const struct ctl_config *config) {
+	return config->type;
+}
+
+static struct lines *open_lines(const struct ctl_config *config, int fd) {
 	struct lines *lines = malloc(sizeof(*lines));
 
 	if (!lines)
 		return NULL;
 	lines->fd = fd;
+	lines->ports = type_of(config)->has_ports;
 	lines->length = 0;
-	for (unsigned i = 0; i < 256; i++)
-		lines->digits[i] = (unsigned char)snprintf(lines->octet[i], 4, "%u", i);
 	return lines;
 }
 
@@ -71,26 +73,36 @@ static char *put_port(char *out, unsigned port) {
 	return out;
 }
 
-/* Append `ip port tcp` and @tail, which ends in a line feed. */
+static char *put_text(char *out, const char *text) {
+	const size_t length = strlen(text);
+
+	memcpy(out, text, length);
+	return out + length;
+}
+
+/* Append `ip port proto`, or that and a state. */
 static int put_line(
-	struct lines *lines, struct dp_target target, const char *tail, size_t tail_length) {
+	struct lines *lines, struct dp_target target, enum dp_proto proto, const char *state) {
 	char *out = lines->bytes + lines->length;
 
-	for (int shift = 24; shift >= 0; shift -= 8) {
-		const unsigned octet = target.ip >> shift & 255;
-
-		memcpy(out, lines->octet[octet], 4);
-		out += lines->digits[octet];
-		*out++ = shift ? '.' : ' ';
+	out += dp_ip_write(target.ip, out);
+	*out++ = ' ';
+	if (lines->ports)
+		out = put_port(out, target.port);
+	else
+		*out++ = '-';
+	*out++ = ' ';
+	out = put_text(out, dp_proto_name(proto));
+	if (state) {
+		*out++ = ' ';
+		out = put_text(out, state);
 	}
-	out = put_port(out, target.port);
-	memcpy(out, " tcp", 4);
-	memcpy(out + 4, tail, tail_length);
-	lines->length = (size_t)(out + 4 + tail_length - lines->bytes);
+	*out++ = '\n';
+	lines->length = (size_t)(out - lines->bytes);
 	return lines->length > BUFFER_BYTES - LINE_BYTES ? flush(lines) : 0;
 }
 
-static unsigned burst_of(uint64_t left) {
+static unsigned burst_of(dp_u128 left) {
 	return left < BURST ? (unsigned)left : BURST;
 }
 
@@ -101,23 +113,22 @@ static struct dp_slice slice_of(const struct ctl_config *config) {
 }
 
 int ctl_list_targets(const struct ctl_config *config, int fd) {
+	const enum dp_proto proto = type_of(config)->proto;
 	const struct dp_slice slice = slice_of(config);
-	struct lines *lines = open_lines(fd);
+	struct lines *lines = open_lines(config, fd);
 	struct dp_perm perm;
 	int ret = 0;
 
 	if (!lines)
 		return -ENOMEM;
 	dp_perm_init(&perm, dp_space_count(config->space), config->seed);
-	for (uint64_t i = slice.first; !ret && i < slice.end; i += BURST) {
+	for (dp_u128 i = slice.first; !ret && i < slice.end; i += BURST) {
 		struct dp_target targets[BURST];
-		uint64_t index[BURST];
 		const unsigned n = burst_of(slice.end - i);
 
-		dp_perm_burst(&perm, i, index, n);
-		dp_space_pick(config->space, index, targets, n);
+		dp_space_walk(config->space, &perm, i, targets, n);
 		for (unsigned k = 0; !ret && k < n; k++)
-			ret = put_line(lines, targets[k], "\n", 1);
+			ret = put_line(lines, targets[k], proto, NULL);
 	}
 	if (!ret)
 		ret = flush(lines);
@@ -127,30 +138,30 @@ int ctl_list_targets(const struct ctl_config *config, int fd) {
 
 /* Write the truth about the pairs of @n indices, unless they are silent. */
 static int put_truth(
-	struct lines *lines, const struct ctl_config *config, const uint64_t *index, unsigned n) {
+	struct lines *lines, const struct ctl_config *config, const dp_u128 *index, unsigned n) {
+	const struct dp_scan_type *type = type_of(config);
 	struct dp_target targets[BURST];
 	int ret = 0;
 
-	dp_space_pick(config->space, index, targets, n);
+	dp_space_pick_wide(config->space, index, targets, n);
 	for (unsigned i = 0; !ret && i < n; i++) {
-		const enum dp_sim_state state
-			= dp_sim_truth(&config->sim, targets[i].ip, targets[i].port);
+		enum dp_state state;
+		enum dp_proto proto;
 
-		if (state == DP_SIM_OPEN)
-			ret = put_line(lines, targets[i], " open\n", 6);
-		else if (state == DP_SIM_CLOSED)
-			ret = put_line(lines, targets[i], " closed\n", 8);
+		if (dp_sim_truth(
+			    &config->sim, type, targets[i].ip, targets[i].port, &state, &proto))
+			ret = put_line(lines, targets[i], proto, dp_state_name(state));
 	}
 	return ret;
 }
 
 /* The whole space: its indices are ascending as they are. */
 static int truth_of_all(struct lines *lines, const struct ctl_config *config) {
-	const uint64_t count = dp_space_count(config->space);
+	const dp_u128 count = dp_space_count(config->space);
 	int ret = 0;
 
-	for (uint64_t i = 0; !ret && i < count; i += BURST) {
-		uint64_t index[BURST];
+	for (dp_u128 i = 0; !ret && i < count; i += BURST) {
+		dp_u128 index[BURST];
 		const unsigned n = burst_of(count - i);
 
 		for (unsigned k = 0; k < n; k++)
@@ -161,27 +172,29 @@ static int truth_of_all(struct lines *lines, const struct ctl_config *config) {
 }
 
 /* Mark the shard's indices in [first, end). */
-static void mark(const struct ctl_config *config, uint64_t first, uint64_t end, uint64_t *bits) {
+static void mark(const struct ctl_config *config, dp_u128 first, dp_u128 end, uint64_t *bits) {
 	const struct dp_slice slice = slice_of(config);
 	struct dp_perm perm;
 
 	dp_perm_init(&perm, dp_space_count(config->space), config->seed);
-	for (uint64_t i = slice.first; i < slice.end; i += BURST) {
-		uint64_t index[BURST];
+	for (dp_u128 i = slice.first; i < slice.end; i += BURST) {
+		dp_u128 index[BURST];
 		const unsigned n = burst_of(slice.end - i);
 
-		dp_perm_burst(&perm, i, index, n);
-		for (unsigned k = 0; k < n; k++)
+		dp_perm_wide_burst(&perm, i, index, n);
+		for (unsigned k = 0; k < n; k++) {
+			const uint64_t bit = (uint64_t)(index[k] - first);
+
 			if (index[k] >= first && index[k] < end)
-				bits[(index[k] - first) / 64] |= UINT64_C(1)
-					<< (index[k] - first) % 64;
+				bits[bit / 64] |= UINT64_C(1) << bit % 64;
+		}
 	}
 }
 
 /* Write the truth about the marked indices, which count from @first. */
-static int truth_of_marked(struct lines *lines, const struct ctl_config *config, uint64_t first,
+static int truth_of_marked(struct lines *lines, const struct ctl_config *config, dp_u128 first,
 	const uint64_t *bits, uint64_t words) {
-	uint64_t index[BURST];
+	dp_u128 index[BURST];
 	unsigned n = 0;
 	int ret = 0;
 
@@ -198,14 +211,14 @@ static int truth_of_marked(struct lines *lines, const struct ctl_config *config,
 
 /* One shard of several: its indices are scattered, so they are sorted window by window. */
 static int truth_of_shard(struct lines *lines, const struct ctl_config *config) {
-	const uint64_t count = dp_space_count(config->space), window = UINT64_C(1) << WINDOW_BITS;
-	const uint64_t words = ((count < window ? count : window) + 63) / 64;
+	const dp_u128 count = dp_space_count(config->space), window = (dp_u128)1 << WINDOW_BITS;
+	const uint64_t words = (uint64_t)((count < window ? count : window) + 63) / 64;
 	uint64_t *bits = malloc(words * sizeof(*bits));
 	int ret = 0;
 
 	if (!bits)
 		return -ENOMEM;
-	for (uint64_t first = 0; !ret && first < count; first += window) {
+	for (dp_u128 first = 0; !ret && first < count; first += window) {
 		memset(bits, 0, words * sizeof(*bits));
 		mark(config, first, first + window, bits);
 		ret = truth_of_marked(lines, config, first, bits, words);
@@ -215,7 +228,7 @@ static int truth_of_shard(struct lines *lines, const struct ctl_config *config) 
 }
 
 int ctl_list_sim_truth(const struct ctl_config *config, int fd) {
-	struct lines *lines = open_lines(fd);
+	struct lines *lines = open_lines(config, fd);
 	int ret;
 
 	if (!lines)

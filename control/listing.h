@@ -9,7 +9,8 @@
 #include "config.h"
 
 /*
- * Write `ip port proto` for every probe of this shard to @fd, in scan order. 0 or a negative errno;
+ * Write `ip port proto` for every pair of this shard to @fd, in scan order; `ip - proto` where the
+ * scan type has no ports, so that there are three columns in any case. 0 or a negative errno;
  * -EPIPE where the reader went away (SIGPIPE must be ignored).
  */
 int ctl_list_targets(const struct ctl_config *config, int fd);

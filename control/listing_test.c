@@ -10,11 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-static struct ctl_config make(uint32_t first, uint32_t last, const uint16_t *ports, unsigned nb) {
-	struct ctl_config config
-		= {.shard = 1, .shards = 1, .seed = 3, .sim = {.alive = 1, .open = 0.5, .seed = 1}};
+static struct ctl_config make_of(dp_ip first, dp_ip last, const uint16_t *ports, unsigned nb) {
+	struct ctl_config config = {.type = dp_scan_find("syn"),
+		.shard = 1,
+		.shards = 1,
+		.seed = 3,
+		.sim = {.alive = 1, .open = 0.5, .seed = 1}};
 	struct dp_ipset *set;
 
 	cr_assert_eq(dp_ipset_create(&set), 0);
@@ -23,6 +27,10 @@ static struct ctl_config make(uint32_t first, uint32_t last, const uint16_t *por
 	cr_assert_eq(dp_space_create(set, ports, nb, &config.space), 0);
 	dp_ipset_destroy(set);
 	return config;
+}
+
+static struct ctl_config make(uint32_t first, uint32_t last, const uint16_t *ports, unsigned nb) {
+	return make_of(dp_ip_v4(first), dp_ip_v4(last), ports, nb);
 }
 
 /* What a listing writes to a file; to be freed. */
@@ -46,13 +54,13 @@ static char *list(
 Test(listing, lines_in_scan_order) {
 	static const uint16_t ports[] = {0, 9, 80, 65535};
 	struct ctl_config config = make(0x09630ac7, 0x09630b01, ports, 4);
-	const uint64_t count = dp_space_count(config.space);
+	const uint64_t count = (uint64_t)dp_space_count(config.space);
 	char *text = list(ctl_list_targets, &config), *rest = text;
 	struct dp_perm perm;
 
 	dp_perm_init(&perm, count, 3);
 	for (uint64_t i = 0; i < count; i++) {
-		const uint64_t index = dp_perm_at(&perm, i);
+		const uint64_t index = (uint64_t)dp_perm_at(&perm, i);
 		const uint32_t ip = 0x09630ac7 + (uint32_t)(index / 4);
 		char line[64];
 
@@ -61,6 +69,56 @@ Test(listing, lines_in_scan_order) {
 		cr_assert_str_eq(strsep(&rest, "\n"), line);
 	}
 	cr_assert_str_eq(rest, "");
+	free(text);
+	dp_space_destroy(config.space);
+}
+
+/* A space of more than 2^64 pairs: its first lines, up to where the reader goes away. */
+Test(listing, wide_space) {
+	static const uint16_t ports[] = {7, 65535};
+	const dp_ip net = dp_ip_v6(0x20010db800000000, 0);
+	struct ctl_config config = make_of(net, net + (((dp_u128)1 << 96) - 1), ports, 2);
+	struct dp_perm perm;
+	int ends[2];
+
+	signal(SIGPIPE, SIG_IGN);
+	cr_assert_eq(pipe(ends), 0);
+	if (!fork()) {
+		close(ends[0]);
+		_exit(ctl_list_targets(&config, ends[1]) == -EPIPE ? 0 : 1);
+	}
+	close(ends[1]);
+	FILE *in = fdopen(ends[0], "r");
+	dp_perm_init(&perm, dp_space_count(config.space), 3);
+	for (unsigned i = 0; i < 20000; i++) {
+		const dp_u128 index = dp_perm_at(&perm, i);
+		char line[96], expected[96], ip[DP_IP_TEXT_BYTES];
+
+		dp_ip_write(net + index / 2, ip);
+		snprintf(expected, sizeof(expected), "%s %u tcp\n", ip, ports[index % 2]);
+		cr_assert_not_null(fgets(line, sizeof(line), in));
+		cr_assert_str_eq(line, expected);
+	}
+	fclose(in);
+	int status;
+	cr_assert_gt(wait(&status), 0);
+	cr_assert(WIFEXITED(status) && !WEXITSTATUS(status), "a closed pipe is -EPIPE");
+	dp_space_destroy(config.space);
+}
+
+/* Three columns where there are no ports, too. */
+Test(listing, without_ports) {
+	static const uint16_t none[] = {0};
+	const dp_ip net = dp_ip_v6(0x20010db800000000, 0);
+	struct ctl_config config = make_of(net, net, none, 1);
+	char *text;
+
+	config.type = dp_scan_find("icmp");
+	text = list(ctl_list_targets, &config);
+	cr_assert_str_eq(text, "2001:db8:: - icmp\n");
+	free(text);
+	text = list(ctl_list_sim_truth, &config);
+	cr_assert_str_eq(text, "2001:db8:: - icmp up\n");
 	free(text);
 	dp_space_destroy(config.space);
 }

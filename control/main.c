@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The program: read the configuration, do what it asks for, give the exit status. The only place
- * that prints an error, and the only one with a global: what signals count.
+ * that prints an error, and the only one with globals: what signals count.
  */
 #include "listing.h"
 #include "plan.h"
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static atomic_int interrupts;
+static atomic_int interrupts, reloads;
 
 static void count_interrupt(int signal) {
 	(void)signal;
@@ -26,11 +26,17 @@ static void count_interrupt(int signal) {
 		_exit(RUN_INTERRUPTED);
 }
 
+static void count_reload(int signal) {
+	(void)signal;
+	atomic_fetch_add(&reloads, 1);
+}
+
 static void catch_signals(void) {
 	struct sigaction action = {.sa_handler = count_interrupt};
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	action.sa_handler = count_reload;
 	sigaction(SIGHUP, &action, NULL);
 	/* A closed pipe is an error of the write that met it. A full size limit likewise. */
 	action.sa_handler = SIG_IGN;
@@ -90,7 +96,7 @@ static int act(const struct ctl_config *config, struct dp_error *err) {
 	case CTL_ACTION_CHECK_PLUGIN:
 		return plugin_cmd(config, stdout, err) == 0 ? RUN_COMPLETE : RUN_FAILED;
 	case CTL_ACTION_SCAN:
-		return run_scan(config, &interrupts, err);
+		return run_scan(config, &interrupts, &reloads, err);
 	}
 	return RUN_FAILED;
 }

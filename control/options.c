@@ -15,6 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	MOST_SCAN_TYPES = 32,
+};
+
 /* ---- Kinds of values ---- */
 
 static int keep(const char *text, char **canonical) {
@@ -156,55 +160,238 @@ static int read_shard(const struct option *option, const char *text, void *field
 	return keep(buffer, canonical);
 }
 
-static bool is_host(uint32_t ip) {
-	return ip >> 24 != 0 && ip < 0xe0000000;
+/* Whether a single station can have @ip: no network 0, loopback aside no group, not unspecified. */
+static bool is_host(dp_ip ip) {
+	const uint32_t v4 = dp_ip_to_v4(ip);
+
+	if (dp_ip_is_v4(ip))
+		return v4 >> 24 != 0 && v4 < 0xe0000000;
+	return ip != 0 && ip >> 120 != 0xff;
 }
 
-/* `auto`, or the IPv4 address of one host. */
-static int read_host(const struct option *option, const char *text, void *field, char **canonical,
+/* Takes the next of the items that @list splits at commas, without the blanks around it. */
+static const char *next_item(const char **list, size_t *length) {
+	const size_t whole = strcspn(*list, ",");
+	const char *item = *list;
+
+	*length = whole;
+	item = trim(item, length);
+	*list += whole + ((*list)[whole] == ',');
+	return item;
+}
+
+static bool all_digits(const char *text, size_t length) {
+	for (size_t i = 0; i < length; i++)
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	return length > 0;
+}
+
+/* `192.0.2.0/28`: @slash is where the length begins. */
+static int read_prefix(const char *item, size_t length, const char *slash, struct dp_range *range,
 	struct value_error *why) {
-	char buffer[VALUE_TEXT_BYTES];
-	uint32_t *ip = field;
+	const size_t digits = (size_t)(item + length - slash - 1);
+	int ret = value_read_ip(item, (size_t)(slash - item), &range->first, why);
+	unsigned bits, width;
+
+	if (ret < 0)
+		return ret;
+	width = dp_ip_is_v4(range->first) ? 32 : 128;
+	bits = digits <= 3 && all_digits(slash + 1, digits) ? (unsigned)atoi(slash + 1) : 129;
+	if (bits > width || (digits > 1 && slash[1] == '0'))
+		return value_fail(
+			why, item, length, "not a prefix; its length is /0 to /%u", width);
+	const dp_u128 host = bits == width ? 0 : DP_U128_MAX >> (128 - (width - bits));
+	if (range->first & host)
+		return value_fail(
+			why, item, length, "not a prefix; bits behind its length are set");
+	range->last = range->first | host;
+	return 0;
+}
+
+/* An address, `first-last`, or a prefix, all of it hosts. */
+static int read_source_item(
+	const char *item, size_t length, struct dp_range *range, struct value_error *why) {
+	const char *dash = memchr(item, '-', length), *slash = memchr(item, '/', length);
+	const size_t first = dash ? (size_t)(dash - item) : length;
 	int ret;
 
-	if (!strcmp(text, "auto")) {
-		*ip = 0;
-		return keep(text, canonical);
+	if (slash) {
+		ret = read_prefix(item, length, slash, range, why);
+	} else {
+		ret = value_read_ip(item, first, &range->first, why);
+		range->last = range->first;
+		if (!ret && dash)
+			ret = value_read_ip(
+				dash + 1, (size_t)(item + length - dash - 1), &range->last, why);
 	}
-	if (strpbrk(text, ", /") && !strchr(text, ':'))
-		return value_fail(why, text, strlen(text),
-			"a list or prefix is not in this version; give auto or one address");
-	ret = value_read_ipv4(text, strlen(text), ip, why);
 	if (ret < 0)
-		return strchr(text, ':')
-			? ret
-			: value_fail(why, text, strlen(text),
-				"not an address; give auto, or one such as 192.0.2.1");
-	if (!is_host(*ip))
-		return value_fail(why, text, strlen(text),
-			"not the address of a host; give auto, or one such as 192.0.2.1");
-	value_write_ipv4(*ip, buffer);
-	return keep(buffer, canonical);
+		return ret;
+	if (dp_ip_is_v4(range->first) != dp_ip_is_v4(range->last) || range->first > range->last)
+		return value_fail(why, item, length,
+			"not a range; give the lower address first, of one family");
+	if (!is_host(range->first) || !is_host(range->last))
+		return value_fail(why, item, length,
+			"not addresses of hosts; give auto, or such as 192.0.2.1 or "
+			"2001:db8::/120");
+	return 0;
+}
+
+/* The text that stands for a range: an address, else a prefix where it is one, else both ends. */
+static char *put_range(char *p, const struct dp_range *range) {
+	const dp_u128 host = range->last - range->first;
+	const bool prefix = (host & (host + 1)) == 0 && (range->first & host) == 0;
+	char text[VALUE_TEXT_BYTES];
+	unsigned bits = dp_ip_is_v4(range->first) ? 32 : 128;
+
+	value_write_ip(range->first, text);
+	p = stpcpy(p, text);
+	if (!host)
+		return p;
+	for (dp_u128 left = host; left; left >>= 1)
+		bits--;
+	if (prefix)
+		return p + sprintf(p, "/%u", bits);
+	value_write_ip(range->last, text);
+	return p + sprintf(p, "-%s", text);
+}
+
+static int put_ranges(const struct dp_range *range, size_t nb, char **canonical) {
+	char *p = *canonical = malloc(nb * (2 * VALUE_TEXT_BYTES + 3) + 1);
+
+	if (!p)
+		return -ENOMEM;
+	*p = '\0';
+	for (size_t i = 0; i < nb; i++) {
+		p = stpcpy(p, i ? ", " : "");
+		p = put_range(p, &range[i]);
+	}
+	return 0;
+}
+
+static int gather_sources(const char *text, struct dp_ipset *set, struct value_error *why) {
+	const char *rest = text;
+
+	while (*rest) {
+		size_t length;
+		const char *item = next_item(&rest, &length);
+		struct dp_range range;
+		int ret = length ? read_source_item(item, length, &range, why)
+				 : value_fail(why, text, strlen(text),
+					 "an item is empty; give auto, or addresses, ranges and "
+					 "prefixes");
+
+		if (ret < 0)
+			return ret;
+		ret = dp_ipset_add(set, range.first, range.last);
+		if (ret < 0)
+			return ret == -ENOMEM
+				? ret
+				: value_fail(why, item, length, "not a range of one family");
+	}
+	return 0;
+}
+
+/* `auto`, or addresses, ranges and prefixes, of both families. */
+static int read_sources(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	__typeof__(((struct port_settings *)0)->source) *source = field;
+	const struct dp_range *ranges;
+	struct dp_ipset *set;
+	size_t nb;
+	int ret;
+
+	source->nb = 0;
+	if (!strcmp(text, "auto"))
+		return keep(text, canonical);
+	if (!*text)
+		return value_fail(why, text, 0, "empty; give auto, or addresses");
+	ret = dp_ipset_create(&set);
+	if (ret < 0)
+		return ret;
+	ret = gather_sources(text, set, why);
+	dp_ipset_seal(set);
+	nb = dp_ipset_ranges(set, &ranges);
+	if (!ret && nb > DP_MAX_SOURCES)
+		ret = value_fail(why, text, strlen(text),
+			"%zu ranges; give at most %d that do not touch", nb, DP_MAX_SOURCES);
+	if (!ret)
+		ret = put_ranges(ranges, nb, canonical);
+	if (!ret) {
+		memcpy(source->range, ranges, nb * sizeof(*ranges));
+		source->nb = (unsigned)nb;
+	}
+	dp_ipset_destroy(set);
+	return ret;
+}
+
+/* `auto`, or the address of a router, or one of each family. */
+static int read_gateways(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	__typeof__(((struct port_settings *)0)->gateway) *gateway = field;
+	char v4[VALUE_TEXT_BYTES] = "", v6[VALUE_TEXT_BYTES] = "";
+	const char *rest = text;
+
+	*gateway = (__typeof__(*gateway)){0};
+	if (!strcmp(text, "auto"))
+		return keep(text, canonical);
+	do {
+		size_t length;
+		const char *item = next_item(&rest, &length);
+		dp_ip ip, *place;
+		int ret = value_read_ip(item, length, &ip, why);
+
+		if (ret < 0)
+			return ret;
+		if (!is_host(ip))
+			return value_fail(why, item, length,
+				"not the address of a host; give auto, or one such as 192.0.2.1");
+		place = dp_ip_is_v4(ip) ? &gateway->v4 : &gateway->v6;
+		if (*place)
+			return value_fail(why, item, length,
+				"a second one of its family; give at most one IPv4 and one IPv6 "
+				"address");
+		*place = ip;
+		value_write_ip(ip, dp_ip_is_v4(ip) ? v4 : v6);
+	} while (*rest);
+	return asprintf(canonical, "%s%s%s", v4, *v4 && *v6 ? ", " : "", v6) < 0 ? -ENOMEM : 0;
+}
+
+/* The name of a row of the packet core's table. */
+static int read_scan_type(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	const char *names[MOST_SCAN_TYPES + 1] = {0};
+	const struct dp_scan_type **type = field, *row;
+	unsigned place;
+	int ret;
+
+	for (unsigned i = 0; i < MOST_SCAN_TYPES && (row = dp_scan_at(i)); i++)
+		names[i] = row->name;
+	ret = value_read_name(text, names, &place, why);
+	if (ret < 0)
+		return ret;
+	*type = dp_scan_at(place);
+	return keep(text, canonical);
 }
 
 /* Empty, or the IPv4 address of one host. */
 static int read_local(const struct option *option, const char *text, void *field, char **canonical,
 	struct value_error *why) {
 	char buffer[VALUE_TEXT_BYTES];
-	uint32_t *ip = field;
+	dp_ip *ip = field;
 	int ret;
 
-	if (!*text) {
-		*ip = 0;
+	*ip = 0;
+	if (!*text)
 		return keep(text, canonical);
-	}
-	ret = value_read_ipv4(text, strlen(text), ip, why);
+	ret = value_read_ip(text, strlen(text), ip, why);
 	if (ret < 0)
 		return ret;
-	if (!is_host(*ip))
+	if (!dp_ip_is_v4(*ip) || !is_host(*ip))
 		return value_fail(why, text, strlen(text),
-			"not the address of a host; leave it empty, or give one such as 192.0.2.1");
-	value_write_ipv4(*ip, buffer);
+			"not the IPv4 address of a host; leave it empty, or give one such as "
+			"192.0.2.1");
+	value_write_ip(*ip, buffer);
 	return keep(buffer, canonical);
 }
 
@@ -223,7 +410,7 @@ static int read_device(const struct option *option, const char *text, void *fiel
 
 static int read_mac(const struct option *option, const char *text, void *field, char **canonical,
 	struct value_error *why) {
-	__typeof__(((struct settings *)0)->gateway_mac) *mac = field;
+	__typeof__(((struct port_settings *)0)->gateway_mac) *mac = field;
 	char buffer[VALUE_TEXT_BYTES];
 	int ret;
 
@@ -321,22 +508,12 @@ static int read_plugins(const struct option *option, const char *text, void *fie
 	return read_list(text, complain_plugin, canonical, why);
 }
 
-/* Ports as ascending ranges. */
-static int read_ports(const struct option *option, const char *text, void *field, char **canonical,
-	struct value_error *why) {
-	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+char *option_ports_text(const uint16_t *ports, unsigned nb) {
 	char *out = malloc(PORTS_MAX / 2 * sizeof("65535,") + 1);
 	size_t at = 0;
-	unsigned nb;
-	int ret = -ENOMEM;
 
-	if (ports && out)
-		ret = targets_read_ports(text, ports, &nb, why);
-	if (ret < 0) {
-		free(ports);
-		free(out);
-		return ret;
-	}
+	if (!out)
+		return NULL;
 	out[0] = '\0';
 	for (unsigned i = 0, last; i < nb; i = last + 1) {
 		last = i;
@@ -346,9 +523,25 @@ static int read_ports(const struct option *option, const char *text, void *field
 		if (last > i)
 			at += (size_t)sprintf(out + at, "-%u", ports[last]);
 	}
+	return out;
+}
+
+/*
+ * Ports as ascending ranges. Where protocols are named they stay as they are until the scan type is
+ * known.
+ */
+static int read_ports(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	unsigned nb;
+	int ret = ports ? targets_read_ports(text, NULL, ports, &nb, why) : -ENOMEM;
+
+	if (!ret) {
+		*canonical = strchr(text, ':') ? strdup(text) : option_ports_text(ports, nb);
+		ret = *canonical ? 0 : -ENOMEM;
+	}
 	free(ports);
-	*canonical = out;
-	return 0;
+	return ret;
 }
 
 static const struct option_type type_text = {.read = read_text, .text = true};
@@ -362,7 +555,9 @@ static const struct option_type type_duration = {.read = read_duration};
 static const struct option_type type_rate = {.read = read_rate};
 static const struct option_type type_seconds = {.read = read_seconds};
 static const struct option_type type_shard = {.read = read_shard};
-static const struct option_type type_host = {.read = read_host};
+static const struct option_type type_scan_type = {.read = read_scan_type};
+static const struct option_type type_sources = {.read = read_sources, .list = true};
+static const struct option_type type_gateways = {.read = read_gateways};
 static const struct option_type type_local = {.read = read_local};
 static const struct option_type type_device = {.read = read_device, .text = true};
 static const struct option_type type_mac = {.read = read_mac};
@@ -376,8 +571,6 @@ static const struct option_type type_ports = {.read = read_ports, .text = true, 
 
 /* ---- The table ---- */
 
-const char *const option_scan_types[] = {"syn", "ack", "window", "fin", "null", "xmas", "maimon",
-	"udp", "icmp", "arp", "ndp", "sctp", "discovery", NULL};
 static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
 static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
 const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
@@ -391,13 +584,14 @@ const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 /* Known to INTERFACE, brought by a later version. */
 #define LATER_FLAG(names, argument)                                                                \
 	{ .role = OPTION_SWITCH, .flags = names, .metavar = argument, .later = true }
-#define LATER_TYPE(flag, name)                                                                     \
-	{ .role = OPTION_SHORTHAND, .flags = flag, .sets = "scan.type=" name }
-#define LATER_COUNT(s, k, low, value, text)                                                        \
+/* nmap's letter for a scan type. */
+#define TYPE(flag, name)                                                                           \
 	{                                                                                          \
-		KEY(s, k), .type = &type_count, .min = low, .max = UINT32_MAX, .initial = value,   \
-			   .later = true, .help = text                                             \
+		.role = OPTION_SHORTHAND, .group = "Scan", .flags = flag,                          \
+		.sets = "scan.type=" name, .help = "the same as --scan-type " name                 \
 	}
+/* A key of one port: `source`, and `source0` to `source7`. */
+#define OF_PORT(name) .numbered = true, FIELD(ports_of[0].name)
 #define LATER_DURATION(s, k, value, text)                                                          \
 	{                                                                                          \
 		KEY(s, k), .type = &type_duration, .max = 8760 * HOUR, .initial = value,           \
@@ -461,7 +655,8 @@ static const struct option table[] = {
 
 	{KEY("scan", "targets"), .type = &type_addresses, .initial = "", FIELD(targets),
 		.help = "addresses, prefixes and ranges: 192.0.2.1, 192.0.2.0/24, "
-			"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 192.0.*.1"},
+			"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 192.0.*.1, 2001:db8::1, "
+			"2001:db8::/120"},
 	{KEY("scan", "targets_file"), .group = "Targets", .flags = "-iL", .metavar = "FILE",
 		.type = &type_files, .initial = "", FIELD(targets_file),
 		.help = "files of targets, split at commas; - is standard input; # and ; begin a "
@@ -479,15 +674,22 @@ static const struct option table[] = {
 		  "no"},
 	{KEY("scan", "ports"), .group = "Scan", .flags = "-p --ports", .metavar = "LIST",
 		.type = &type_ports, .initial = "", FIELD(ports),
-		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22"},
+		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22, U:53 or "
+			"S:132 with a type that sends them; none for types without ports"},
 	{KEY("scan", "type"), .group = "Scan", .flags = "--scan-type", .metavar = "NAME",
-		.type = &type_name, .names = option_scan_types, .initial = "syn", FIELD(scan_type),
-		.help = "scan type: syn"},
-	{.role = OPTION_SHORTHAND,
-		.group = "Scan",
-		.flags = "-sS",
-		.sets = "scan.type=syn",
-		.help = "the same as --scan-type syn"},
+		.type = &type_scan_type, .initial = "syn", FIELD(type),
+		.help = "scan type: syn, ack, window, fin, null, xmas, maimon, udp, icmp, arp, "
+			"ndp, sctp or discovery"},
+	TYPE("-sS", "syn"),
+	TYPE("-sA", "ack"),
+	TYPE("-sW", "window"),
+	TYPE("-sF", "fin"),
+	TYPE("-sN", "null"),
+	TYPE("-sX", "xmas"),
+	TYPE("-sM", "maimon"),
+	TYPE("-sU", "udp"),
+	TYPE("-sY", "sctp"),
+	TYPE("-sn", "discovery"),
 	{KEY("scan", "timing"), .group = "Scan", .flags = "-T", .metavar = "0..5",
 		.type = &type_count, .min = 0, .max = 5, .initial = "3", FIELD(timing),
 		.help = "rate by template, where no rate is given: 0: a probe in 5 min, 1: one in "
@@ -496,7 +698,10 @@ static const struct option table[] = {
 		.type = &type_rate, .initial = "", FIELD(rate),
 		.help = "probes a second, such as 1.5M; or bits on the wire, such as 500Mbit; or "
 			"max; wins over timing"},
-	LATER_COUNT("scan", "probes", 1, "1", "transmissions of each probe"),
+	{KEY("scan", "probes"), .type = &type_count, .min = 1, .max = DP_MAX_PROBES, .initial = "1",
+		FIELD(probes),
+		.help = "transmissions of each probe, spread over the run, 1 to 16; from 2 on the "
+			"summary estimates how many of those that answer were heard"},
 	{KEY("scan", "cooldown"), .type = &type_duration, .max = 24 * HOUR, .initial = "5s",
 		FIELD(cooldown_ns),
 		.help = "wait this long for answers to the last probes, 0s to 24h"},
@@ -514,31 +719,44 @@ static const struct option table[] = {
 		  "auto: exact where dedup_mb allows"},
 	{KEY("scan", "dedup_mb"), .type = &type_count, .min = 1, .max = 1048576, .initial = "512",
 		FIELD(dedup_mb), .help = "memory for that in MiB, 1 to 1048576"},
-	LATER_DURATION("scan", "max_runtime", "0s", "end the scan after this long; 0s: no limit"),
-	LATER_COUNT(
-		"scan", "max_results", 0, "0", "end the scan after as many results; 0: no limit"),
-	LATER_TEXT("scan", "udp_payloads", "", "file of further UDP payloads"),
+	{KEY("scan", "max_runtime"), .type = &type_duration, .max = 8760 * HOUR, .initial = "0s",
+		FIELD(max_runtime_ns),
+		.help = "send no more probes after this long, 0s to 8760h; late answers have the "
+			"cooldown "
+			"as always; 0s: no limit"},
+	{KEY("scan", "max_results"), .type = &type_count, .max = UINT64_MAX, .initial = "0",
+		FIELD(max_results),
+		.help = "end the scan with this many results, without a cooldown; 0: no limit"},
+	{KEY("scan", "udp_payloads"), .type = &type_text, .initial = "", FIELD(udp_payloads),
+		.help = "file of UDP payloads, in front of the built-in ones of their ports"},
 
 	{KEY("dataplane", "port"), .type = &type_text, .min = 1, .max = DP_PORT_NAME_BYTES - 1,
-		.initial = "auto", FIELD(port),
+		.initial = "auto", OF_PORT(port),
 		.help
 		= "give auto, sim, lo, an interface, af_xdp:NAME, af_packet:NAME, a PCI address "
 		  "or a DPDK vdev"},
-	{KEY("dataplane", "source"), .type = &type_host, .initial = "auto", FIELD(source_ip),
-		.help = "IPv4 address that probes come from, or auto"},
+	{KEY("dataplane", "source"), .type = &type_sources, .initial = "auto", OF_PORT(source),
+		.help = "addresses that probes come from, or auto: addresses, ranges and prefixes "
+			"of both families, spread by target: 192.0.2.5, 192.0.2.16/28, "
+			"2001:db8::5-2001:db8::9"},
 	{KEY("dataplane", "source_ports"), .type = &type_port_range, .initial = "32768-49151",
 		FIELD(source_ports), .help = "ports that probes come from, within 1-65535"},
-	{KEY("dataplane", "gateway"), .type = &type_host, .initial = "auto", FIELD(gateway_ip),
-		.help = "IPv4 address of the next hop, or auto"},
-	{KEY("dataplane", "gateway_mac"), .type = &type_mac, .initial = "", FIELD(gateway_mac),
+	{KEY("dataplane", "gateway"), .type = &type_gateways, .initial = "auto", OF_PORT(gateway),
+		.help = "address of the next hop, or one of each family: 192.0.2.1, 2001:db8::1; "
+			"or auto"},
+	{KEY("dataplane", "gateway_mac"), .type = &type_mac, .initial = "", OF_PORT(gateway_mac),
 		.help
-		= "Ethernet address of the next hop, such as 02:00:5e:10:00:01; empty: by ARP"},
-	LATER_COUNT("dataplane", "vlan", 0, "0", "VLAN of all frames; 0: untagged"),
+		= "Ethernet address of the next hop, such as 02:00:5e:10:00:01; empty: by ARP "
+		  "or ND"},
+	{KEY("dataplane", "vlan"), .type = &type_count, .max = 4094, .initial = "0", OF_PORT(vlan),
+		.help = "VLAN of all frames, 1 to 4094; 0: untagged"},
 	{KEY("dataplane", "tx_lcores"), .type = &type_auto_count, .min = 1, .max = DP_MAX_LCORES,
-		.initial = "auto", FIELD(tx_lcores), .help = "sending lcores, 1 to 32, or auto"},
+		.initial = "auto", FIELD(tx_lcores),
+		.help = "sending lcores of each port, 1 to 32, or auto"},
 	{KEY("dataplane", "rx_lcores"), .type = &type_auto_count, .min = 1, .max = DP_MAX_LCORES,
 		.initial = "auto", FIELD(rx_lcores),
-		.help = "receiving lcores, 1 to 32 (32 with the sending ones), or auto"},
+		.help
+		= "receiving lcores of each port, 1 to 32 (32 with the sending ones), or auto"},
 	{KEY("dataplane", "hugepages"), .type = &type_name, .names = hugepage_names,
 		.initial = "auto", FIELD(hugepages),
 		.help = "auto: where enough of them are free; on; off"},
@@ -546,13 +764,15 @@ static const struct option table[] = {
 		.help = "further EAL arguments, separated by blanks; those behind -- are appended"},
 
 	{KEY("banner", "enable"), .type = &type_bool, .initial = "off", FIELD(banner),
-		.help = "stateless banner capture on open TCP ports: on, off"},
+		.help = "stateless banner capture on open TCP ports (type syn), and what UDP "
+			"services reply (type udp): on, off"},
 	{KEY("banner", "max_bytes"), .type = &type_count, .min = 1, .max = 4096, .initial = "512",
 		FIELD(banner_bytes), .help = "bytes kept of a banner, 1 to 4096"},
 	{KEY("banner", "wait"), .type = &type_duration, .min = MS, .max = HOUR, .initial = "10s",
 		FIELD(banner_wait_ns),
 		.help = "a record waits this long for its banner, 1ms to 1h"},
-	LATER_TEXT("banner", "payloads", "", "file of further hellos"),
+	{KEY("banner", "payloads"), .type = &type_text, .initial = "", FIELD(banner_payloads),
+		.help = "file of hellos, in front of the built-in ones of their ports"},
 
 	{.role = OPTION_OUTPUT,
 		.group = "Output",
@@ -707,15 +927,6 @@ static const struct option table[] = {
 		.help = "time between progress lines, 100ms to 1h"},
 	LATER_TEXT("status", "file", "", "write status records as NDJSON to this file"),
 
-	LATER_TYPE("-sA", "ack"),
-	LATER_TYPE("-sW", "window"),
-	LATER_TYPE("-sF", "fin"),
-	LATER_TYPE("-sN", "null"),
-	LATER_TYPE("-sX", "xmas"),
-	LATER_TYPE("-sM", "maimon"),
-	LATER_TYPE("-sU", "udp"),
-	LATER_TYPE("-sY", "sctp"),
-	LATER_TYPE("-sn", "discovery"),
 	LATER_FLAG("--new-plugin", "NAME"),
 	LATER_FLAG("--type", "TYPE"),
 	LATER_FLAG("--checkpoint", "FILE"),
@@ -740,6 +951,20 @@ const struct option *options_by_key(const char *section, const char *key) {
 			&& !strcmp(table[i].key, key))
 			return &table[i];
 	return NULL;
+}
+
+const struct option *options_by_numbered_key(
+	const char *section, const char *key, unsigned *number) {
+	const size_t length = strlen(key);
+	char base[32];
+
+	if (length < 2 || length > sizeof(base) || key[length - 1] < '0'
+		|| key[length - 1] >= '0' + DP_MAX_PORTS)
+		return NULL;
+	snprintf(base, sizeof(base), "%.*s", (int)length - 1, key);
+	*number = 1 + (unsigned)(key[length - 1] - '0');
+	const struct option *option = options_by_key(section, base);
+	return option && option->numbered ? option : NULL;
 }
 
 /* The next flag of a row at or behind @flags: its length, with *@flags moved to it; 0 at the end. */
@@ -841,6 +1066,16 @@ void options_list_keys(const char *section, bool later, char *out, size_t room) 
 
 /* ---- Texts made from the table ---- */
 
+/* What conf/scan.ini says about the keys of several ports, behind the last one of theirs. */
+static const char numbered_keys[]
+	= "# Several ports at once, each with what differs from the keys above:\n"
+	  "# port0          = eth1\n"
+	  "# source0        = 192.0.2.16/28, 2001:db8::10\n"
+	  "# gateway0       = 192.0.2.1, 2001:db8::1\n"
+	  "# gateway_mac0   = 02:00:5e:10:00:01\n"
+	  "# vlan0          = 10\n"
+	  "# port1          = eth2 ; and so on, up to port7\n";
+
 /* What conf/scan.ini says about the sections that are not in the table. */
 static const char plugin_section[]
 	= "\n"
@@ -848,6 +1083,15 @@ static const char plugin_section[]
 	  "# plugin's plugin.toml (arrays are split at commas); a key without one is a string.\n"
 	  "# [plugin:http-enum]\n"
 	  "# paths          = /admin,/login\n";
+
+static bool is_last_numbered(const struct option *row) {
+	if (!row->numbered)
+		return false;
+	while (++row < table + NB_ROWS)
+		if (row->numbered)
+			return false;
+	return true;
+}
 
 int ctl_config_print_reference(FILE *out) {
 	const char *section = "";
@@ -876,6 +1120,8 @@ int ctl_config_print_reference(FILE *out) {
 		fprintf(out, "# %s%s\n%-16s =%s%s\n", row->help,
 			row->later ? " (later version)" : "", row->key, *row->initial ? " " : "",
 			row->initial);
+		if (is_last_numbered(row))
+			fputs(numbered_keys, out);
 	}
 	return ferror(out) ? -EIO : 0;
 }
@@ -933,9 +1179,10 @@ int ctl_config_print_help(FILE *out) {
 	fputs("Usage: prtip-dp --config FILE\n"
 	      "       prtip-dp [options] TARGET... [-- EAL ARGUMENTS]\n"
 	      "\n"
-	      "TARGET: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2-3.1-99 or\n"
-	      "192.0.*.1, also several split at commas. Targets on the command line (with -iL\n"
-	      "too) replace the configuration file's; exclusions add to them.\n",
+	      "TARGET: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2-3.1-99,\n"
+	      "192.0.*.1, 2001:db8::1 or 2001:db8::/120, also several split at commas. Targets\n"
+	      "on the command line (with -iL too) replace the configuration file's; exclusions\n"
+	      "add to them.\n",
 		out);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		fprintf(out, "\n%s:\n", groups[g]);

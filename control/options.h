@@ -9,12 +9,31 @@
 #include "config.h"
 #include "value.h"
 
+/* What the keys of one port are read into. */
+struct port_settings {
+	const char *port;
+	struct {
+		struct dp_range range[DP_MAX_SOURCES]; /* ascending, disjoint */
+		unsigned nb; /* 0: automatic */
+	} source;
+	struct {
+		dp_ip v4, v6; /* 0: automatic */
+	} gateway;
+	struct {
+		bool given;
+		uint8_t bytes[6];
+	} gateway_mac;
+	uint64_t vlan;
+};
+
 /* What the rows read their values into. */
 struct settings {
 	const char *targets, *targets_file, *exclude, *exclude_file, *ports;
 	bool default_excludes;
-	unsigned scan_type, dedup, hugepages; /* places in the rows' names */
-	uint64_t timing, seed, dedup_mb;
+	const struct dp_scan_type *type;
+	unsigned dedup, hugepages; /* places in the rows' names */
+	uint64_t timing, seed, dedup_mb, probes, max_results, max_runtime_ns;
+	const char *udp_payloads;
 	struct {
 		bool given;
 		struct value_rate value;
@@ -24,15 +43,11 @@ struct settings {
 		uint32_t number, of;
 	} shard;
 
-	const char *port, *eal;
-	uint32_t source_ip, gateway_ip;
+	struct port_settings ports_of[1 + DP_MAX_PORTS]; /* the unnumbered keys, then port0's ... */
+	const char *eal;
 	struct {
 		uint16_t first, last;
 	} source_ports;
-	struct {
-		bool given;
-		uint8_t bytes[6];
-	} gateway_mac;
 	uint64_t tx_lcores, rx_lcores;
 
 	const char *output_ndjson, *output_table, *output_summary;
@@ -44,6 +59,7 @@ struct settings {
 
 	bool banner;
 	uint64_t banner_bytes, banner_wait_ns;
+	const char *banner_payloads;
 
 	const char *plugins, *plugin_dirs;
 	const char *more_plugins, *more_plugin_dirs; /* of the flags; NULL: not given */
@@ -52,7 +68,7 @@ struct settings {
 	unsigned overflow; /* place in the row's names */
 	const char *spill_dir, *device;
 	uint64_t drain_ns;
-	uint32_t plugin_source_ip;
+	dp_ip plugin_source_ip; /* 0: none */
 
 	uint64_t status_interval_ns;
 
@@ -94,6 +110,7 @@ struct option {
 	const char *sets; /* SECTION.KEY=VALUE, of a shorthand */
 	enum ctl_action action;
 	bool later; /* known, but refused in this version unless at its default */
+	bool numbered; /* one of struct port_settings; key0 to key7 are those of single ports */
 
 	const struct option_type *type;
 	uint64_t min, max;
@@ -106,6 +123,11 @@ struct option {
 const struct option *options_all(unsigned *nb);
 
 const struct option *options_by_key(const char *section, const char *key);
+
+/* The row of which @key is a numbered form, `source3`, with *@number 1 more than that; or NULL. */
+const struct option *options_by_numbered_key(
+	const char *section, const char *key, unsigned *number);
+
 const struct option *options_by_flag(const char *flag, size_t length);
 
 bool options_has_section(const char *section);
@@ -118,8 +140,10 @@ const struct option *options_near_flag(const char *flag, char near[VALUE_TEXT_BY
 /* List the keys of a section, "a, b, c", cut to @room. */
 void options_list_keys(const char *section, bool later, char *out, size_t room);
 
+/* Ascending ports as ranges, "1-3,9"; to be freed. NULL: no memory. */
+char *option_ports_text(const uint16_t *ports, unsigned nb);
+
 extern const struct option_type option_path; /* type of the output formats' rows */
-extern const char *const option_scan_types[];
 extern const char *const option_overflow_names[];
 
 #endif

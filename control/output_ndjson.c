@@ -5,11 +5,11 @@
  *     {"ts":"2026-01-31T12:00:00.123456Z","ip":"198.18.0.2","port":80,"proto":"tcp","state":"open",
  *      "reason":"syn-ack","ttl":64,"rtt_us":412}
  *
- * and, where there is more to say, "banner", "service" and "plugins" behind that.
+ * and, where there is more to say, "zero_window", "banner", "service" and "plugins" behind that.
  *
  * Runs on the writer thread and owns a few prepared pieces of text. Millions of lines a second go
- * through here: what can only take few values is prepared once (the second, each octet, each pair
- * of state and reason), so that a line is a row of copies and three or four small numbers.
+ * through here: what can only take few values is prepared once (the second, each octet, each
+ * triple of protocol, state and reason), so that a line is a row of copies and three or four small numbers.
  */
 #include "json.h"
 #include "output.h"
@@ -35,7 +35,8 @@ struct ndjson {
 	uint64_t second; /* since 1970, of the piece below */
 	struct piece start; /* from the brace to the point of the time stamp */
 	struct octet octet[256];
-	struct piece verdict[DP_STATE_COUNT][DP_REASON_COUNT]; /* from "proto" to the TTL's colon */
+	struct piece verdict[DP_PROTO_COUNT][DP_STATE_COUNT]
+			    [DP_REASON_COUNT]; /* from "proto" to the TTL's colon */
 };
 
 enum {
@@ -52,10 +53,11 @@ static void set_second(struct ndjson *nd, uint64_t second) {
 		nd->start.text, sizeof nd->start.text, "{\"ts\":\"%Y-%m-%dT%H:%M:%S.", &tm);
 }
 
-static void set_verdict(struct piece *piece, enum dp_state state, enum dp_reason reason) {
+static void set_verdict(
+	struct piece *piece, enum dp_proto proto, enum dp_state state, enum dp_reason reason) {
 	piece->bytes = (unsigned)snprintf(piece->text, sizeof piece->text,
-		",\"proto\":\"tcp\",\"state\":\"%s\",\"reason\":\"%s\",\"ttl\":",
-		dp_state_name(state), dp_reason_name(reason));
+		",\"proto\":\"%s\",\"state\":\"%s\",\"reason\":\"%s\",\"ttl\":",
+		dp_proto_name(proto), dp_state_name(state), dp_reason_name(reason));
 }
 
 static int ndjson_open(struct sink *sink, const struct output_params *params, void **state) {
@@ -71,9 +73,10 @@ static int ndjson_open(struct sink *sink, const struct output_params *params, vo
 		nd->octet[i].bytes = (uint8_t)snprintf(text, sizeof text, "%u", i);
 		memcpy(nd->octet[i].text, text, sizeof nd->octet[i].text);
 	}
-	for (unsigned s = 0; s < DP_STATE_COUNT; s++)
-		for (unsigned r = 0; r < DP_REASON_COUNT; r++)
-			set_verdict(&nd->verdict[s][r], s, r);
+	for (unsigned p = 0; p < DP_PROTO_COUNT; p++)
+		for (unsigned s = 0; s < DP_STATE_COUNT; s++)
+			for (unsigned r = 0; r < DP_REASON_COUNT; r++)
+				set_verdict(&nd->verdict[p][s][r], p, s, r);
 	*state = nd;
 	return 0;
 }
@@ -106,7 +109,11 @@ static char *put_octet(const struct ndjson *nd, char *p, uint32_t value) {
 	return p + octet->bytes;
 }
 
-static char *put_ip(const struct ndjson *nd, char *p, uint32_t ip) {
+static char *put_ip(const struct ndjson *nd, char *p, dp_ip any) {
+	const uint32_t ip = dp_ip_to_v4(any);
+
+	if (!dp_ip_is_v4(any))
+		return p + dp_ip_write(any, p);
 	p = put_octet(nd, p, ip >> 24);
 	*p++ = '.';
 	p = put_octet(nd, p, ip >> 16);
@@ -130,19 +137,24 @@ static char *put_time(struct ndjson *nd, char *p, uint64_t ts_ns) {
 
 /* All but the end of the line. */
 static char *put_answer(struct ndjson *nd, char *p, const struct dp_answer *a) {
-	const struct piece *verdict = &nd->verdict[a->state][a->reason];
+	const struct piece *verdict = &nd->verdict[a->proto][a->state][a->reason];
 
 	p = put_time(nd, p, a->ts_ns);
 	p = PUT(p, ",\"ip\":\"");
 	p = put_ip(nd, p, a->ip);
-	p = PUT(p, "\",\"port\":");
-	p = put_number(p, a->port);
+	*p++ = '"';
+	if (result_has_port(a)) {
+		p = PUT(p, ",\"port\":");
+		p = put_number(p, a->port);
+	}
 	memcpy(p, verdict->text, sizeof verdict->text);
 	p = put_number(p + verdict->bytes, a->ttl);
 	if (a->rtt_us != DP_RTT_NONE) {
 		p = PUT(p, ",\"rtt_us\":");
 		p = put_number(p, a->rtt_us);
 	}
+	if (a->zero_window)
+		p = PUT(p, ",\"zero_window\":true");
 	return p;
 }
 

@@ -5,7 +5,8 @@
  * Runs on the writer thread, its end on the control core. Owns the rows that it holds back for
  * sorting: the first HELD_ROWS. Where more come, those are written sorted and the others as they
  * arrive, so that memory stays bounded; the columns are as wide as the widest value can be, so that
- * late rows still stand below early ones.
+ * late rows still stand below early ones. IPv6 addresses that leave no room for all columns push TTL
+ * and RTT out.
  *
  * Where one of the held rows has a service, SERVICE and VERSION take the place of REASON, TTL and
  * RTT. What else there is to say about a row (what plugins found, a banner that nobody named a
@@ -24,6 +25,11 @@ enum {
 	COLUMNS = 80,
 	SERVICE_COLUMNS = 12,
 	VERSION_COLUMNS = 25, /* the rest of the 80 */
+	IPV4_COLUMNS = 15,
+	IP_COLUMNS = 20, /* that leave room for all columns but services */
+	IPV6_COLUMNS = 39,
+	STATE_COLUMNS = 8,
+	UNFILTERED_COLUMNS = 10,
 	NOTE_BYTES = COLUMNS + 1, /* with its newline */
 	MOST_NOTES = 2 + 2 * LH_MAX_PLUGINS, /* service, banner; of each plugin error and results */
 };
@@ -48,6 +54,9 @@ struct table {
 	bool started; /* the heading is out */
 	bool flowing; /* the held rows are out; others follow as they come */
 	bool services; /* the columns are those with services */
+	bool compact; /* the columns are those beside long addresses */
+	bool unfiltered; /* some held row is in this state */
+	unsigned ip_columns;
 	unsigned held;
 	struct row rows[HELD_ROWS];
 };
@@ -60,6 +69,8 @@ static int table_open(struct sink *sink, const struct output_params *params, voi
 	table->sink = sink;
 	table->color = params->color && sink->terminal;
 	table->started = table->flowing = table->services = false;
+	table->compact = table->unfiltered = false;
+	table->ip_columns = IPV4_COLUMNS;
 	table->held = 0;
 	*state = table;
 	return 0;
@@ -141,6 +152,8 @@ static const char *state_color(enum dp_state state) {
 		[DP_STATE_OPEN] = "\033[32m",
 		[DP_STATE_CLOSED] = "\033[31m",
 		[DP_STATE_FILTERED] = "\033[33m",
+		[DP_STATE_UNFILTERED] = "\033[36m",
+		[DP_STATE_UP] = "\033[32m",
 	};
 
 	return colors[state];
@@ -164,35 +177,96 @@ static char *put_service(char *p, const struct more *more) {
 	return p + sprintf(p, "%-*s  %s\n", SERVICE_COLUMNS, more->service, more->version);
 }
 
-static void put_row(struct table *table, const struct dp_answer *a, const struct more *more) {
-	char ip[16], *line = sink_room(table->sink), *p = line;
+static char *put_port(char *p, const struct dp_answer *a) {
+	if (result_has_port(a))
+		return p + sprintf(p, "%5u", a->port);
+	return p + sprintf(p, "%5s", "-");
+}
 
-	snprintf(ip, sizeof ip, "%u.%u.%u.%u", a->ip >> 24, a->ip >> 16 & 255, a->ip >> 8 & 255,
-		a->ip & 255);
-	p += sprintf(p, "%-15s  %5u  %-5s  %s%-8s%s  ", ip, a->port, "tcp",
-		table->color ? state_color(a->state) : "", dp_state_name(a->state),
-		table->color ? "\033[0m" : "");
-	p = table->services ? put_service(p, more) : put_details(p, a);
+/* The state, coloured, in its column. */
+static char *put_state(const struct table *table, char *p, const struct dp_answer *a) {
+	const unsigned columns = table->unfiltered ? UNFILTERED_COLUMNS : STATE_COLUMNS;
+
+	return p
+		+ sprintf(p, "%s%-*s%s", table->color ? state_color(a->state) : "", (int)columns,
+			dp_state_name(a->state), table->color ? "\033[0m" : "");
+}
+
+/* At most 79 columns: 39, 5, 5, 10 and 16 with one between them. */
+static char *put_compact(
+	const struct table *table, char *p, const struct dp_answer *a, const char *ip) {
+	p += sprintf(p, "%-*s ", (int)table->ip_columns, ip);
+	p = put_port(p, a);
+	p += sprintf(p, " %-5s ", dp_proto_name(a->proto));
+	p = put_state(table, p, a);
+	return p + sprintf(p, " %s\n", dp_reason_name(a->reason));
+}
+
+/* What a compact row has no column for. */
+static void put_service_below(struct table *table, const struct more *more) {
+	char line[SERVICE_COLUMNS + VERSION_COLUMNS + 32];
+	int used;
+
+	if (!more || !more->has_service)
+		return;
+	used = sprintf(line, "  | service: %s%s%s\n", more->service, *more->version ? " " : "",
+		more->version);
+	sink_note(table->sink, line, (size_t)used);
+}
+
+static void put_row(struct table *table, const struct dp_answer *a, const struct more *more) {
+	char ip[DP_IP_TEXT_BYTES], *line = sink_room(table->sink), *p = line;
+	const bool compact = dp_ip_write(a->ip, ip) > table->ip_columns || table->compact;
+
+	if (compact) {
+		p = put_compact(table, p, a, ip);
+	} else {
+		p += sprintf(p, "%-*s  ", (int)table->ip_columns, ip);
+		p = put_port(p, a);
+		p += sprintf(p, "  %-5s  ", dp_proto_name(a->proto));
+		p = stpcpy(put_state(table, p, a), "  ");
+		p = table->services ? put_service(p, more) : put_details(p, a);
+	}
 	sink_line(table->sink, (size_t)(p - line));
+	if (compact)
+		put_service_below(table, more);
 	if (more && more->bytes)
 		sink_note(table->sink, more->notes, more->bytes);
 }
 
+/* The columns that hold all rows so far; with more to come, any IPv6 address may be as long as can be. */
+static void choose_columns(struct table *table, bool more_follow) {
+	for (unsigned i = 0; i < table->held; i++) {
+		const struct dp_answer *a = &table->rows[i].answer;
+		char ip[DP_IP_TEXT_BYTES];
+		unsigned length = dp_ip_write(a->ip, ip);
+
+		if (!dp_ip_is_v4(a->ip) && more_follow)
+			length = IPV6_COLUMNS;
+		table->ip_columns = length > table->ip_columns ? length : table->ip_columns;
+		table->unfiltered |= a->state == DP_STATE_UNFILTERED;
+	}
+	table->compact
+		= table->ip_columns > (table->services ? (unsigned)IPV4_COLUMNS : IP_COLUMNS);
+}
+
 static void put_heading(struct table *table) {
+	const int ip = (int)table->ip_columns;
+	const int state = table->unfiltered ? UNFILTERED_COLUMNS : STATE_COLUMNS;
 	char line[96];
-	int used;
 
 	if (table->started)
 		return;
 	table->started = true;
-	used = snprintf(
-		line, sizeof line, "%-15s  %5s  %-5s  %-8s  ", "IP", "PORT", "PROTO", "STATE");
-	if (table->services)
-		snprintf(line + used, sizeof line - (size_t)used, "%-*s  %s\n", SERVICE_COLUMNS,
-			"SERVICE", "VERSION");
+	if (table->compact)
+		snprintf(line, sizeof line, "%-*s %5s %-5s %-*s %s\n", ip, "IP", "PORT", "PROTO",
+			state, "STATE", "REASON");
+	else if (table->services)
+		snprintf(line, sizeof line, "%-*s  %5s  %-5s  %-*s  %-*s  %s\n", ip, "IP", "PORT",
+			"PROTO", state, "STATE", SERVICE_COLUMNS, "SERVICE", "VERSION");
 	else
-		snprintf(line + used, sizeof line - (size_t)used, "%-16s  %3s  %9s\n", "REASON",
-			"TTL", "RTT");
+		snprintf(line, sizeof line, "%-*s  %5s  %-5s  %-*s  %-16s  %3s  %9s\n", ip, "IP",
+			"PORT", "PROTO", state, "STATE", "REASON", "TTL", "RTT");
 	sink_heading(table->sink, line);
 }
 
@@ -205,7 +279,8 @@ static int by_address(const void *left, const void *right) {
 	return (a->port > b->port) - (a->port < b->port);
 }
 
-static void put_held(struct table *table) {
+static void put_held(struct table *table, bool more_follow) {
+	choose_columns(table, more_follow);
 	qsort(table->rows, table->held, sizeof *table->rows, by_address);
 	put_heading(table);
 	for (unsigned i = 0; i < table->held; i++) {
@@ -238,7 +313,7 @@ static void flow(struct table *table, const struct result *result) {
 	struct more more;
 
 	if (result->extra)
-		describe(&more, notes, result->extra, !table->services);
+		describe(&more, notes, result->extra, !table->services || table->compact);
 	put_row(table, &result->answer, result->extra ? &more : NULL);
 }
 
@@ -247,7 +322,7 @@ static void table_write(void *state, const struct result *results, unsigned n) {
 
 	for (unsigned i = 0; i < n; i++) {
 		if (!table->flowing && table->held == HELD_ROWS) {
-			put_held(table);
+			put_held(table, true);
 			table->flowing = true;
 		}
 		if (table->flowing)
@@ -276,7 +351,7 @@ static int table_finish(void *state, const struct ctl_summary *summary) {
 	struct table *table = state;
 
 	if (table->held)
-		put_held(table);
+		put_held(table, false);
 	else if (!table->started)
 		put_nothing(table, summary);
 	return 0;

@@ -11,6 +11,7 @@
 
 #define NOON 1769860800ull /* 2026-01-31T12:00:00Z */
 #define S 1000000000ull
+#define V4(ip) (DP_IP_V4_FIRST | (ip))
 
 static void look_for_leaks(void) {
 	cr_expect_not(fixture_leaks());
@@ -67,28 +68,28 @@ CHECKED_TEST(output, has_a_row_for_each_format, look_for_leaks) {
 CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {
 	static const struct dp_answer results[] = {
 		{.ts_ns = NOON * S + 123456789,
-			.ip = 0xc6120002,
+			.ip = V4(0xc6120002),
 			.port = 80,
 			.rtt_us = 412,
 			.state = DP_STATE_OPEN,
 			.reason = DP_REASON_SYN_ACK,
 			.ttl = 64},
 		{.ts_ns = (NOON + 1) * S,
-			.ip = 0xffffffff,
+			.ip = V4(0xffffffff),
 			.port = 65535,
 			.rtt_us = DP_RTT_NONE - 1,
 			.state = DP_STATE_CLOSED,
 			.reason = DP_REASON_RESET,
 			.ttl = 255},
 		{.ts_ns = NOON * S + 999999999,
-			.ip = 0x0a00630a,
+			.ip = V4(0x0a00630a),
 			.port = 0,
 			.rtt_us = DP_RTT_NONE,
 			.state = DP_STATE_FILTERED,
 			.reason = DP_REASON_ADMIN_PROHIBITED,
 			.ttl = 0},
 		{.ts_ns = 1000,
-			.ip = 0,
+			.ip = V4(0),
 			.port = 1,
 			.rtt_us = 0,
 			.state = DP_STATE_OPEN,
@@ -113,21 +114,135 @@ CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {
 	free(text);
 }
 
+#define DB8 ((dp_ip)0x20010db8 << 96)
+
+/* What other types of scans find: hosts without ports, IPv6, a window of 0. */
+CHECKED_TEST(output, ndjson_of_all_types, look_for_leaks) {
+	static const struct dp_answer results[] = {
+		{.ip = DB8 | 0x80,
+			.proto = DP_PROTO_UDP,
+			.port = 53,
+			.rtt_us = 7,
+			.state = DP_STATE_OPEN,
+			.reason = DP_REASON_UDP_RESPONSE,
+			.ttl = 61},
+		{.ip = DP_U128_MAX,
+			.proto = DP_PROTO_ICMP,
+			.rtt_us = DP_RTT_NONE,
+			.state = DP_STATE_UP,
+			.reason = DP_REASON_ECHO_REPLY,
+			.ttl = 64},
+		{.ip = V4(0xc6120001),
+			.proto = DP_PROTO_TCP,
+			.port = 443,
+			.rtt_us = 9,
+			.state = DP_STATE_UP,
+			.reason = DP_REASON_SYN_ACK,
+			.ttl = 64},
+		{.ip = V4(0xc6120001),
+			.proto = DP_PROTO_ICMP,
+			.rtt_us = 3,
+			.state = DP_STATE_FILTERED,
+			.reason = DP_REASON_HOST_UNREACH,
+			.ttl = 64},
+		{.ip = V4(0xc6120001),
+			.proto = DP_PROTO_TCP,
+			.port = 0,
+			.rtt_us = 9,
+			.zero_window = true,
+			.state = DP_STATE_UNFILTERED,
+			.reason = DP_REASON_RESET,
+			.ttl = 64},
+	};
+	char *text = format_all(&output_ndjson, results, 5, &(struct ctl_summary){0});
+
+#define AT_0 "{\"ts\":\"1970-01-01T00:00:00.000000Z\",\"ip\":"
+	cr_assert_str_eq(text,
+		AT_0 "\"2001:db8::80\",\"port\":53,\"proto\":\"udp\",\"state\":\"open\","
+		     "\"reason\":\"udp-response\",\"ttl\":61,\"rtt_us\":7}\n" AT_0
+		     "\"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\",\"proto\":\"icmp\","
+		     "\"state\":\"up\",\"reason\":\"echo-reply\",\"ttl\":64}\n" AT_0
+		     "\"198.18.0.1\",\"proto\":\"tcp\",\"state\":\"up\","
+		     "\"reason\":\"syn-ack\",\"ttl\":64,\"rtt_us\":9}\n" AT_0
+		     "\"198.18.0.1\",\"proto\":\"icmp\",\"state\":\"filtered\","
+		     "\"reason\":\"host-unreach\",\"ttl\":64,\"rtt_us\":3}\n" AT_0
+		     "\"198.18.0.1\",\"port\":0,\"proto\":\"tcp\",\"state\":\"unfiltered\","
+		     "\"reason\":\"reset\",\"ttl\":64,\"rtt_us\":9,\"zero_window\":true}\n");
+	free(text);
+}
+
+CHECKED_TEST(output, table_of_short_ipv6, look_for_leaks) {
+	static const struct dp_answer results[] = {
+		{.ip = DB8 | 0x80,
+			.proto = DP_PROTO_UDP,
+			.port = 53,
+			.rtt_us = 412,
+			.reason = DP_REASON_UDP_RESPONSE,
+			.ttl = 61},
+		{.ip = DB8 | 0x12345,
+			.proto = DP_PROTO_TCP,
+			.port = 53,
+			.rtt_us = 412,
+			.state = DP_STATE_UNFILTERED,
+			.reason = DP_REASON_RESET,
+			.ttl = 61},
+		{.ip = V4(0xc6120001),
+			.proto = DP_PROTO_ICMP,
+			.rtt_us = DP_RTT_NONE,
+			.state = DP_STATE_UP,
+			.reason = DP_REASON_ECHO_REPLY,
+			.ttl = 64},
+	};
+	char *text = format_all(&output_table, results, 3, &(struct ctl_summary){0});
+
+	cr_assert_str_eq(text,
+		"IP                 PORT  PROTO  STATE       REASON            TTL        RTT\n"
+		"198.18.0.1            -  icmp   up          echo-reply         64          -\n"
+		"2001:db8::80         53  udp    open        udp-response       61    0.41 ms\n"
+		"2001:db8::1:2345     53  tcp    unfiltered  reset              61    0.41 ms\n");
+	free(text);
+}
+
+/* The longest addresses leave room for no more; what they have no column for follows. */
+CHECKED_TEST(output, table_of_long_ipv6, look_for_leaks) {
+	struct result_extra extra = {
+		.has_service = true,
+		.service = {.name = "domain", .product = "unbound", .version = "1.17.1"},
+	};
+	struct result results[] = {
+		{.answer = {.ip = DP_U128_MAX,
+			 .port = 65535,
+			 .proto = DP_PROTO_SCTP,
+			 .state = DP_STATE_UNFILTERED,
+			 .reason = DP_REASON_ADMIN_PROHIBITED},
+			.extra = &extra},
+		{.answer = {.ip = V4(0xc6120001), .port = 1, .reason = DP_REASON_SYN_ACK}},
+	};
+	char *text = format_results(&output_table, results, 2, &(struct ctl_summary){0});
+
+	cr_assert_str_eq(text,
+		"IP                                       PORT PROTO STATE      REASON\n"
+		"198.18.0.1                                  1 tcp   open       syn-ack\n"
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 sctp  unfiltered admin-prohibited\n"
+		"  | service: domain unbound 1.17.1\n");
+	free(text);
+}
+
 CHECKED_TEST(output, table_golden, look_for_leaks) {
 	static const struct dp_answer results[] = {
-		{.ip = 0xc6120002,
+		{.ip = V4(0xc6120002),
 			.port = 443,
 			.rtt_us = 412,
 			.state = DP_STATE_OPEN,
 			.reason = DP_REASON_SYN_ACK,
 			.ttl = 64},
-		{.ip = 0xdfdfdfdf,
+		{.ip = V4(0xdfdfdfdf),
 			.port = 65535,
 			.rtt_us = DP_RTT_NONE - 1,
 			.state = DP_STATE_FILTERED,
 			.reason = DP_REASON_ADMIN_PROHIBITED,
 			.ttl = 255},
-		{.ip = 0xc6120002,
+		{.ip = V4(0xc6120002),
 			.port = 80,
 			.rtt_us = DP_RTT_NONE,
 			.state = DP_STATE_CLOSED,
@@ -150,7 +265,7 @@ CHECKED_TEST(output, table_says_why_it_is_empty, look_for_leaks) {
 
 	cr_assert_str_eq(text, "Nothing answered.\n");
 	free(text);
-	summary.unique = summary.hidden = summary.closed = 12345;
+	summary.unique = summary.hidden = summary.states[DP_STATE_CLOSED] = 12345;
 	text = format_all(&output_table, NULL, 0, &summary);
 	cr_assert_str_eq(
 		text, "No open ports found; 12,345 closed (include_closed = yes lists them).\n");
@@ -168,7 +283,8 @@ CHECKED_TEST(output, table_goes_on_when_it_is_full, look_for_leaks) {
 	char *rest, before[16] = "";
 
 	for (unsigned i = 0; i < ROWS; i++)
-		results[i] = (struct dp_answer){.ip = 0x0a0a0a0a, .port = (uint16_t)(60000 - i)};
+		results[i]
+			= (struct dp_answer){.ip = V4(0x0a0a0a0a), .port = (uint16_t)(60000 - i)};
 	char *text = format_all(&output_table, results, ROWS, &(struct ctl_summary){0});
 	for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		cr_assert_leq(strlen(line), 80);
@@ -191,7 +307,7 @@ CHECKED_TEST(output, table_goes_on_when_it_is_full, look_for_leaks) {
 }
 
 static const struct dp_answer http = {.ts_ns = NOON * S,
-	.ip = 0xc6120002,
+	.ip = V4(0xc6120002),
 	.port = 80,
 	.rtt_us = 412,
 	.state = DP_STATE_OPEN,
@@ -340,10 +456,10 @@ CHECKED_TEST(output, table_with_services, look_for_leaks) {
 	struct result_extra banner = {.banner = (uint8_t[]){'h', 'i', 27, '\n'}, .banner_bytes = 4};
 	struct result results_in[] = {
 		{.answer = http, .extra = &full},
-		{.answer = {.ip = 0xdfdfdfdf, .port = 65535}, .extra = &wide},
-		{.answer = {.ip = 0x01020304, .port = 1, .state = DP_STATE_CLOSED}},
-		{.answer = {.ip = 0x01020304, .port = 2}, .extra = &bare},
-		{.answer = {.ip = 0x01020304, .port = 3}, .extra = &banner},
+		{.answer = {.ip = V4(0xdfdfdfdf), .port = 65535}, .extra = &wide},
+		{.answer = {.ip = V4(0x01020304), .port = 1, .state = DP_STATE_CLOSED}},
+		{.answer = {.ip = V4(0x01020304), .port = 2}, .extra = &bare},
+		{.answer = {.ip = V4(0x01020304), .port = 3}, .extra = &banner},
 	};
 	char *text = format_results(&output_table, results_in, 5, &(struct ctl_summary){0});
 
@@ -376,7 +492,7 @@ CHECKED_TEST(output, table_shows_a_late_service_below_its_row, look_for_leaks) {
 	};
 
 	for (unsigned i = 0; i < ROWS; i++)
-		results[i].answer.port = (uint16_t)i;
+		results[i].answer = (struct dp_answer){.ip = V4(1), .port = (uint16_t)i};
 	results[ROWS - 1].extra = &extra;
 	char *text = format_results(&output_table, results, ROWS, &(struct ctl_summary){0});
 	cr_expect_eq(strstr(text, "IP                PORT  PROTO  STATE     REASON "), text);

@@ -6,6 +6,7 @@
  * banner, at one plugin, held before one, or on disk. Its number is the tag that the plugin host
  * knows it by. Flights and their extras belong to the pipeline until pipeline_take().
  */
+#include "assembly.h"
 #include "pipeline.h"
 #include "spill.h"
 
@@ -13,12 +14,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	EVENTS = 64,
 	ROUNDS = 16, /* of events in a step */
 	FINISHED_MAX = 64 << 10, /* the writer is that far behind: take no more */
 	BANNERS_MAX = 1 << 20, /* results that wait for banners */
+	SAID_MAX = 256 << 20, /* bytes of those banners */
 	PROBE_SURE = 80, /* percent: probe_service is for what is less sure */
 	NONE = UINT32_MAX,
 };
@@ -26,7 +29,9 @@ enum {
 struct flight {
 	struct dp_answer answer;
 	struct result_extra *extra; /* NULL: nothing yet */
-	uint64_t banner_ns; /* deadline; 0: does not wait for one */
+	struct assembly *said; /* of what waits for its banner; NULL: nothing yet */
+	uint64_t banner_ns; /* deadline of that wait */
+	uint32_t older, newer; /* in the order of the deadlines */
 	uint32_t next; /* free list, or the hash chain of those that wait for banners */
 	uint16_t stage; /* place in the order of plugins */
 	bool used;
@@ -56,9 +61,10 @@ struct pipeline {
 	unsigned place[LH_MAX_PLUGINS]; /* station of a plugin's number */
 	struct flight *flight;
 	uint32_t nb_flights, free, waiting;
-	struct fifo banners; /* waiting, by deadline */
-	uint32_t *chain; /* hash of those */
+	uint32_t oldest, newest; /* of those that wait for banners */
+	uint32_t *chain; /* hash of those; NULL: none ever waits */
 	uint32_t chains, nb_banners;
+	size_t said_bytes; /* of all assemblies */
 	struct result *finished; /* ring */
 	uint32_t finished_size, finished_head, finished_count;
 	struct lh_event phase;
@@ -142,20 +148,23 @@ static const uint8_t states[DP_STATE_COUNT] = {
 	[DP_STATE_OPEN] = LH_STATE_OPEN,
 	[DP_STATE_CLOSED] = LH_STATE_CLOSED,
 	[DP_STATE_FILTERED] = LH_STATE_FILTERED,
+	[DP_STATE_UNFILTERED] = LH_STATE_UNFILTERED,
+	[DP_STATE_UP] = LH_STATE_UP,
 };
 
 void pipeline_fill(struct pipeline *p, const struct result *result, struct lh_record *record) {
 	const struct dp_answer *answer = &result->answer;
 	const struct result_extra *extra = result->extra;
 
-	*record = (struct lh_record){.ts_ns = answer->ts_ns,
-		.ip = answer->ip,
+	*record = (struct lh_record){.ip = answer->ip,
+		.ts_ns = answer->ts_ns,
 		.rtt_us = answer->rtt_us,
 		.port = answer->port,
-		.has_port = true,
+		.has_port = p->config->type->has_ports,
 		.state = states[answer->state],
 		.ttl = answer->ttl,
-		.protocol = "tcp",
+		.zero_window = answer->zero_window,
+		.protocol = dp_proto_name((enum dp_proto)answer->proto),
 		.reason = dp_reason_name((enum dp_reason)answer->reason)};
 	if (!extra)
 		return;
@@ -177,8 +186,9 @@ void pipeline_record(struct pipeline *p, uint64_t tag, struct lh_record *record)
 
 /* ---- Which plugins ---- */
 
-static bool port_matches(const struct lh_match *match, uint16_t port) {
-	for (unsigned i = 0; i < match->nb_ports; i++)
+/* A result without a port matches none. */
+static bool port_matches(const struct pipeline *p, const struct lh_match *match, uint16_t port) {
+	for (unsigned i = 0; p->config->type->has_ports && i < match->nb_ports; i++)
 		if (port >= match->ports[i].first && port <= match->ports[i].last)
 			return true;
 	return match->nb_ports == 0;
@@ -208,12 +218,13 @@ static bool has_hook(const struct station *station, const struct result_extra *e
 	}
 }
 
-static bool applies(const struct station *station, const struct flight *flight) {
+static bool applies(
+	const struct pipeline *p, const struct station *station, const struct flight *flight) {
 	const struct lh_match *match = &station->plugin->match;
 
 	return (match->states >> states[flight->answer.state] & 1)
-		&& port_matches(match, flight->answer.port) && service_matches(match, flight->extra)
-		&& has_hook(station, flight->extra);
+		&& port_matches(p, match, flight->answer.port)
+		&& service_matches(match, flight->extra) && has_hook(station, flight->extra);
 }
 
 /* ---- The way ---- */
@@ -293,7 +304,7 @@ static void advance(struct pipeline *p, uint32_t i) {
 	while (p->flight[i].stage < p->nb_stations) {
 		struct station *station = &p->station[p->flight[i].stage];
 
-		if (applies(station, &p->flight[i]) && offer(p, station, i))
+		if (applies(p, station, &p->flight[i]) && offer(p, station, i))
 			return;
 		p->flight[i].stage++;
 	}
@@ -302,72 +313,97 @@ static void advance(struct pipeline *p, uint32_t i) {
 
 /* ---- Banners ---- */
 
-static uint32_t *chain_of(struct pipeline *p, uint32_t ip, uint16_t port) {
-	uint64_t key = ((uint64_t)ip << 16 | port) * UINT64_C(0x9e3779b97f4a7c15);
+static uint32_t *chain_of(struct pipeline *p, const struct dp_answer *answer) {
+	uint64_t key = (uint64_t)(answer->ip >> 64) * UINT64_C(0xff51afd7ed558ccd);
 
+	key = (key ^ (uint64_t)answer->ip) * UINT64_C(0xc4ceb9fe1a85ec53);
+	key = (key ^ ((uint64_t)answer->port << 8 | answer->proto)) * UINT64_C(0x9e3779b97f4a7c15);
 	return &p->chain[key >> 32 & (p->chains - 1)];
 }
 
-/* Take it out of the hash; its place in the queue by deadline is skipped when its time comes. */
-static bool leave_banners(struct pipeline *p, uint32_t i) {
-	const struct dp_answer *answer = &p->flight[i].answer;
-	uint32_t *link = chain_of(p, answer->ip, answer->port);
-
-	for (; *link != NONE; link = &p->flight[*link].next) {
-		if (*link != i)
-			continue;
-		*link = p->flight[i].next;
-		p->flight[i].banner_ns = 0;
-		p->nb_banners--;
-		return true;
-	}
-	return false;
+static bool is_pair(const struct dp_answer *a, const struct dp_answer *b) {
+	return a->ip == b->ip && a->port == b->port && a->proto == b->proto;
 }
 
-static void wait_for_banner(struct pipeline *p, uint32_t i) {
-	const struct dp_answer *answer = &p->flight[i].answer;
-	uint32_t *link = chain_of(p, answer->ip, answer->port);
+/* A connection stands there, and its other side may speak. */
+static bool may_speak(const struct dp_answer *answer) {
+	return answer->proto == DP_PROTO_TCP && answer->state == DP_STATE_OPEN
+		&& answer->reason == DP_REASON_SYN_ACK && !answer->zero_window;
+}
 
-	p->flight[i].banner_ns = p->now_ns + p->config->banner_wait_ns;
-	p->flight[i].next = *link;
+/* All wait equally long: the newest one's deadline is the last. */
+static void wait_for_banner(struct pipeline *p, uint32_t i) {
+	struct flight *flight = &p->flight[i];
+	uint32_t *link = chain_of(p, &flight->answer);
+
+	flight->banner_ns = p->now_ns + p->config->banner_wait_ns;
+	flight->next = *link;
 	*link = i;
+	flight->older = p->newest;
+	flight->newer = NONE;
+	*(p->newest == NONE ? &p->oldest : &p->flight[p->newest].newer) = i;
+	p->newest = i;
 	p->nb_banners++;
-	fifo_push(&p->banners, i);
+}
+
+static void leave_banners(struct pipeline *p, uint32_t i) {
+	struct flight *flight = &p->flight[i];
+	uint32_t *link = chain_of(p, &flight->answer);
+
+	while (*link != i)
+		link = &p->flight[*link].next;
+	*link = flight->next;
+	*(flight->older == NONE ? &p->oldest : &p->flight[flight->older].newer) = flight->newer;
+	*(flight->newer == NONE ? &p->newest : &p->flight[flight->newer].older) = flight->older;
+	p->nb_banners--;
+}
+
+/* It goes on with what was said up to here. */
+static void end_wait(struct pipeline *p, uint32_t i) {
+	struct flight *flight = &p->flight[i];
+
+	leave_banners(p, i);
+	if (flight->said) {
+		uint32_t n;
+		uint8_t *banner;
+
+		p->said_bytes -= assembly_memory(flight->said);
+		banner = assembly_take(flight->said, &n);
+		flight->said = NULL;
+		if (banner) {
+			extra_of(flight)->banner = banner;
+			flight->extra->banner_bytes = n;
+		}
+	}
+	advance(p, i);
 }
 
 void pipeline_banner(struct pipeline *p, const struct dp_answer *answer) {
-	uint32_t i = p->chain ? *chain_of(p, answer->ip, answer->port) : NONE;
-	struct result_extra *extra;
+	uint32_t i = p->chain ? *chain_of(p, answer) : NONE;
+	struct flight *flight;
 
-	for (; i != NONE; i = p->flight[i].next)
-		if (p->flight[i].answer.ip == answer->ip
-			&& p->flight[i].answer.port == answer->port)
-			break;
+	while (i != NONE && !is_pair(&p->flight[i].answer, answer))
+		i = p->flight[i].next;
 	if (i == NONE)
 		return; /* a repeated one, or after its wait */
-	extra = extra_of(&p->flight[i]);
-	extra->banner = need(malloc(answer->banner_bytes + 1u));
-	memcpy(extra->banner, answer->banner, answer->banner_bytes);
-	extra->banner_bytes = answer->banner_bytes;
-	leave_banners(p, i);
-	/* Its number stays in the queue by deadline, so that it must not be used anew before. */
-	p->flight[i].banner_ns = 1;
+	flight = &p->flight[i];
+	if (!flight->said)
+		flight->said = need(assembly_create(p->config->banner_bytes));
+	else
+		p->said_bytes -= assembly_memory(flight->said);
+	assembly_add(flight->said, answer->banner_at, answer->banner, answer->banner_bytes,
+		answer->banner_last);
+	p->said_bytes += assembly_memory(flight->said);
+	if (assembly_is_complete(flight->said))
+		end_wait(p, i);
 }
 
-/* Those whose banner came or whose time is over, in the order of their coming. */
+/* Those whose time is over. */
 static bool end_waits(struct pipeline *p, uint64_t now_ns) {
 	bool any = false;
 
-	while (p->banners.count) {
-		uint32_t i = fifo_first(&p->banners);
-
-		if (p->flight[i].banner_ns > now_ns)
-			break;
-		fifo_pop(&p->banners);
-		if (p->flight[i].banner_ns > 1)
-			leave_banners(p, i);
-		p->flight[i].banner_ns = 0;
-		advance(p, i);
+	while (p->oldest != NONE && p->flight[p->oldest].banner_ns <= now_ns) {
+		end_wait(p, p->oldest);
 		any = true;
 	}
 	return any;
@@ -380,7 +416,8 @@ void pipeline_end_banners(struct pipeline *p) {
 /* ---- In, on and out ---- */
 
 bool pipeline_has_room(const struct pipeline *p) {
-	if (p->finished_count >= FINISHED_MAX || p->nb_banners >= BANNERS_MAX)
+	if (p->finished_count >= FINISHED_MAX || p->nb_banners >= BANNERS_MAX
+		|| p->said_bytes >= SAID_MAX)
 		return false;
 	if (p->config->plugins.overflow != CTL_OVERFLOW_THROTTLE)
 		return true;
@@ -391,11 +428,32 @@ bool pipeline_has_room(const struct pipeline *p) {
 	return true;
 }
 
+/* What a UDP service said, which came along. */
+static void take_reply(struct pipeline *p, struct flight *flight, const struct dp_answer *answer) {
+	uint32_t n = answer->banner_bytes;
+	struct result_extra *extra;
+
+	if (n > p->config->banner_bytes)
+		n = p->config->banner_bytes;
+	if (!n)
+		return;
+	extra = extra_of(flight);
+	extra->banner = need(malloc(n + 1u));
+	memcpy(extra->banner, answer->banner, n);
+	extra->banner[n] = '\0';
+	extra->banner_bytes = n;
+}
+
 void pipeline_enter(struct pipeline *p, const struct dp_answer *answer) {
 	uint32_t i = new_flight(p);
+	struct flight *flight = &p->flight[i];
 
-	p->flight[i].answer = *answer;
-	if (p->chain && answer->state == DP_STATE_OPEN)
+	flight->answer = *answer;
+	/* These live until the next dp_engine_collect() only. */
+	flight->answer.banner = NULL;
+	flight->answer.banner_bytes = 0;
+	take_reply(p, flight, answer);
+	if (p->chain && may_speak(answer))
 		wait_for_banner(p, i);
 	else
 		advance(p, i);
@@ -610,6 +668,13 @@ static int output_of(const struct ctl_config *config, unsigned plugin) {
 	return -1;
 }
 
+static uint64_t monotonic_ns(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static int add_station(struct pipeline *p, unsigned number, struct dp_error *err) {
 	const struct ctl_plugins *plugins = &p->config->plugins;
 	struct station *station = &p->station[p->nb_stations];
@@ -659,7 +724,8 @@ int pipeline_create(const struct ctl_config *config, struct lh_host *host,
 	p->config = config;
 	p->host = host;
 	p->accounts = accounts;
-	p->free = NONE;
+	p->free = p->oldest = p->newest = NONE;
+	p->now_ns = monotonic_ns(); /* of what enters before the first step */
 	p->budget = (int64_t)config->plugins.spill_mb << 20;
 	name_all(p);
 	if (config->banner) {
@@ -686,8 +752,10 @@ void pipeline_destroy(struct pipeline *p) {
 	if (!p)
 		return;
 	for (uint32_t i = 0; i < p->nb_flights; i++)
-		if (p->flight[i].used)
+		if (p->flight[i].used) {
+			assembly_destroy(p->flight[i].said);
 			result_extra_free(p->flight[i].extra);
+		}
 	for (; p->finished_count; p->finished_count--) {
 		result_extra_free(p->finished[p->finished_head].extra);
 		p->finished_head = (p->finished_head + 1) % p->finished_size;
@@ -698,7 +766,6 @@ void pipeline_destroy(struct pipeline *p) {
 	}
 	free(p->flight);
 	free(p->finished);
-	free(p->banners.item);
 	free(p->chain);
 	free(p->json);
 	free(p->record);

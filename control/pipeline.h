@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Results on their way from the packet path to the writer: they wait for their banner, then go
+ * Results on their way from the packet path to the writer: they wait for their banners, then go
  * through the plugins that match them, one plugin after the other (detection, scan, output, each in
  * `enable` order), and come out once, merged.
  *
@@ -31,7 +31,10 @@ bool pipeline_has_room(const struct pipeline *pipeline);
 /* A pair's first answer. */
 void pipeline_enter(struct pipeline *pipeline, const struct dp_answer *answer);
 
-/* What an open port said: for the result that waits for it, if any. */
+/*
+ * A piece of what an open port said: for the result that waits for it, if any. It goes on once all is
+ * there, or [banner] max_bytes, or after [banner] wait with what comes before the first hole.
+ */
 void pipeline_banner(struct pipeline *pipeline, const struct dp_answer *answer);
 
 /* Move on; @now_ns is monotonic. True where something happened. */

@@ -29,14 +29,13 @@ static bool plugins_have_sockets(const struct ctl_config *config) {
 int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err) {
 	*params = (struct dp_params){
 		.space = config->space,
+		.type = config->type,
 		.slice = plan_slice(config),
 		.seed = config->seed,
-		.port = config->port,
-		.source_ip = config->source_ip,
+		.probes = config->probes,
+		.nb_ports = config->nb_devices,
 		.source_port_first = config->source_port_first,
 		.source_port_last = config->source_port_last,
-		.gateway_ip = config->gateway_ip,
-		.has_gateway_mac = config->has_gateway_mac,
 		.tx_lcores = config->tx_lcores,
 		.rx_lcores = config->rx_lcores,
 		.hugepages = config->hugepages,
@@ -44,11 +43,17 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 		.rate_pps = config->rate_pps,
 		.rate_bps = config->rate_bps,
 		.sim = config->sim,
-		.banner = {.enable = config->banner, .max_bytes = (uint16_t)config->banner_bytes},
-		.exception = {.ip = plugins_have_sockets(config) ? config->plugins.source_ip : 0},
+		.banner = {.enable = config->banner,
+			.max_bytes = (uint16_t)config->banner_bytes,
+			.hellos = config->hellos,
+			.nb_hellos = config->nb_hellos},
+		.payloads = config->payloads,
+		.nb_payloads = config->nb_payloads,
 		.verbose = config->verbose,
 	};
-	memcpy(params->gateway_mac, config->gateway_mac, sizeof(params->gateway_mac));
+	memcpy(params->ports, config->devices, sizeof(params->ports));
+	if (plugins_have_sockets(config))
+		params->exception.ip = config->plugins.source_ip;
 	if (getrandom(&params->key, sizeof(params->key), 0) != sizeof(params->key))
 		return dp_fail(err, false, -errno, "no random numbers for the cookie key: %s",
 			strerror(errno));
@@ -56,22 +61,45 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 }
 
 int plan_dedup(const struct ctl_config *config, struct dedup **dedup, struct dp_error *err) {
+	char count[DP_U128_TEXT_BYTES], megabytes[DP_U128_TEXT_BYTES];
 	int rc = dedup_create(config->dedup, config->dedup_mb, config->space, dedup);
 
-	if (rc == -EFBIG)
+	if (rc == -EFBIG) {
+		const dp_u128 pairs = dp_space_count(config->space);
+
+		dp_u128_write(pairs, count);
+		dp_u128_write((pairs >> 23) + 1, megabytes);
 		return dp_fail(err, true, rc,
-			"dedup = exact: %" PRIu64 " pairs take a bitmap of %" PRIu64
-			" MB, more than dedup_mb = %u; raise it, or set dedup = window",
-			dp_space_count(config->space), (dp_space_count(config->space) >> 23) + 1,
-			config->dedup_mb);
+			"dedup = exact: %s pairs take a bitmap of %s MB, more than dedup_mb = %u; "
+			"raise it, or set dedup = window",
+			count, megabytes, config->dedup_mb);
+	}
 	if (rc)
 		return dp_fail(err, false, rc, "no memory to de-duplicate (dedup_mb = %u)",
 			config->dedup_mb);
 	return 0;
 }
 
-static void print_ip(FILE *out, uint32_t ip) {
-	fprintf(out, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255);
+static void print_ip(FILE *out, dp_ip ip) {
+	char text[DP_IP_TEXT_BYTES];
+
+	dp_ip_write(ip, text);
+	fputs(text, out);
+}
+
+static void print_ranges(FILE *out, const struct dp_range *range, unsigned nb) {
+	for (unsigned i = 0; i < nb; i++) {
+		fputs(i ? ", " : "", out);
+		print_ip(out, range[i].first);
+		if (range[i].last != range[i].first) {
+			fputc('-', out);
+			print_ip(out, range[i].last);
+		}
+	}
+}
+
+static bool has_source_ports(const struct ctl_config *config) {
+	return config->type->has_ports || !strcmp(config->type->name, "discovery");
 }
 
 static void print_rate(FILE *out, double pps) {
@@ -83,48 +111,94 @@ static void print_rate(FILE *out, double pps) {
 		fprintf(out, "as fast as it goes");
 }
 
-static void print_port(const struct ctl_config *config, const struct dp_plan *plan, FILE *out) {
-	fprintf(out, "port        %s", plan->port);
-	if (plan->driver != DP_DRIVER_SIM)
-		fprintf(out, " (%s)", dp_driver_name(plan->driver));
-	fprintf(out, "\nsource      ");
-	print_ip(out, plan->source_ip);
-	fprintf(out, ", ports %u-%u", config->source_port_first, config->source_port_last);
-	if (!plan->kernel_owns_source && plan->driver != DP_DRIVER_SIM)
-		fprintf(out, ", not the kernel's: we answer ARP and ping for it");
+/* Where packets of one family come from and go. */
+static void print_route(const struct dp_port_plan *port, const struct dp_route_plan *route,
+	const char *family, FILE *out) {
+	if (!route->used)
+		return;
+	fprintf(out, "  source    ");
+	if (route->nb_sources)
+		print_ranges(out, route->sources, route->nb_sources);
+	else
+		fprintf(out, "none for %s", family);
+	if (!route->kernel_owns_source && port->driver != DP_DRIVER_SIM)
+		fprintf(out, ", not the kernel's: we answer %s and ping for it",
+			family[3] == '4' ? "ARP" : "ND");
 	fprintf(out, "\n");
-	if (plan->gateway_ip) {
-		fprintf(out, "gateway     ");
-		print_ip(out, plan->gateway_ip);
-		fprintf(out, "\n");
-	}
-	if (plan->neighbours)
-		fprintf(out, "on link     %" PRIu64 " targets, found by ARP first\n",
-			plan->neighbours);
-	if (plan->note[0])
-		fprintf(out, "note        %s\n", plan->note);
+	if (!route->gateway)
+		return;
+	fprintf(out, "  gateway   ");
+	print_ip(out, route->gateway);
+	fprintf(out, "\n");
 }
 
-static void print_lcores(const struct dp_plan *plan, FILE *out) {
-	if (plan->merged)
-		fprintf(out, "lcores      %u that send and receive", plan->nb_workers);
+static void print_port_lcores(const struct dp_port_plan *port, FILE *out) {
+	if (port->merged)
+		fprintf(out, "  lcores    %u that send and receive", port->nb_workers);
 	else
-		fprintf(out, "lcores      %u that send, %u that receive", plan->nb_tx, plan->nb_rx);
-	fprintf(out, ", 1 control%s, on %u CPUs%s\n", plan->has_peer ? ", 1 for the far side" : "",
-		plan->nb_cpus, plan->shared_cpus ? " (shared)" : "");
+		fprintf(out, "  lcores    %u that send, %u that receive", port->nb_tx, port->nb_rx);
+	fprintf(out, "%s\n", port->has_peer ? ", 1 for the far side" : "");
+}
+
+static void print_device(const struct dp_port_plan *port, FILE *out) {
+	const uint8_t *mac = port->gateway_mac;
+
+	fprintf(out, "port        %s", port->port);
+	if (port->driver != DP_DRIVER_SIM)
+		fprintf(out, " (%s)", dp_driver_name(port->driver));
+	if (port->vlan)
+		fprintf(out, ", VLAN %u", port->vlan);
+	fprintf(out, "\n");
+	print_route(port, &port->v4, "IPv4", out);
+	print_route(port, &port->v6, "IPv6", out);
+	if (port->has_gateway_mac)
+		fprintf(out, "  next hop  %02x:%02x:%02x:%02x:%02x:%02x\n", mac[0], mac[1], mac[2],
+			mac[3], mac[4], mac[5]);
+	if (port->neighbours)
+		fprintf(out, "  on link   %" PRIu64 " targets, found by ARP or ND first\n",
+			port->neighbours);
+	print_port_lcores(port, out);
+	if (port->note[0])
+		fprintf(out, "  note      %s\n", port->note);
+}
+
+static void print_devices(const struct ctl_config *config, const struct dp_plan *plan, FILE *out) {
+	bool peer = false;
+
+	for (unsigned i = 0; i < plan->nb_ports; i++) {
+		print_device(&plan->ports[i], out);
+		peer |= plan->ports[i].has_peer;
+	}
+	if (has_source_ports(config))
+		fprintf(out, "from ports  %u-%u\n", config->source_port_first,
+			config->source_port_last);
+	fprintf(out, "lcores      %u for packets, 1 control%s, on %u CPUs%s\n", plan->nb_workers,
+		peer ? ", and the far side's" : "", plan->nb_cpus,
+		plan->shared_cpus ? " (shared)" : "");
+}
+
+static void print_space(const struct ctl_config *config, FILE *out) {
+	const dp_u128 addresses = dp_ipset_count(dp_space_addresses(config->space));
+	char text[HUMAN_WIDE_BYTES];
+
+	fprintf(out, "%s addresses", human_wide(addresses, text));
+	if (config->type->has_ports)
+		fprintf(out, " x %u ports", dp_space_ports(config->space));
 }
 
 static void print_scope(const struct ctl_config *config, FILE *out) {
-	uint64_t addresses = dp_ipset_count(dp_space_addresses(config->space));
-	char text[HUMAN_BYTES], more[HUMAN_BYTES];
+	const struct dp_ipset *addresses = dp_space_addresses(config->space);
+	char text[HUMAN_WIDE_BYTES], more[HUMAN_WIDE_BYTES];
 
-	fprintf(out, "scan        %s, seed %" PRIu64 ", shard %u/%u\n", config->scan_type,
+	fprintf(out, "scan        %s, seed %" PRIu64 ", shard %u/%u\n", config->type->name,
 		config->seed, config->shard, config->shards);
-	fprintf(out, "targets     %s addresses x %u ports\n", human_count(addresses, text),
-		dp_space_ports(config->space));
+	fprintf(out, "targets     ");
+	print_space(config, out);
+	fprintf(out, "%s\n",
+		dp_ipset_has_v4(addresses) && dp_ipset_has_v6(addresses) ? ", IPv4 and IPv6" : "");
 	fprintf(out, "excluded    %s pairs by the default list, %s by you\n",
-		human_count(config->excluded_default, text),
-		human_count(config->excluded_exclude, more));
+		human_wide(config->excluded_default, text),
+		human_wide(config->excluded_exclude, more));
 }
 
 static void print_duration(double seconds, FILE *out) {
@@ -137,20 +211,55 @@ static void print_duration(double seconds, FILE *out) {
 		fprintf(out, "%.3g years + ", seconds / year);
 }
 
-static void print_pace(
-	const struct ctl_config *config, const struct dp_plan *plan, uint64_t probes, FILE *out) {
-	char text[HUMAN_BYTES];
+/* More transmissions than repeats: some pairs get several payloads or kinds of probes, others one. */
+static bool passes_differ(const struct ctl_config *config, const struct dp_plan *plan) {
+	return plan->passes > config->probes;
+}
 
-	fprintf(out, "probes      %s of %u bytes (%u on the wire)\n", human_count(probes, text),
-		plan->frame_bytes, plan->wire_bytes);
+static void print_passes(const struct ctl_config *config, const struct dp_plan *plan, FILE *out) {
+	if (config->probes > 1)
+		fprintf(out, "transmitted %u times each, spread over the run\n", config->probes);
+	if (passes_differ(config, plan))
+		fprintf(out, "payloads    up to %u for a target\n", plan->passes / config->probes);
+}
+
+static void print_limits(const struct ctl_config *config, FILE *out) {
+	char duration[VALUE_TEXT_BYTES], count[HUMAN_BYTES];
+
+	if (!config->max_runtime_ns && !config->max_results)
+		return;
+	fprintf(out, "ends        ");
+	value_write_duration(config->max_runtime_ns, duration);
+	if (config->max_runtime_ns)
+		fprintf(out, "sending after %s", duration);
+	if (config->max_results)
+		fprintf(out, "%swith %s results", config->max_runtime_ns ? ", or " : "",
+			human_count(config->max_results, count));
+	fprintf(out, "\n");
+}
+
+static void print_pace(
+	const struct ctl_config *config, const struct dp_plan *plan, dp_u128 pairs, FILE *out) {
+	const dp_u128 probes = pairs * (plan->passes ? plan->passes : 1);
+	const char *most = passes_differ(config, plan) ? "up to " : "";
+	double seconds = plan->rate_pps > 0 ? (double)probes / plan->rate_pps : 0;
+	const double runtime = (double)config->max_runtime_ns / 1e9;
+	char text[HUMAN_WIDE_BYTES];
+
+	fprintf(out, "probes      %s%s of %s%u bytes (%u on the wire)\n", most,
+		human_wide(probes, text), most, plan->frame_bytes, plan->wire_bytes);
+	print_passes(config, plan, out);
 	fprintf(out, "rate        ");
 	print_rate(out, plan->rate_pps);
 	if (plan->rate_pps > 0)
 		fprintf(out, ", %.3g Mbit/s", plan->rate_pps * plan->wire_bytes * 8 / 1e6);
-	fprintf(out, "\ntime        ");
+	fprintf(out, "\ntime        %s", plan->rate_pps > 0 ? most : "");
+	if (runtime > 0 && seconds > runtime)
+		seconds = runtime;
 	if (plan->rate_pps > 0)
-		print_duration((double)probes / plan->rate_pps, out);
+		print_duration(seconds, out);
 	fprintf(out, "%s cooldown\n", human_clock((double)config->cooldown_ns / 1e9, text));
+	print_limits(config, out);
 }
 
 static void print_memory(const struct dp_plan *plan, const struct dedup *dedup, FILE *out) {
@@ -224,8 +333,7 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 		return rc;
 	print_scope(config, out);
 	print_pace(config, &plan, params.slice.end - params.slice.first, out);
-	print_port(config, &plan, out);
-	print_lcores(&plan, out);
+	print_devices(config, &plan, out);
 	print_memory(&plan, dedup, out);
 	print_plugins(config, out);
 	fprintf(out, "nothing was sent\n");
@@ -235,31 +343,106 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 	return 0;
 }
 
-void plan_print_start(const struct ctl_config *config, const struct dp_plan *plan, FILE *out) {
-	uint64_t addresses = dp_ipset_count(dp_space_addresses(config->space));
-	struct dp_slice slice = plan_slice(config);
-	char text[HUMAN_BYTES];
+static void print_start_device(const struct dp_port_plan *port, FILE *out) {
+	const struct dp_route_plan *const route[] = {&port->v4, &port->v6};
+	const char *gap = " from ";
 
-	fprintf(out, "prtip-dp %s: TCP SYN scan, %s probes, ", CTL_VERSION,
-		human_count(slice.end - slice.first, text));
-	print_rate(out, plan->rate_pps);
-	fprintf(out, "\n%s addresses x %u ports%s, seed %" PRIu64 "\n",
-		human_count(addresses, text), dp_space_ports(config->space),
-		config->shards > 1 ? ", one shard of them" : "", config->seed);
-	fprintf(out, "through %s", plan->port);
-	if (plan->driver != DP_DRIVER_SIM)
-		fprintf(out, " (%s)", dp_driver_name(plan->driver));
-	fprintf(out, " from ");
-	print_ip(out, plan->source_ip);
+	fprintf(out, "through %s", port->port);
+	if (port->driver != DP_DRIVER_SIM)
+		fprintf(out, " (%s)", dp_driver_name(port->driver));
+	if (port->vlan)
+		fprintf(out, ", VLAN %u,", port->vlan);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!route[i]->used || !route[i]->nb_sources)
+			continue;
+		fputs(gap, out);
+		print_ranges(out, route[i]->sources, route[i]->nb_sources);
+		gap = ", ";
+	}
 	fprintf(out, "\n");
-	if (plan->note[0])
-		fprintf(out, "note: %s\n", plan->note);
-	if (plan->ephemeral_overlap)
+	if (port->note[0])
+		fprintf(out, "note: %s\n", port->note);
+}
+
+static void warn_overlap(
+	const struct ctl_config *config, const struct dp_port_plan *port, FILE *out) {
+	fprintf(out,
+		"warning: the kernel may use %u of our source ports for connections of its\n"
+		"own, which would break; keep them free with\n"
+		"  sysctl net.ipv4.ip_local_reserved_ports=%u-%u\n",
+		port->ephemeral_overlap, config->source_port_first, config->source_port_last);
+}
+
+void plan_print_start(const struct ctl_config *config, const struct dp_plan *plan, FILE *out) {
+	struct dp_slice slice = plan_slice(config);
+	const struct dp_port_plan *overlapping = NULL;
+	char text[HUMAN_WIDE_BYTES];
+
+	fprintf(out, "prtip-dp %s: %s scan, %s%s probes, ", CTL_VERSION, config->type->name,
+		passes_differ(config, plan) ? "up to " : "",
+		human_wide((slice.end - slice.first) * (plan->passes ? plan->passes : 1), text));
+	print_rate(out, plan->rate_pps);
+	fprintf(out, "\n");
+	print_space(config, out);
+	fprintf(out, "%s, seed %" PRIu64 "\n", config->shards > 1 ? ", one shard of them" : "",
+		config->seed);
+	for (unsigned i = 0; i < plan->nb_ports; i++) {
+		print_start_device(&plan->ports[i], out);
+		if (plan->ports[i].ephemeral_overlap)
+			overlapping = &plan->ports[i];
+	}
+	if (overlapping)
+		warn_overlap(config, overlapping, out);
+	if (config->probes > 1 && !plan_tells_passes(config, plan))
 		fprintf(out,
-			"warning: the kernel may use %u of our source ports for connections of "
-			"its\n"
-			"own, which would break; keep them free with\n"
-			"  sysctl net.ipv4.ip_local_reserved_ports=%u-%u\n",
-			plan->ephemeral_overlap, config->source_port_first,
-			config->source_port_last);
+			"warning: %u source ports are too few to tell %u transmissions apart; the\n"
+			"coverage is not estimated\n",
+			config->source_port_last - config->source_port_first + 1u, plan->passes);
+}
+
+bool plan_tells_passes(const struct ctl_config *config, const struct dp_plan *plan) {
+	return !has_source_ports(config)
+		|| config->source_port_last - config->source_port_first + 1u >= plan->passes;
+}
+
+/* How many payloads of a table @port has. */
+static unsigned count_payloads(const struct dp_payload *payload, unsigned nb, uint16_t port) {
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < nb; i++)
+		for (unsigned k = 0; k < payload[i].nb_ports; k++)
+			count += payload[i].ports[k] == port;
+	return count;
+}
+
+static bool has_one_payload(const struct ctl_config *config, uint16_t port) {
+	unsigned nb;
+	const struct dp_payload *builtin = dp_payloads_builtin(&nb);
+
+	return count_payloads(builtin, nb, port)
+		+ count_payloads(config->payloads, config->nb_payloads, port)
+		<= 1;
+}
+
+/* As far as the control core can tell, each pair gets the same probe @probes times. */
+static bool repeats_are_alike(const struct ctl_config *config, const struct dp_plan *plan) {
+	const unsigned nb = dp_space_ports(config->space);
+
+	if (config->type->proto != DP_PROTO_UDP || !config->type->has_ports)
+		return plan->passes == config->probes;
+	/* The first pairs are those of the first address. */
+	for (unsigned i = 0; i < nb; i++) {
+		const dp_u128 index = i;
+		struct dp_target target;
+
+		dp_space_pick_wide(config->space, &index, &target, 1);
+		if (!has_one_payload(config, target.port))
+			return false;
+	}
+	return true;
+}
+
+bool plan_wants_coverage(const struct ctl_config *config, const struct dp_plan *plan) {
+	return config->probes > 1 && !config->type->link && plan_tells_passes(config, plan)
+		&& repeats_are_alike(config, plan);
 }

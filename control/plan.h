@@ -16,6 +16,16 @@ struct dp_slice plan_slice(const struct ctl_config *config);
 /* The packet path's parameters, with a fresh cookie key. 0 or a negative errno with @err filled. */
 int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err);
 
+/* Whether a response can tell which transmission it answers: there are source ports enough. */
+bool plan_tells_passes(const struct ctl_config *config, const struct dp_plan *plan);
+
+/*
+ * Whether the coverage can be estimated: several transmissions, told apart, and all of a pair alike. A
+ * UDP port with several payloads, and discovery's kinds of probes, are not; ARP and ND repeat nothing
+ * that would say which request was answered.
+ */
+bool plan_wants_coverage(const struct ctl_config *config, const struct dp_plan *plan);
+
 /* What the run de-duplicates with. 0 or a negative errno with @err filled. */
 int plan_dedup(const struct ctl_config *config, struct dedup **dedup, struct dp_error *err);
 

@@ -7,6 +7,7 @@
 #include "targets.h"
 #include "value.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -45,6 +46,10 @@ struct plugin_run {
 	bool empty; /* nothing is left to scan */
 };
 
+/* Addresses pass between the two layers as they are. */
+static_assert(sizeof(lh_ip) == sizeof(dp_ip)
+	&& sizeof(((struct ctl_plugins *)0)->source_ip) == sizeof(dp_ip));
+
 /* ---- What the host asks ---- */
 
 static void give_record(void *ctx, uint64_t tag, struct lh_record *record) {
@@ -55,24 +60,21 @@ static void give_record(void *ctx, uint64_t tag, struct lh_record *record) {
 
 static unsigned give_targets(void *ctx, uint64_t first, struct lh_target *targets, unsigned max) {
 	struct plugin_run *plugins = ctx;
-	uint64_t index[64];
-	struct dp_target target[64];
-	uint64_t left = plugins->slice.end - plugins->slice.first;
-	unsigned n = 0;
+	struct dp_target target[DP_WALK_MAX];
+	dp_u128 left = plugins->slice.end - plugins->slice.first;
 
 	if (first >= left)
 		return 0;
-	max = left - first < max ? (unsigned)(left - first) : max;
-	while (n < max) {
-		unsigned burst = max - n < 64 ? max - n : 64;
-
-		dp_perm_burst(&plugins->perm, plugins->slice.first + first + n, index, burst);
-		dp_space_pick(plugins->space, index, target, burst);
+	if (left - first < max)
+		max = (unsigned)(left - first);
+	for (unsigned n = 0, burst; n < max; n += burst) {
+		burst = max - n < DP_WALK_MAX ? max - n : DP_WALK_MAX;
+		dp_space_walk(plugins->space, &plugins->perm, plugins->slice.first + first + n,
+			target, burst);
 		for (unsigned i = 0; i < burst; i++)
 			targets[n + i] = (struct lh_target){target[i].ip, target[i].port};
-		n += burst;
 	}
-	return n;
+	return max;
 }
 
 static bool give_result(void *ctx, uint64_t index, struct lh_record *record) {
@@ -85,10 +87,13 @@ static bool give_result(void *ctx, uint64_t index, struct lh_record *record) {
 	return true;
 }
 
-static bool send_probe(void *ctx, uint32_t ip, uint16_t port) {
+static bool send_probe(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port) {
+	static const uint8_t protos[LH_PROBE_PROTOCOLS]
+		= {[LH_PROBE_TCP] = DP_PROTO_TCP, [LH_PROBE_UDP] = DP_PROTO_UDP};
 	struct plugin_run *plugins = ctx;
 
-	return plugins->engine && dp_engine_probe(plugins->engine, ip, port);
+	return plugins->engine
+		&& dp_engine_probe(plugins->engine, (enum dp_proto)protos[protocol], ip, port);
 }
 
 /* Debug with -v only; with --quiet nothing but errors. */
@@ -120,37 +125,55 @@ static const struct lh_host_ops ops = {
 };
 
 void plugin_run_probed(struct plugin_run *plugins, const struct dp_answer *answer) {
-	static const uint8_t states[DP_STATE_COUNT] = {
+	static const uint8_t states[] = {
 		[DP_STATE_OPEN] = LH_PROBE_OPEN,
 		[DP_STATE_CLOSED] = LH_PROBE_CLOSED,
 		[DP_STATE_FILTERED] = LH_PROBE_FILTERED,
 	};
+	bool udp = answer->proto == DP_PROTO_UDP;
 
-	lh_host_probed(plugins->host, answer->ip, answer->port,
-		(enum lh_probe_state)states[answer->state]);
+	/* A SYN and a UDP payload find nothing else. */
+	if ((udp || answer->proto == DP_PROTO_TCP)
+		&& answer->state < sizeof(states) / sizeof(states[0]))
+		lh_host_probed(plugins->host, udp ? LH_PROBE_UDP : LH_PROBE_TCP, answer->ip,
+			answer->port, (enum lh_probe_state)states[answer->state]);
 }
 
 /* ---- Making it ---- */
 
 /* Nothing leaves the machine on these: a plugin that could would scan something else. */
-static bool has_network(const struct dp_plan *plan) {
+static bool is_isolated(const struct dp_port_plan *port) {
 	static const char *const isolated[] = {"net_null", "net_ring", "net_pcap"};
 
-	if (plan->driver == DP_DRIVER_SIM)
-		return false;
-	for (unsigned i = 0; plan->driver == DP_DRIVER_VDEV && i < 3; i++)
-		if (!strncmp(plan->port, isolated[i], strlen(isolated[i])))
+	if (port->driver == DP_DRIVER_SIM)
+		return true;
+	for (unsigned i = 0; port->driver == DP_DRIVER_VDEV && i < 3; i++)
+		if (!strncmp(port->port, isolated[i], strlen(isolated[i])))
+			return true;
+	return false;
+}
+
+static bool has_network(const struct dp_plan *plan) {
+	for (unsigned i = 0; i < plan->nb_ports; i++)
+		if (is_isolated(&plan->ports[i]))
 			return false;
 	return true;
+}
+
+/* To be freed; NULL: no memory. */
+static struct lh_range *copy_ranges(const struct dp_range *ranges, size_t nb) {
+	struct lh_range *copy = malloc((nb ? nb : 1) * sizeof(*copy));
+
+	for (size_t i = 0; copy && i < nb; i++)
+		copy[i] = (struct lh_range){ranges[i].first, ranges[i].last};
+	return copy;
 }
 
 static size_t copy_scope(struct plugin_run *plugins) {
 	const struct dp_range *ranges;
 	size_t nb = dp_ipset_ranges(dp_space_addresses(plugins->config->space), &ranges);
 
-	plugins->scope = malloc(nb * sizeof(*plugins->scope));
-	for (size_t i = 0; plugins->scope && i < nb; i++)
-		plugins->scope[i] = (struct lh_range){ranges[i].first, ranges[i].last};
+	plugins->scope = copy_ranges(ranges, nb);
 	return nb;
 }
 
@@ -158,8 +181,9 @@ static size_t copy_scope(struct plugin_run *plugins) {
 static void choose_cpus(
 	struct plugin_run *plugins, const struct dp_plan *plan, const cpu_set_t *cpus) {
 	plugins->cpus = *cpus;
-	for (unsigned i = 0; i < plan->nb_workers; i++)
-		CPU_CLR(plan->worker_cpu[i], &plugins->cpus);
+	for (unsigned i = 0; i < plan->nb_ports; i++)
+		for (unsigned k = 0; k < plan->ports[i].nb_workers; k++)
+			CPU_CLR(plan->ports[i].worker_cpu[k], &plugins->cpus);
 	if (!CPU_COUNT(&plugins->cpus))
 		plugins->cpus = *cpus;
 }
@@ -203,8 +227,10 @@ static int create_host(
 		.nb_scope = nb_scope,
 		.data_dir = plugins->data_dir,
 		.cpus = &plugins->cpus,
-		.scan_type = config->scan_type,
-		.flags = "S",
+		.scan_type = config->type->name,
+		.protocol = dp_proto_name(config->type->proto),
+		.has_ports = config->type->has_ports,
+		.flags = config->type->flags,
 		.ports = config->ports,
 		.rate_pps = plan->rate_pps,
 		.timing = config->timing,
@@ -226,11 +252,22 @@ static void add_step(struct plugin_run *plugins, unsigned plugin, enum lh_hook h
 		plugins->step[plugins->nb_steps++] = (struct step){plugin, hook, output};
 }
 
+/* Those of the plan; a scan without ports has the one port 0. */
+static int read_ports(struct plugin_run *plugins) {
+	struct value_error why;
+
+	if (plugins->config->type->has_ports)
+		return targets_read_ports(plugins->config->ports, plugins->config->type,
+			plugins->ports, &plugins->nb_ports, &why);
+	plugins->ports[0] = 0;
+	plugins->nb_ports = 1;
+	return 0;
+}
+
 int plugin_run_create(const struct ctl_config *config, const struct dp_plan *plan,
 	const cpu_set_t *cpus, const atomic_int *interrupts, struct progress *progress,
 	struct plugin_run **out, struct dp_error *err) {
 	struct plugin_run *plugins;
-	struct value_error why;
 	int rc;
 
 	if (!config->plugins.nb_enabled)
@@ -244,9 +281,7 @@ int plugin_run_create(const struct ctl_config *config, const struct dp_plan *pla
 	plugins->space = config->space;
 	plugins->data_dir = lh_home_data();
 	plugins->ports = malloc(PORTS_MAX * sizeof(*plugins->ports));
-	rc = plugins->ports
-		? targets_read_ports(config->ports, plugins->ports, &plugins->nb_ports, &why)
-		: -ENOMEM;
+	rc = plugins->ports ? read_ports(plugins) : -ENOMEM;
 	if (rc) {
 		dp_fail(err, false, rc, "out of memory");
 		goto destroy;
@@ -300,7 +335,7 @@ void plugin_run_print(const struct plugin_run *plugins, FILE *out) {
 	const struct ctl_plugins *config = &plugins->config->plugins;
 	const char *unconfined = lh_host_unconfined(plugins->host);
 	bool network = false;
-	char ip[VALUE_TEXT_BYTES] = "";
+	char ip[DP_IP_TEXT_BYTES] = "";
 
 	fprintf(out, "plugins: ");
 	for (unsigned i = 0; i < config->nb_enabled; i++) {
@@ -313,7 +348,7 @@ void plugin_run_print(const struct plugin_run *plugins, FILE *out) {
 		fprintf(out, "plugin sockets: none on this port\n");
 	else if (network && (config->source_ip || *config->device)) {
 		if (config->source_ip)
-			value_write_ipv4(config->source_ip, ip);
+			dp_ip_write(config->source_ip, ip);
 		fprintf(out, "plugin sockets: from %s%s%s\n", ip,
 			*ip && *config->device ? " by " : "", config->device);
 	} else if (network)
@@ -356,11 +391,28 @@ static void say_failed(
 	log_line(plugins, 3, plugins->config->plugins.enabled[step->plugin]->name, text);
 }
 
-/* Elements of the sequence that the next step sees. */
-static uint64_t sequence_count(const struct plugin_run *plugins) {
+static void say_cut(struct plugin_run *plugins, const struct step *step, dp_u128 count) {
+	char number[DP_U128_TEXT_BYTES], text[160];
+
+	dp_u128_write(count, number);
+	snprintf(text, sizeof(text),
+		"%s: sees the first %" PRIu64 " of %s elements; a number in Lua holds no more",
+		lh_hook_names[step->hook], LH_SEQUENCE_MAX, number);
+	log_line(plugins, 2, plugins->config->plugins.enabled[step->plugin]->name, text);
+}
+
+/* Elements of the sequence that the step sees. */
+static uint64_t sequence_count(struct plugin_run *plugins, const struct step *step) {
+	dp_u128 count = plugins->slice.end - plugins->slice.first;
+
 	if (plugins->archive)
 		return archive_count(plugins->archive);
-	return plugins->empty ? 0 : plugins->slice.end - plugins->slice.first;
+	if (plugins->empty)
+		return 0;
+	if (count <= LH_SEQUENCE_MAX)
+		return (uint64_t)count;
+	say_cut(plugins, step, count);
+	return LH_SEQUENCE_MAX;
 }
 
 /* Go on with the steps; true once all are through. @ended is called for each that went well. */
@@ -387,7 +439,8 @@ static bool go_on(struct plugin_run *plugins,
 		const struct step *step = &plugins->step[plugins->at];
 
 		plugins->running = true;
-		lh_host_phase(plugins->host, step->plugin, step->hook, sequence_count(plugins));
+		lh_host_phase(
+			plugins->host, step->plugin, step->hook, sequence_count(plugins, step));
 	}
 	return false;
 }
@@ -395,15 +448,21 @@ static bool go_on(struct plugin_run *plugins,
 /* ---- on_pre_scan: narrowing ---- */
 
 /* Keep those of @ports that are in the list too. Their number, or -EINVAL with @err filled. */
-static int keep_ports(const char *list, uint16_t *ports, unsigned nb_ports, struct dp_error *err) {
-	uint16_t *wanted = malloc(PORTS_MAX * sizeof(*wanted));
+static int keep_ports(const struct plugin_run *plugins, const char *list, uint16_t *ports,
+	unsigned nb_ports, struct dp_error *err) {
+	const struct dp_scan_type *type = plugins->config->type;
+	uint16_t *wanted = NULL;
 	unsigned nb = 0, kept = 0;
 	struct value_error why;
 	int rc;
 
+	if (!type->has_ports)
+		return dp_fail(
+			err, false, -EINVAL, "ports: a scan of type %s has none", type->name);
+	wanted = malloc(PORTS_MAX * sizeof(*wanted));
 	if (!wanted)
 		return -ENOMEM;
-	rc = targets_read_ports(list, wanted, &nb, &why);
+	rc = targets_read_ports(list, type, wanted, &nb, &why);
 	if (rc)
 		dp_fail(err, false, rc, "ports: %s: %s", why.part, why.why);
 	for (unsigned i = 0, k = 0; !rc && i < nb_ports; i++) {
@@ -475,7 +534,7 @@ static int narrow(struct plugin_run *plugins, const struct lh_event *event, stru
 		return rc;
 	memcpy(ports, plugins->ports, plugins->nb_ports * sizeof(*ports));
 	if (event->ports)
-		nb_ports = keep_ports(event->ports, ports, plugins->nb_ports, err);
+		nb_ports = keep_ports(plugins, event->ports, ports, plugins->nb_ports, err);
 	rc = nb_ports < 0 ? nb_ports : fewer_addresses(plugins, event->exclude, &addresses, err);
 	if (rc)
 		goto free_all;
@@ -498,7 +557,7 @@ static void take_narrowing(
 	struct plugin_run *plugins, const struct step *step, const struct lh_event *event) {
 	const char *name = plugins->config->plugins.enabled[step->plugin]->name;
 	struct dp_error err = {.text = "out of memory"};
-	char text[700];
+	char text[700], pairs[DP_U128_TEXT_BYTES];
 
 	if ((!event->ports && !event->exclude) || plugins->empty)
 		return;
@@ -507,8 +566,8 @@ static void take_narrowing(
 		log_line(plugins, 3, name, text);
 		return;
 	}
-	snprintf(text, sizeof(text), "on_pre_scan: narrowed the scan to %" PRIu64 " pairs",
-		plugins->empty ? 0 : dp_space_count(plugins->space));
+	dp_u128_write(plugins->empty ? 0 : dp_space_count(plugins->space), pairs);
+	snprintf(text, sizeof(text), "on_pre_scan: narrowed the scan to %s pairs", pairs);
 	log_line(plugins, 1, name, text);
 }
 
@@ -552,6 +611,22 @@ bool plugin_run_post_scan(
 						writer, (unsigned)plugins->step[i].output));
 	}
 	return go_on(plugins, NULL);
+}
+
+/* ---- Exclusions while it runs ---- */
+
+int plugin_run_exclude(struct plugin_run *plugins, const struct dp_ipset *more) {
+	const struct dp_range *ranges;
+	size_t nb = dp_ipset_ranges(more, &ranges);
+	struct lh_range *copy;
+	int rc;
+
+	if (!plugins)
+		return 0;
+	copy = copy_ranges(ranges, nb);
+	rc = copy ? lh_host_exclude(plugins->host, copy, nb) : -ENOMEM;
+	free(copy);
+	return rc;
 }
 
 /* ---- The end ---- */

@@ -68,6 +68,13 @@ bool plugin_run_post_scan(
 /* An answer to a single probe. */
 void plugin_run_probed(struct plugin_run *plugins, const struct dp_answer *answer);
 
+/*
+ * More addresses that plugins must not reach, with sockets or single probes, from their next request
+ * on; adds to earlier ones. @more is sealed and need not live on. 0, -ENOMEM, or -E2BIG: then nothing
+ * changed, and plugins may still reach them.
+ */
+int plugin_run_exclude(struct plugin_run *plugins, const struct dp_ipset *more);
+
 /* on_unload everywhere, all processes gone, accounts filled. */
 void plugin_run_end(struct plugin_run *plugins, struct ctl_plugin_account *accounts);
 

@@ -63,8 +63,8 @@ void progress_init(struct progress *progress, int fd, uint64_t interval_ns) {
 static void put_phase(const struct progress *progress, struct parts *parts,
 	const struct ctl_summary *s, const char *phase) {
 	char *text = parts->text[PART_PHASE];
-	uint64_t done = s->stats.probes_sent + s->stats.probes_unresolved;
-	double percent = s->targets ? 100.0 * (double)done / (double)s->targets : 100;
+	dp_u128 all = ctl_summary_transmissions(s);
+	double percent = all ? 100.0 * (double)ctl_summary_tried(s) / (double)all : 100;
 
 	/* 100.0% is for when all are out, not for when nearly all are. */
 	percent = percent >= 100 ? 100 : floor(percent * 10) / 10;
@@ -87,15 +87,11 @@ static void put_time(struct parts *parts, const struct ctl_summary *s, double re
 		snprintf(text, PART_BYTES, "%s", elapsed);
 }
 
-static uint64_t received(const struct ctl_summary *s) {
-	return s->stats.syn_ack + s->stats.rst + s->stats.icmp_unreachable;
-}
-
 /* Rates since the line before; since the start where there is none, or only just. */
 static void put_rates(const struct progress *progress, struct parts *parts,
 	const struct ctl_summary *s, uint64_t now_ns) {
 	char count[HUMAN_BYTES], rate[HUMAN_BYTES];
-	uint64_t sent = s->stats.probes_sent, got = received(s);
+	uint64_t sent = s->stats.probes_sent, got = ctl_summary_validated(s);
 	double seconds = (double)(now_ns - progress->last_ns) / 1e9;
 
 	if (!progress->last_ns || seconds < 0.05) {
@@ -110,12 +106,22 @@ static void put_rates(const struct progress *progress, struct parts *parts,
 		human_rate((double)got / seconds, rate));
 }
 
+/* What a scan of this type is for. */
+static enum dp_state sought(const struct dp_scan_type *type) {
+	if (!type->has_ports)
+		return DP_STATE_UP;
+	return strcmp(type->name, "ack") ? DP_STATE_OPEN : DP_STATE_UNFILTERED;
+}
+
 static void put_found(struct parts *parts, const struct ctl_summary *s) {
 	char count[HUMAN_BYTES];
 	uint64_t sent = s->stats.probes_sent, lost = ctl_summary_lost_total(s);
-	double hits = sent ? 100.0 * (double)s->open / (double)sent : 0;
+	const enum dp_state state = sought(s->type);
+	uint64_t found = s->states[state];
+	double hits = sent ? 100.0 * (double)found / (double)sent : 0;
 
-	snprintf(parts->text[PART_OPEN], PART_BYTES, "open %s", human_short(s->open, count));
+	snprintf(parts->text[PART_OPEN], PART_BYTES, "%s %s", dp_state_name(state),
+		human_short(found, count));
 	snprintf(parts->text[PART_HITS], PART_BYTES, hits < 1 ? "hits %.3f%%" : "hits %.1f%%",
 		hits < 100 ? hits : 100);
 	if (s->waiting)
@@ -200,7 +206,7 @@ void progress_show(struct progress *progress, const struct ctl_summary *summary,
 	progress->shown = progress->terminal;
 	progress->last_ns = now_ns;
 	progress->last_sent = summary->stats.probes_sent;
-	progress->last_received = received(summary);
+	progress->last_received = ctl_summary_validated(summary);
 }
 
 void progress_clear(struct progress *progress) {

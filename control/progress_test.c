@@ -42,11 +42,16 @@ static unsigned columns(const char *line) {
 	return n;
 }
 
+static const struct dp_scan_type syn = {.name = "syn", .has_ports = true};
+static const struct dp_scan_type arp = {.name = "arp"};
+
 static struct ctl_summary some(void) {
 	return (struct ctl_summary){
 		.targets = 1048576,
-		.stats = {.probes_sent = 452120, .syn_ack = 3000, .rst = 20000},
-		.open = 2311,
+		.type = &syn,
+		.stats = {.probes_sent = 452120,
+			.responses = {[DP_RESPONSE_SYN_ACK] = 3000, [DP_RESPONSE_RST] = 20000}},
+		.states = {[DP_STATE_OPEN] = 2311},
 		.elapsed_s = 4.1,
 	};
 }
@@ -89,8 +94,8 @@ Test(progress, never_wraps) {
 	for (unsigned bits = 0; bits <= 64; bits++) {
 		uint64_t value = bits < 64 ? (1ull << bits) - 1 : UINT64_MAX;
 		memset(&most.stats, 0, sizeof most.stats);
-		most.stats.probes_sent = most.open = value;
-		most.stats.syn_ack = most.stats.lost_ring_full = value;
+		most.stats.probes_sent = most.states[DP_STATE_OPEN] = value;
+		most.stats.responses[DP_RESPONSE_SYN_ACK] = most.stats.lost_ring_full = value;
 		most.elapsed_s = (double)value;
 		most.waiting = value;
 		for (unsigned i = 0; i < 20; i++) {
@@ -108,7 +113,7 @@ Test(progress, never_wraps) {
 }
 
 Test(progress, full_percent_only_when_all_are_out) {
-	struct ctl_summary summary = {.targets = 100000};
+	struct ctl_summary summary = {.type = &syn, .targets = 100000};
 	struct progress progress;
 	int fd[2];
 
@@ -155,4 +160,22 @@ Test(progress, says_what_waits_for_plugins) {
 	summary.waiting = 0;
 	progress_show(&progress, &summary, "plugins", 60, S, true);
 	cr_expect_null(strstr(seen(fd[0]), "waiting"));
+}
+
+/* All transmissions count; a scan for hosts finds those that are up. */
+Test(progress, repeats_and_hosts) {
+	struct ctl_summary summary = some();
+	struct progress progress;
+	int fd[2];
+
+	make_terminal(fd, 120);
+	progress_init(&progress, fd[1], S);
+	summary.type = &arp;
+	summary.targets = 400000;
+	summary.passes = 2;
+	summary.stats.probes_excluded = 47880;
+	summary.states[DP_STATE_UP] = 12;
+	progress_show(&progress, &summary, "scanning", 60, S, true);
+	cr_expect_not_null(strstr(seen(fd[0]), " 62.5%"), "%s", text);
+	cr_expect_not_null(strstr(text, "  up 12  "), "%s", text);
 }

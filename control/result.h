@@ -44,6 +44,11 @@ struct result {
 	struct result_extra *extra; /* NULL: nothing more */
 };
 
+/* Whether a record is about a port: not where the host is what was found, or its protocol has none. */
+static inline bool result_has_port(const struct dp_answer *answer) {
+	return answer->state != DP_STATE_UP && answer->proto <= DP_PROTO_SCTP;
+}
+
 void result_extra_free(struct result_extra *extra); /* NULL is fine */
 
 /*

@@ -42,6 +42,36 @@ static const struct result_names fixture_table = {fixture_names, 3};
 	return asprintf(&text, format, (unsigned long long)i) < 0 ? NULL : text;
 }
 
+/* Every field that a record needs, of either family, with what only lives in memory besides. */
+[[maybe_unused]] static struct dp_answer fixture_answer(uint64_t i) {
+	return (struct dp_answer){
+		.ip = i % 2
+			? dp_ip_v6(UINT64_C(0x20010db8) << 32 | i, i * UINT64_C(0x9e3779b97f4a7c15))
+			: dp_ip_v4((uint32_t)i * 2654435761u),
+		.ts_ns = i * UINT64_C(0x9e3779b97f4a7c15),
+		.banner = (const uint8_t *)"gone",
+		.banner_bytes = 4,
+		.rtt_us = i % 7 ? (uint32_t)i : DP_RTT_NONE,
+		.port = (uint16_t)i,
+		.proto = i % DP_PROTO_COUNT,
+		.state = i % DP_STATE_COUNT,
+		.reason = i % DP_REASON_COUNT,
+		.ttl = (uint8_t)i,
+		.pass = i % 16,
+		.zero_window = i % 3 == 0,
+	};
+}
+
+/* Without what only lives in memory. */
+[[maybe_unused]] static bool fixture_is_answer(const struct dp_answer *a, uint64_t i) {
+	const struct dp_answer want = fixture_answer(i);
+
+	return a->ip == want.ip && a->ts_ns == want.ts_ns && a->rtt_us == want.rtt_us
+		&& a->port == want.port && a->proto == want.proto && a->state == want.state
+		&& a->reason == want.reason && a->ttl == want.ttl && a->pass == want.pass
+		&& a->zero_window == want.zero_window && !a->banner && !a->banner_bytes;
+}
+
 /* All fields, each telling @i. */
 [[maybe_unused]] static struct result_extra *fixture_extra(uint64_t i) {
 	struct result_extra *extra = calloc(1, sizeof *extra);

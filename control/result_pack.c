@@ -3,7 +3,8 @@
  * Results as bytes and back, for the files that they wait in. Functions of their arguments, for any
  * thread; what they allocate is the caller's.
  *
- * The bytes never leave the process, so numbers stand as in memory. A result is its answer, a byte
+ * The bytes never leave the process, so numbers stand as in memory. A result is its answer (struct
+ * packed_answer), a byte
  * of flags and, where it has more, in this order: banner, service, plugins, texts. Text and bytes are
  * led by their length (u32), which is ABSENT where the pointer was NULL; names are their place in the
  * table of names. Reading believes nothing: a file may come back other than it was written.
@@ -133,12 +134,44 @@ static void put_extra(
 	}
 }
 
+struct packed_answer answer_pack(const struct dp_answer *answer) {
+	return (struct packed_answer){.ip_high = (uint64_t)(answer->ip >> 64),
+		.ip_low = (uint64_t)answer->ip,
+		.ts_ns = answer->ts_ns,
+		.rtt_us = answer->rtt_us,
+		.port = answer->port,
+		.proto = answer->proto,
+		.state = answer->state,
+		.reason = answer->reason,
+		.ttl = answer->ttl,
+		.pass = answer->pass,
+		.zero_window = answer->zero_window};
+}
+
+int answer_unpack(const struct packed_answer *packed, struct dp_answer *answer) {
+	if (packed->proto >= DP_PROTO_COUNT || packed->state >= DP_STATE_COUNT
+		|| packed->reason >= DP_REASON_COUNT || packed->zero_window > 1)
+		return -EBADMSG;
+	*answer = (struct dp_answer){.ip = dp_ip_v6(packed->ip_high, packed->ip_low),
+		.ts_ns = packed->ts_ns,
+		.rtt_us = packed->rtt_us,
+		.port = packed->port,
+		.proto = packed->proto,
+		.state = packed->state,
+		.reason = packed->reason,
+		.ttl = packed->ttl,
+		.pass = packed->pass,
+		.zero_window = packed->zero_window};
+	return 0;
+}
+
 int result_pack(const struct result *result, const struct result_names *names, uint8_t **bytes,
 	size_t *used, size_t *room) {
 	struct packer p = {.bytes = *bytes, .used = *used, .room = *room};
+	const struct packed_answer answer = answer_pack(&result->answer);
 	const struct result_extra *extra = result->extra;
 
-	put(&p, &result->answer, sizeof result->answer);
+	put(&p, &answer, sizeof answer);
 	put_u8(&p, (extra ? HAS_EXTRA : 0) | (extra && extra->has_service ? HAS_SERVICE : 0));
 	if (extra)
 		put_extra(&p, extra, names);
@@ -320,12 +353,12 @@ static struct result_extra *get_extra(struct unpacker *u, bool has_service) {
 int result_unpack(const uint8_t *bytes, size_t n, const struct result_names *names, size_t *taken,
 	struct result *result) {
 	struct unpacker u = {.at = bytes, .left = n, .names = names};
+	struct packed_answer answer;
 
 	*result = (struct result){0};
-	get(&u, &result->answer, sizeof result->answer);
+	get(&u, &answer, sizeof answer);
 	uint8_t flags = get_u8(&u);
-	if (flags & ~FLAGS || result->answer.state >= DP_STATE_COUNT
-		|| result->answer.reason >= DP_REASON_COUNT)
+	if (flags & ~FLAGS || answer_unpack(&answer, &result->answer))
 		give_up(&u, -EBADMSG);
 	if (!u.error && flags & HAS_EXTRA)
 		result->extra = get_extra(&u, flags & HAS_SERVICE);

@@ -6,16 +6,20 @@
  * cooldown are over.
  */
 #include "archive.h"
+#include "coverage.h"
 #include "dedup.h"
+#include "human.h"
 #include "pipeline.h"
 #include "plan.h"
 #include "plugin_run.h"
 #include "progress.h"
+#include "reload.h"
 #include "run.h"
 #include "version.h"
 #include "writer.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +37,16 @@ enum {
 
 struct run {
 	const struct ctl_config *config;
-	const atomic_int *interrupts;
+	const atomic_int *interrupts, *reloads;
 	struct dp_error *err;
 	struct dp_plan plan;
 	struct dp_engine *engine;
 	struct writer *writer;
 	struct dedup *dedup;
+	struct coverage *coverage; /* NULL: not estimated */
+	struct reload *reload;
+	int reloaded; /* SIGHUPs that were followed */
+	uint64_t taken; /* results on their way or written: at most max_results */
 	struct progress progress;
 	cpu_set_t cpus; /* that the process may use */
 	struct ctl_summary summary;
@@ -76,33 +84,63 @@ static bool deliver_held(struct run *run) {
 	return run->held_at == run->nb_held;
 }
 
-static void count_state(struct ctl_summary *summary, enum dp_state state) {
-	switch (state) {
-	case DP_STATE_OPEN:
-		summary->open++;
-		break;
-	case DP_STATE_CLOSED:
-		summary->closed++;
-		break;
-	default:
-		summary->filtered++;
-		break;
+/* What a UDP service said, with a result that goes straight to the writer. */
+static struct result_extra *own_banner(struct run *run, const struct dp_answer *answer) {
+	struct result_extra *extra = calloc(1, sizeof *extra);
+	const uint32_t most = run->config->banner_bytes;
+	const uint32_t n = answer->banner_bytes < most ? answer->banner_bytes : most;
+	uint8_t *banner = extra ? malloc(n) : NULL;
+
+	if (!banner) {
+		free(extra);
+		dp_fail(run->err, false, -ENOMEM, "out of memory for banners");
+		run->failed = true;
+		return NULL;
 	}
+	extra->banner = memcpy(banner, answer->banner, n);
+	extra->banner_bytes = n;
+	return extra;
+}
+
+static void hand_over(struct run *run, const struct dp_answer *answer) {
+	struct result *result;
+
+	run->taken++;
+	if (run->pipeline) {
+		pipeline_enter(run->pipeline, answer);
+		return;
+	}
+	result = &run->held[run->nb_held++];
+	*result = (struct result){.answer = *answer};
+	/* The packet path takes its bytes back. */
+	result->answer.banner = NULL;
+	result->answer.banner_bytes = 0;
+	if (run->config->banner && answer->banner_bytes)
+		result->extra = own_banner(run, answer);
+}
+
+static bool has_all_results(const struct run *run) {
+	return run->config->max_results && run->taken >= run->config->max_results;
 }
 
 static void take_state(struct run *run, const struct dp_answer *answer) {
-	if (!dedup_first(run->dedup, answer->ip, answer->port)) {
+	/* Without ports a host is what is found, whatever it answered to. */
+	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
+
+	if (run->coverage)
+		coverage_answer(run->coverage, answer->ip, port, answer->pass);
+	if (!dedup_first(run->dedup, answer->ip, port)) {
 		run->summary.duplicates++;
 		return;
 	}
 	run->summary.unique++;
-	count_state(&run->summary, (enum dp_state)answer->state);
+	run->summary.states[answer->state]++;
 	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
 		run->summary.hidden++;
-	else if (run->pipeline)
-		pipeline_enter(run->pipeline, answer);
+	else if (has_all_results(run))
+		run->summary.surplus++;
 	else
-		run->held[run->nb_held++] = (struct result){.answer = *answer};
+		hand_over(run, answer);
 }
 
 static void take_answer(struct run *run, const struct dp_answer *answer) {
@@ -170,11 +208,16 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
+static double runtime_left_s(const struct run *run, uint64_t now_ns) {
+	return seconds(run->started_ns + run->config->max_runtime_ns) - seconds(now_ns);
+}
+
 static double remaining_s(const struct run *run, uint64_t now_ns) {
 	const struct ctl_summary *s = &run->summary;
-	uint64_t done = s->stats.probes_sent + s->stats.probes_unresolved;
-	uint64_t left = s->targets > done ? s->targets - done : 0;
-	double pps = dp_engine_plan(run->engine)->rate_pps;
+	const uint64_t done = ctl_summary_tried(s);
+	const dp_u128 all = ctl_summary_transmissions(s);
+	const dp_u128 left = all > done ? all - done : 0;
+	double pps = dp_engine_plan(run->engine)->rate_pps, sending_s;
 
 	if (run->closed)
 		return -1;
@@ -182,7 +225,12 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
 	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
 		pps = (double)done / seconds(now_ns - run->sending_ns);
-	return pps > 0 ? (double)left / pps + seconds(run->config->cooldown_ns) : -1;
+	if (pps <= 0 && !run->config->max_runtime_ns)
+		return -1;
+	sending_s = pps > 0 ? (double)left / pps : INFINITY;
+	if (run->config->max_runtime_ns)
+		sending_s = fmin(sending_s, fmax(0, runtime_left_s(run, now_ns)));
+	return sending_s + seconds(run->config->cooldown_ns);
 }
 
 static void update_summary(struct run *run, uint64_t now_ns) {
@@ -219,9 +267,13 @@ static void rest(struct run *run) {
 		nanosleep(&nap, NULL);
 }
 
-/* True where nothing can be missing: every pair of this shard has answered, and given its banner. */
+/*
+ * True where nothing can be missing: every pair of this shard has answered, and given its banner; and
+ * nobody counts how often it did.
+ */
 static bool all_answered(const struct run *run) {
-	return dedup_is_exact(run->dedup) && run->summary.unique == run->summary.targets
+	return !run->coverage && dedup_is_exact(run->dedup)
+		&& run->summary.unique == run->summary.targets
 		&& !(run->pipeline && pipeline_awaits_banners(run->pipeline));
 }
 
@@ -232,6 +284,9 @@ static bool cooled_down(const struct run *run, uint64_t now_ns) {
 	if (!run->sent_ns)
 		return false;
 	if (run->summary.stats.probes_sent == 0)
+		return true;
+	/* All that were wanted are there, but for banners that some still wait for. */
+	if (has_all_results(run) && !(run->pipeline && pipeline_awaits_banners(run->pipeline)))
 		return true;
 	return now_ns - since_ns >= run->config->cooldown_ns || all_answered(run)
 		|| atomic_load(run->interrupts) > 1;
@@ -270,6 +325,64 @@ static void pre_scan(struct run *run) {
 		dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice);
 }
 
+static void say(struct run *run, const char *text) {
+	progress_clear(&run->progress);
+	fprintf(stderr, "%s\n", text);
+}
+
+/* SIGHUP: what is new in the exclude files is not probed from now on. */
+static void reload(struct run *run) {
+	struct dp_error err;
+	char text[sizeof err.text + 128], count[HUMAN_BYTES];
+	const struct dp_ipset *all;
+	uint64_t nb_new;
+
+	run->reloaded = atomic_load(run->reloads);
+	if (reload_read(run->reload, &all, &nb_new, &err)) {
+		snprintf(text, sizeof text, "prtip-dp: SIGHUP: %s; exclusions stay as they are",
+			err.text);
+		say(run, text);
+		return;
+	}
+	if (nb_new) {
+		dp_engine_exclude(run->engine, all);
+		if (run->plugins && plugin_run_exclude(run->plugins, all))
+			say(run,
+				"prtip-dp: SIGHUP: too many exclusions to tell the plugins; they "
+				"may still reach those addresses");
+	}
+	run->summary.excluded_running += nb_new;
+	snprintf(text, sizeof text, "prtip-dp: SIGHUP: %s more addresses excluded",
+		human_count(nb_new, count));
+	if (!run->config->quiet)
+		say(run, text);
+}
+
+static void stop_sending(struct run *run, enum dp_phase phase) {
+	dp_engine_stop_sending(run->engine);
+	if (phase == DP_PHASE_HELD && !run->released)
+		plugin_run_stop_pre_scan(run->plugins);
+}
+
+/* What the operator set as the end. */
+static void watch_limits(struct run *run, enum dp_phase phase, uint64_t now_ns) {
+	const bool late = run->config->max_runtime_ns && runtime_left_s(run, now_ns) <= 0;
+	const bool sending = phase != DP_PHASE_SENT && phase != DP_PHASE_FAILED;
+
+	if (run->summary.limit != CTL_LIMIT_NONE || run->summary.interrupted)
+		return;
+	if (has_all_results(run))
+		run->summary.limit = CTL_LIMIT_RESULTS;
+	else if (late && sending)
+		run->summary.limit = CTL_LIMIT_RUNTIME;
+	if (run->summary.limit != CTL_LIMIT_NONE)
+		stop_sending(run, phase);
+}
+
+static bool is_ending(const struct run *run) {
+	return run->summary.interrupted || run->summary.limit != CTL_LIMIT_NONE;
+}
+
 /* Until everything is sent and cooled down, or something failed. */
 static void control_loop(struct run *run) {
 	for (;;) {
@@ -287,15 +400,16 @@ static void control_loop(struct run *run) {
 		}
 		if (atomic_load(run->interrupts) > 0 && !run->summary.interrupted) {
 			run->summary.interrupted = true;
-			dp_engine_stop_sending(run->engine);
-			if (phase == DP_PHASE_HELD && !run->released)
-				plugin_run_stop_pre_scan(run->plugins);
+			stop_sending(run, phase);
 			say_stopping(run);
 		}
+		if (atomic_load(run->reloads) != run->reloaded)
+			reload(run);
+		watch_limits(run, phase, now_ns);
 		if (run->failed || cooled_down(run, now_ns))
 			return;
 		tick(run, now_ns, phase);
-		if (phase == DP_PHASE_HELD && !run->released && !run->summary.interrupted)
+		if (phase == DP_PHASE_HELD && !run->released && !is_ending(run))
 			pre_scan(run);
 		if (move_on(run, now_ns))
 			run->idle = 0;
@@ -332,6 +446,8 @@ static void late_turn(struct run *run) {
 		run->summary.interrupted = true;
 		say_still_waiting(run);
 	}
+	if (atomic_load(run->reloads) != run->reloaded)
+		reload(run);
 	tick(run, now_ns, DP_PHASE_SENT);
 	if (move_on(run, now_ns))
 		run->idle = 0;
@@ -377,9 +493,11 @@ static void begin_summary(struct run *run) {
 
 	run->summary = (struct ctl_summary){
 		.version = CTL_VERSION,
-		.scan_type = config->scan_type,
+		.type = config->type,
 		.seed = config->seed,
 		.targets = slice.end - slice.first,
+		.probes = config->probes,
+		.passes = dp_engine_plan(run->engine)->passes,
 		.shard = config->shard,
 		.shards = config->shards,
 		.excluded_default = config->excluded_default,
@@ -394,7 +512,12 @@ static void account_results(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	s->results = writer_written(run->writer);
-	s->lost_results = s->unique - s->hidden - s->results;
+	s->lost_results = s->unique - s->hidden - s->surplus - s->results;
+}
+
+/* Pairs that got fewer transmissions than others would make the estimate wrong. */
+static bool got_all_transmissions(const struct ctl_summary *s) {
+	return s->complete && s->stats.probes_excluded <= s->stats.probes_sent / 100;
 }
 
 static void end_summary(struct run *run) {
@@ -403,7 +526,12 @@ static void end_summary(struct run *run) {
 	update_summary(run, monotonic_ns());
 	account_results(run);
 	s->dedup_evicted = dedup_evicted(run->dedup);
-	s->complete = !run->failed && !s->interrupted;
+	/* The last of them may have come after all was sent, from what was on its way. */
+	if (has_all_results(run) && !s->interrupted)
+		s->limit = CTL_LIMIT_RESULTS;
+	s->complete = !run->failed && !is_ending(run);
+	s->has_coverage = run->coverage && got_all_transmissions(s)
+		&& coverage_estimate(run->coverage, &s->coverage);
 }
 
 /* Colours on a terminal, unless NO_COLOR is set to something (no-color.org). */
@@ -490,8 +618,9 @@ static cpu_set_t leave_packet_cpus(const struct run *run) {
 	const struct dp_plan *plan = dp_engine_plan(run->engine);
 	cpu_set_t before, cpus = run->cpus;
 
-	for (unsigned i = 0; i < plan->nb_workers; i++)
-		CPU_CLR(plan->worker_cpu[i], &cpus);
+	for (unsigned port = 0; port < plan->nb_ports; port++)
+		for (unsigned i = 0; i < plan->ports[port].nb_workers; i++)
+			CPU_CLR(plan->ports[port].worker_cpu[i], &cpus);
 	sched_getaffinity(0, sizeof(before), &before);
 	if (CPU_COUNT(&cpus))
 		sched_setaffinity(0, sizeof(cpus), &cpus);
@@ -510,7 +639,8 @@ static int open_pipeline(struct run *run) {
 	int rc;
 
 	run->summary.nb_plugins = config->plugins.nb_enabled;
-	if (!run->plugins && !config->banner)
+	/* What UDP services say comes with the answer: nothing has to be waited for. */
+	if (!run->plugins && !(config->banner && config->type->proto == DP_PROTO_TCP))
 		return 0;
 	rc = pipeline_create(config, plugin_run_host(run->plugins), run->summary.plugins,
 		&run->pipeline, run->err);
@@ -523,7 +653,23 @@ static int open_pipeline(struct run *run) {
 		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
 
-int run_scan(const struct ctl_config *config, const atomic_int *interrupts, struct dp_error *err) {
+/* What looks on while answers come. */
+static int open_watchers(struct run *run) {
+	const struct ctl_config *config = run->config;
+	int rc = reload_create(config, &run->reload);
+
+	if (!rc && plan_wants_coverage(config, dp_engine_plan(run->engine)))
+		rc = coverage_create(config->probes, config->seed, &run->coverage);
+	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
+}
+
+static void free_held(struct run *run) {
+	for (; run->held_at < run->nb_held; run->held_at++)
+		result_extra_free(run->held[run->held_at].extra);
+}
+
+int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
+	const atomic_int *reloads, struct dp_error *err) {
 	struct run *run = calloc(1, sizeof(*run));
 	struct dp_params params;
 	cpu_set_t cpus;
@@ -535,6 +681,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts, stru
 	}
 	run->config = config;
 	run->interrupts = interrupts;
+	run->reloads = reloads;
 	run->err = err;
 	run->failed = true; /* until it can start */
 	if (plan_params(config, &params, err) || dp_plan_make(&params, &run->plan, err))
@@ -555,7 +702,9 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts, stru
 		goto destroy_engine;
 	cpus = leave_packet_cpus(run);
 	/* After the port, so that one that cannot start costs no file its content. */
-	rc = open_pipeline(run);
+	rc = open_watchers(run);
+	if (!rc)
+		rc = open_pipeline(run);
 	if (!rc)
 		rc = open_writer(run);
 	if (!rc)
@@ -573,6 +722,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts, stru
 	finish(run);
 
 destroy_writer:
+	free_held(run);
 	writer_destroy(run->writer);
 	/* on_unload is called after a failed scan too. */
 	if (run->plugins)
@@ -581,6 +731,8 @@ destroy_writer:
 	pipeline_destroy(run->pipeline);
 destroy_engine:
 	dp_engine_destroy(run->engine);
+	coverage_destroy(run->coverage);
+	reload_destroy(run->reload);
 destroy_plugins:
 	plugin_run_destroy(run->plugins);
 destroy_dedup:

@@ -18,9 +18,10 @@ enum {
 };
 
 /*
- * Scan. @interrupts counts the signals so far: one stops sending, two end the cooldown too.
- * Returns the exit status; where it is RUN_FAILED or RUN_USAGE, @err says why.
+ * Scan. @interrupts counts the signals so far: one stops sending, two end the cooldown too. @reloads
+ * counts the SIGHUPs: each has the exclude files read again. Returns the exit status; where it is RUN_FAILED or RUN_USAGE, @err says why.
  */
-int run_scan(const struct ctl_config *config, const atomic_int *interrupts, struct dp_error *err);
+int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
+	const atomic_int *reloads, struct dp_error *err);
 
 #endif

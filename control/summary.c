@@ -77,14 +77,28 @@ static uint64_t total_of(
 	return total;
 }
 
+uint64_t ctl_summary_tried(const struct ctl_summary *summary) {
+	const struct dp_stats *t = &summary->stats;
+
+	return t->probes_sent + t->probes_unresolved + t->probes_excluded;
+}
+
+dp_u128 ctl_summary_transmissions(const struct ctl_summary *summary) {
+	return summary->targets * (summary->passes ? summary->passes : 1);
+}
+
 /*
  * Pairs whose turn came and that stayed silent. One that was not sent because its host did not
- * answer ARP was silent too, so that after a whole scan targets = unique + no_answer. A window that
- * forgot entries can count a pair as answered twice; the difference stops at zero.
+ * answer ARP or ND was silent too, so that after a whole scan targets = unique + no_answer; one that
+ * was excluded under way was not asked. With several transmissions the first ones of all pairs come
+ * before the second ones. A window that forgot entries can count a pair as answered twice; the
+ * difference stops at zero.
  */
-uint64_t ctl_summary_no_answer(const struct ctl_summary *summary) {
-	uint64_t tried = summary->stats.probes_sent + summary->stats.probes_unresolved;
+dp_u128 ctl_summary_no_answer(const struct ctl_summary *summary) {
+	dp_u128 tried = summary->stats.probes_sent + summary->stats.probes_unresolved;
 
+	if (summary->passes > 1 && tried > summary->targets)
+		tried = summary->targets;
 	return tried > summary->unique ? tried - summary->unique : 0;
 }
 
@@ -96,8 +110,35 @@ bool ctl_summary_lost(const struct ctl_summary *summary) {
 	return ctl_summary_lost_total(summary) != 0;
 }
 
-static uint64_t validated(const struct dp_stats *stats) {
-	return stats->syn_ack + stats->rst + stats->icmp_unreachable;
+uint64_t ctl_summary_validated(const struct ctl_summary *summary) {
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < DP_RESPONSE_COUNT; i++)
+		sum += summary->stats.responses[i];
+	return sum;
+}
+
+#define BIT(response) (1u << DP_RESPONSE_##response)
+
+/* The responses that a scan type can get, which are named even where there was none. */
+static unsigned possible_responses(const struct dp_scan_type *type) {
+	static const unsigned by_proto[DP_PROTO_COUNT] = {
+		[DP_PROTO_TCP] = BIT(SYN_ACK) | BIT(RST) | BIT(ICMP_UNREACHABLE),
+		[DP_PROTO_UDP] = BIT(UDP) | BIT(ICMP_UNREACHABLE),
+		[DP_PROTO_SCTP] = BIT(INIT_ACK) | BIT(ABORT) | BIT(ICMP_UNREACHABLE),
+		[DP_PROTO_ICMP] = BIT(ECHO_REPLY) | BIT(ICMP_UNREACHABLE),
+		[DP_PROTO_ARP] = BIT(ARP_REPLY),
+		[DP_PROTO_NDP] = BIT(NEIGHBOR_ADVERTISEMENT),
+	};
+
+	if (!strcmp(type->name, "discovery"))
+		return BIT(SYN_ACK) | BIT(RST) | BIT(ECHO_REPLY) | BIT(TIMESTAMP_REPLY)
+			| BIT(ARP_REPLY) | BIT(NEIGHBOR_ADVERTISEMENT) | BIT(ICMP_UNREACHABLE);
+	return by_proto[type->proto];
+}
+
+static bool shows_response(const struct ctl_summary *s, unsigned response) {
+	return possible_responses(s->type) >> response & 1 || s->stats.responses[response];
 }
 
 /* For people: lines of a label and items, broken before they pass the width. */
@@ -172,46 +213,40 @@ static void items(struct page *page, const struct ctl_summary *summary,
 	}
 }
 
-/* What it means that nothing came back, for each scan type. */
-static const char *silence(const char *scan_type) {
-	static const struct {
-		const char *type, *means;
-	} table[] = {
-		{"syn", "filtered, lost or no host"},
-	};
-
-	for (unsigned i = 0; i < COUNT(table); i++) {
-		if (!strcmp(table[i].type, scan_type))
-			return table[i].means;
-	}
-	return "no answer";
-}
-
 static void print_title(struct page *page, const struct ctl_summary *s) {
 	const char *color = s->complete ? "" : "\033[33m";
-	const char *how = s->interrupted ? "interrupted"
-		: s->complete		 ? "complete"
-					 : "not complete";
+	const char *how = s->interrupted	? "interrupted"
+		: s->limit == CTL_LIMIT_RUNTIME ? "ended by max_runtime"
+		: s->limit == CTL_LIMIT_RESULTS ? "ended by max_results"
+		: s->complete			? "complete"
+						: "not complete";
 
-	fprintf(page->out, "prtip-dp %s: %s scan %s%s%s\n", s->version, s->scan_type,
+	fprintf(page->out, "prtip-dp %s: %s scan %s%s%s\n", s->version, s->type->name,
 		page->color ? color : "", how, page->color && *color ? "\033[0m" : "");
 }
 
 static void print_targets(struct page *page, const struct ctl_summary *s) {
-	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+	char wide[HUMAN_WIDE_BYTES], a[HUMAN_BYTES], b[HUMAN_BYTES];
 
 	line(page, "targets");
-	item(page, "%s address and port pairs", human_count(s->targets, a));
+	put_text(page, human_wide(s->targets, wide));
+	item(page, "%s", s->type->has_ports ? "address and port pairs" : "addresses");
 	if (s->shards > 1)
 		item(page, "shard %u/%u", s->shard, s->shards);
 	end_line(page);
-	if (!s->excluded_default && !s->excluded_exclude)
+	if (s->excluded_default || s->excluded_exclude) {
+		line(page, "excluded");
+		if (s->excluded_default)
+			item(page, "%s by the default list", human_wide(s->excluded_default, wide));
+		if (s->excluded_exclude)
+			item(page, "%s by request", human_wide(s->excluded_exclude, wide));
+		end_line(page);
+	}
+	if (!s->excluded_running && !s->stats.probes_excluded)
 		return;
-	line(page, "excluded");
-	if (s->excluded_default)
-		item(page, "%s by the default list", human_count(s->excluded_default, a));
-	if (s->excluded_exclude)
-		item(page, "%s by request", human_count(s->excluded_exclude, b));
+	line(page, "while running");
+	item(page, "%s more addresses excluded", human_count(s->excluded_running, a));
+	item(page, "%s probes not sent for it", human_count(s->stats.probes_excluded, b));
 	end_line(page);
 }
 
@@ -225,12 +260,14 @@ static void print_sent(struct page *page, const struct ctl_summary *s) {
 	if (t->replies_sent)
 		item(page, "%s replies", human_count(t->replies_sent, b));
 	if (t->arp_sent)
-		item(page, "%s ARP requests", human_count(t->arp_sent, c));
+		item(page, "%s ARP and ND requests", human_count(t->arp_sent, c));
+	if (s->probes > 1)
+		item(page, "each up to %u times", s->probes);
 	end_line(page);
 	if (t->probes_unresolved) {
-		line(page, "no ARP answer");
+		line(page, "unresolved");
 		item(page, "%s probes not sent", human_count(t->probes_unresolved, a));
-		item(page, "no such host on this link");
+		item(page, "no such host on this link by ARP or ND");
 		end_line(page);
 	}
 	if (t->throttled_ns) {
@@ -241,23 +278,52 @@ static void print_sent(struct page *page, const struct ctl_summary *s) {
 	}
 }
 
+/* For people. */
+static const char *const response_words[DP_RESPONSE_COUNT] = {
+	[DP_RESPONSE_SYN_ACK] = "SYN-ACK",
+	[DP_RESPONSE_RST] = "RST",
+	[DP_RESPONSE_UDP] = "UDP",
+	[DP_RESPONSE_ECHO_REPLY] = "echo replies",
+	[DP_RESPONSE_TIMESTAMP_REPLY] = "timestamp replies",
+	[DP_RESPONSE_ARP_REPLY] = "ARP replies",
+	[DP_RESPONSE_NEIGHBOR_ADVERTISEMENT] = "neighbour advertisements",
+	[DP_RESPONSE_INIT_ACK] = "INIT-ACK",
+	[DP_RESPONSE_ABORT] = "ABORT",
+	[DP_RESPONSE_ICMP_UNREACHABLE] = "ICMP unreachable",
+};
+
+static void print_coverage(struct page *page, const struct ctl_summary *s) {
+	const struct coverage_estimate *c = &s->coverage;
+
+	if (!s->has_coverage)
+		return;
+	line(page, "coverage");
+	item(page, "%.2f%% of those that answer were heard (95%%: %.2f%% to %.2f%%)",
+		100 * c->estimate, 100 * c->low, 100 * c->high);
+	item(page, "if losses are independent");
+	end_line(page);
+}
+
 static void print_answers(struct page *page, const struct ctl_summary *s) {
 	const struct dp_stats *t = &s->stats;
-	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+	char wide[HUMAN_WIDE_BYTES], a[HUMAN_BYTES];
 
 	line(page, "answered");
-	item(page, "%s pairs: %s open", human_count(s->unique, a), human_count(s->open, b));
-	item(page, "%s closed", human_count(s->closed, a));
-	item(page, "%s filtered", human_count(s->filtered, a));
+	item(page, "%s %s", human_count(s->unique, a), s->type->has_ports ? "pairs" : "addresses");
+	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
+		if (s->states[i])
+			item(page, "%s %s", human_count(s->states[i], a), dp_state_name(i));
 	end_line(page);
 	line(page, "silent");
-	item(page, "%s pairs: %s", human_count(ctl_summary_no_answer(s), a), silence(s->scan_type));
+	put_text(page, human_wide(ctl_summary_no_answer(s), wide));
+	item(page, "%s: %s%s", s->type->has_ports ? "pairs" : "addresses", s->type->silence,
+		strcmp(s->type->silence, "down") ? ", lost or no host" : ", or lost");
 	end_line(page);
 	line(page, "received");
 	item(page, "%s frames", human_count(t->rx_frames, a));
-	item(page, "%s SYN-ACK", human_count(t->syn_ack, a));
-	item(page, "%s RST", human_count(t->rst, a));
-	item(page, "%s ICMP unreachable", human_count(t->icmp_unreachable, a));
+	for (unsigned i = 0; i < DP_RESPONSE_COUNT; i++)
+		if (shows_response(s, i))
+			item(page, "%s %s", human_count(t->responses[i], a), response_words[i]);
 	if (s->duplicates)
 		item(page, "%s duplicates", human_count(s->duplicates, a));
 	if (t->rejected)
@@ -284,10 +350,13 @@ static void print_singles(struct page *page, const struct dp_stats *t) {
 static void print_banners(struct page *page, const struct dp_stats *t) {
 	char a[HUMAN_BYTES];
 
-	if (!t->banners && !t->zero_window)
+	if (!t->banners && !t->zero_window && !t->banner_mss)
 		return;
 	line(page, "banners");
 	item(page, "%s received", human_count(t->banners, a));
+	if (t->banner_mss)
+		item(page, "%s hellos too long for the host's segments",
+			human_count(t->banner_mss, a));
 	if (t->zero_window)
 		item(page, "%s SYN-ACKs with a window of 0", human_count(t->zero_window, a));
 	end_line(page);
@@ -300,6 +369,8 @@ static void print_results(struct page *page, const struct ctl_summary *s) {
 	item(page, "%s results", human_count(s->results, a));
 	if (s->hidden)
 		item(page, "%s closed ones left out", human_count(s->hidden, a));
+	if (s->surplus)
+		item(page, "%s beyond max_results left out", human_count(s->surplus, a));
 	end_line(page);
 	if (s->dedup_exact)
 		return;
@@ -411,6 +482,7 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_targets(&page, summary);
 	print_sent(&page, summary);
 	print_answers(&page, summary);
+	print_coverage(&page, summary);
 	print_singles(&page, &summary->stats);
 	print_banners(&page, &summary->stats);
 	print_results(&page, summary);
@@ -435,13 +507,13 @@ static void json_plan(struct json *json, const struct ctl_summary *s) {
 
 	snprintf(shard, sizeof shard, "%u/%u", s->shard, s->shards);
 	json_text(json, "version", s->version);
-	json_text(json, "scan_type", s->scan_type);
+	json_text(json, "scan_type", s->type->name);
 	json_u64(json, "seed", s->seed);
-	json_u64(json, "targets", s->targets);
+	json_u128(json, "targets", s->targets);
 	json_text(json, "shard", shard);
 	json_begin(json, "excluded");
-	json_u64(json, "default", s->excluded_default);
-	json_u64(json, "exclude", s->excluded_exclude);
+	json_u128(json, "default", s->excluded_default);
+	json_u128(json, "exclude", s->excluded_exclude);
 	json_end(json);
 }
 
@@ -462,25 +534,38 @@ static void json_plugins(struct json *json, const struct ctl_summary *s) {
 	json_end(json);
 }
 
+static void json_coverage(struct json *json, const struct ctl_summary *s) {
+	if (!s->has_coverage) {
+		json_null(json, "coverage");
+		return;
+	}
+	json_begin(json, "coverage");
+	json_double(json, "estimate", s->coverage.estimate, 6);
+	json_double(json, "low", s->coverage.low, 6);
+	json_double(json, "high", s->coverage.high, 6);
+	json_end(json);
+}
+
 static void json_answers(struct json *json, const struct ctl_summary *s) {
 	const struct dp_stats *t = &s->stats;
 
 	json_u64(json, "probes_sent", t->probes_sent);
 	json_begin(json, "responses");
-	json_u64(json, "syn_ack", t->syn_ack);
-	json_u64(json, "rst", t->rst);
-	json_u64(json, "icmp_unreachable", t->icmp_unreachable);
+	for (unsigned i = 0; i < DP_RESPONSE_COUNT; i++)
+		if (shows_response(s, i))
+			json_u64(json, dp_response_name(i), t->responses[i]);
 	json_end(json);
-	json_u64(json, "validated", validated(t));
+	json_u64(json, "validated", ctl_summary_validated(s));
 	json_u64(json, "rejected", t->rejected);
 	json_u64(json, "duplicates", s->duplicates);
-	json_u64(json, "no_answer", ctl_summary_no_answer(s));
+	json_u128(json, "no_answer", ctl_summary_no_answer(s));
+	json_text(json, "no_answer_means", s->type->silence);
 	json_counters(json, "lost", s, lost_counters, COUNT(lost_counters));
 	json_u64(json, "results", s->results);
 	json_plugins(json, s);
 	json_double(json, "rate_pps", s->rate_pps, 1);
 	json_double(json, "elapsed_s", s->elapsed_s, 3);
-	json_null(json, "coverage");
+	json_coverage(json, s);
 	json_bool(json, "complete", s->complete);
 }
 
@@ -489,10 +574,21 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 	const struct dp_stats *t = &s->stats;
 
 	json_bool(json, "interrupted", s->interrupted);
-	json_u64(json, "open", s->open);
-	json_u64(json, "closed", s->closed);
-	json_u64(json, "filtered", s->filtered);
+	if (s->limit != CTL_LIMIT_NONE)
+		json_text(json, "ended_by",
+			s->limit == CTL_LIMIT_RUNTIME ? "max_runtime" : "max_results");
+	json_u64(json, "probes", s->probes);
+	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
+		json_u64(json, dp_state_name(i), s->states[i]);
 	json_u64(json, "hidden", s->hidden);
+	if (s->surplus)
+		json_u64(json, "surplus", s->surplus);
+	if (s->excluded_running || t->probes_excluded) {
+		json_begin(json, "excluded_running");
+		json_u64(json, "addresses", s->excluded_running);
+		json_u64(json, "probes", t->probes_excluded);
+		json_end(json);
+	}
 	json_begin(json, "dedup");
 	json_text(json, "kind", s->dedup_exact ? "exact" : "window");
 	json_u64(json, "capacity", s->dedup_capacity);
@@ -516,9 +612,10 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 	}
 	if (total_of(s, exception_counters, COUNT(exception_counters)))
 		json_counters(json, "exception", s, exception_counters, COUNT(exception_counters));
-	if (t->banners || t->zero_window) {
+	if (t->banners || t->zero_window || t->banner_mss) {
 		json_begin(json, "banner");
 		json_u64(json, "segments", t->banners);
+		json_u64(json, "too_long", t->banner_mss);
 		json_u64(json, "zero_window", t->zero_window);
 		json_end(json);
 	}

@@ -6,6 +6,8 @@
 #ifndef CTL_SUMMARY_H
 #define CTL_SUMMARY_H
 
+#include "coverage.h"
+
 #include <dp/engine.h>
 #include <lh/host.h>
 
@@ -22,18 +24,29 @@ struct ctl_plugin_account {
 	double lane_cpu_s;
 };
 
+/* What ended a run before all was sent. */
+enum ctl_limit {
+	CTL_LIMIT_NONE,
+	CTL_LIMIT_RUNTIME,
+	CTL_LIMIT_RESULTS,
+};
+
 struct ctl_summary {
 	const char *version;
-	const char *scan_type;
+	const struct dp_scan_type *type;
 	uint64_t seed;
-	uint64_t targets; /* pairs after exclusions, in this shard */
+	dp_u128 targets; /* pairs after exclusions, in this shard */
+	unsigned probes; /* transmissions of each pair that were asked for */
+	unsigned passes; /* the most that a pair gets, payloads counted */
 	uint32_t shard, shards;
-	uint64_t excluded_default, excluded_exclude; /* pairs, whole scan */
+	dp_u128 excluded_default, excluded_exclude; /* pairs, whole scan */
+	uint64_t excluded_running; /* addresses that SIGHUP took out of what was to be scanned */
 	struct dp_stats stats;
 	uint64_t unique; /* pairs that answered */
 	uint64_t duplicates; /* validated answers beyond the first of a pair */
-	uint64_t open, closed, filtered; /* of the unique ones */
+	uint64_t states[DP_STATE_COUNT]; /* of the unique ones */
 	uint64_t hidden; /* answered, but closed and include_closed is off: not written */
+	uint64_t surplus; /* answered, but beyond max_results: not written */
 	uint64_t results; /* records written to the outputs */
 	uint64_t lost_results; /* answers that could not be written: an output failed */
 	bool dedup_exact;
@@ -44,15 +57,27 @@ struct ctl_summary {
 	struct ctl_plugin_account plugins[LH_MAX_PLUGINS];
 	unsigned nb_plugins;
 	uint64_t waiting; /* results that wait for plugins now; for the progress line */
+	bool has_coverage;
+	struct coverage_estimate coverage;
+	enum ctl_limit limit; /* that ended it */
 	bool interrupted;
 	bool complete;
 };
 
 /*
- * Pairs whose turn came, ARP included, and that stayed silent; what silence means depends on the
- * scan type. After a complete scan targets = unique + no_answer.
+ * Pairs whose turn came, ARP and ND included, and that stayed silent; what silence means is the scan
+ * type's. After a complete scan without exclusions under way targets = unique + no_answer.
  */
-uint64_t ctl_summary_no_answer(const struct ctl_summary *summary);
+dp_u128 ctl_summary_no_answer(const struct ctl_summary *summary);
+
+/* All transmissions that the run is to make, at the most: of a pair with fewer payloads fewer go out. */
+dp_u128 ctl_summary_transmissions(const struct ctl_summary *summary);
+
+/* Transmissions whose turn has come, sent or not. */
+uint64_t ctl_summary_tried(const struct ctl_summary *summary);
+
+/* Responses to probes of the scan, repeats included. */
+uint64_t ctl_summary_validated(const struct ctl_summary *summary);
 
 /* Sum of the counters under `lost`. */
 uint64_t ctl_summary_lost_total(const struct ctl_summary *summary);

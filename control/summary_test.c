@@ -7,17 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct dp_scan_type syn
+	= {.name = "syn", .proto = DP_PROTO_TCP, .has_ports = true, .silence = "filtered"},
+	udp = {.name = "udp", .proto = DP_PROTO_UDP, .has_ports = true, .silence = "open|filtered"},
+	discovery = {.name = "discovery", .proto = DP_PROTO_ICMP, .silence = "down"};
+
 static const struct ctl_summary example = {
 	.version = "0.1.0",
-	.scan_type = "syn",
+	.type = &syn,
+	.probes = 1,
+	.passes = 1,
 	.seed = 123,
 	.targets = 1048576,
 	.shard = 1,
 	.shards = 1,
-	.stats = {.probes_sent = 1048576, .syn_ack = 10, .rst = 3},
+	.stats = {.probes_sent = 1048576,
+		.responses = {[DP_RESPONSE_SYN_ACK] = 10, [DP_RESPONSE_RST] = 3}},
 	.unique = 13,
-	.open = 10,
-	.closed = 3,
+	.states = {[DP_STATE_OPEN] = 10, [DP_STATE_CLOSED] = 3},
 	.hidden = 3,
 	.results = 10,
 	.dedup_exact = true,
@@ -46,10 +53,12 @@ Test(summary, json_golden) {
 		"\"probes_sent\":1048576,"
 		"\"responses\":{\"syn_ack\":10,\"rst\":3,\"icmp_unreachable\":0},"
 		"\"validated\":13,\"rejected\":0,\"duplicates\":0,\"no_answer\":1048563,"
+		"\"no_answer_means\":\"filtered\","
 		"\"lost\":{\"tx_dropped\":0,\"rx_missed\":0,\"ring_full\":0,\"plugin_skipped\":0,"
 		"\"rx_no_mbuf\":0,\"reply_dropped\":0,\"results\":0},\"results\":10,\"plugins\":{},"
 		"\"rate_pps\":99950.2,\"elapsed_s\":10.490,\"coverage\":null,\"complete\":true,"
-		"\"interrupted\":false,\"open\":10,\"closed\":3,\"filtered\":0,\"hidden\":3,"
+		"\"interrupted\":false,\"probes\":1,\"open\":10,\"closed\":3,\"filtered\":0,"
+		"\"unfiltered\":0,\"up\":0,\"hidden\":3,"
 		"\"dedup\":{\"kind\":\"exact\",\"capacity\":0,\"evicted\":0},\"tx_bytes\":0,"
 		"\"replies_sent\":0,\"rx_frames\":0,"
 		"\"ignored\":{\"own\":0,\"other\":0,\"malformed\":0,\"bad_checksum\":0},"
@@ -79,6 +88,85 @@ Test(summary, silence_counts_what_was_tried) {
 	cr_assert_eq(ctl_summary_no_answer(&s), 380);
 	s.unique = 500; /* a window that forgot */
 	cr_assert_eq(ctl_summary_no_answer(&s), 0);
+	/* Three times each: interrupted in the second round, when all pairs had had their turn. */
+	s = (struct ctl_summary){.targets = 1000, .unique = 30, .passes = 3};
+	s.stats.probes_sent = 1400;
+	cr_assert_eq(ctl_summary_no_answer(&s), 970);
+	s.stats.probes_sent = 400;
+	cr_assert_eq(ctl_summary_no_answer(&s), 370);
+}
+
+Test(summary, responses_of_each_type) {
+	struct ctl_summary summary = example;
+
+	memset(&summary.stats, 0, sizeof summary.stats);
+	summary.type = &udp;
+	summary.stats.responses[DP_RESPONSE_UDP] = 5;
+	char *text = as_text(&summary, true, false);
+	cr_expect_not_null(
+		strstr(text, "\"responses\":{\"udp\":5,\"icmp_unreachable\":0},\"validated\":5,"),
+		"%s", text);
+	cr_expect_not_null(strstr(text, "\"no_answer_means\":\"open|filtered\","));
+	free(text);
+	summary.type = &discovery;
+	text = as_text(&summary, false, false);
+	cr_expect_not_null(strstr(text, "  targets     1,048,576 addresses\n"), "%s", text);
+	cr_expect_not_null(strstr(text, "addresses: down, or lost\n"), "%s", text);
+	cr_expect_not_null(strstr(text, "0 neighbour advertisements"), "%s", text);
+	cr_expect_not_null(strstr(text, "5 UDP"), "what should not be is still shown:\n%s", text);
+	free(text);
+}
+
+Test(summary, wide_counts) {
+	struct ctl_summary summary = example;
+
+	summary.targets = (dp_u128)1 << 120;
+	summary.stats.probes_sent = 13;
+	char *text = as_text(&summary, true, false);
+	cr_expect_not_null(strstr(text, ",\"targets\":1329227995784915872903807060280344576,"));
+	free(text);
+	text = as_text(&summary, false, false);
+	cr_expect_not_null(
+		strstr(text, "1,329,227,995,784,915,872,903,807,060,280,344,576\n"), "%s", text);
+	free(text);
+}
+
+Test(summary, coverage) {
+	struct ctl_summary summary = example;
+
+	summary.probes = summary.passes = 3;
+	summary.has_coverage = true;
+	summary.coverage
+		= (struct coverage_estimate){.estimate = 0.992, .low = 0.99, .high = 0.994};
+	char *text = as_text(&summary, true, false);
+	cr_expect_not_null(strstr(
+		text, "\"coverage\":{\"estimate\":0.992000,\"low\":0.990000,\"high\":0.994000},"));
+	free(text);
+	text = as_text(&summary, false, false);
+	cr_expect_not_null(strstr(text,
+				   "  coverage    99.20% of those that answer were heard (95%: "
+				   "99.00% to 99.40%),\n"
+				   "              if losses are independent\n"),
+		"%s", text);
+	free(text);
+}
+
+Test(summary, says_what_ended_it) {
+	struct ctl_summary summary = example;
+
+	summary.complete = false;
+	summary.limit = CTL_LIMIT_RUNTIME;
+	char *text = as_text(&summary, true, false);
+	cr_expect_not_null(strstr(text,
+		"\"complete\":false,\"interrupted\":false,"
+		"\"ended_by\":\"max_runtime\","));
+	free(text);
+	summary.limit = CTL_LIMIT_RESULTS;
+	summary.surplus = 7;
+	text = as_text(&summary, false, false);
+	cr_expect_not_null(strstr(text, "syn scan ended by max_results\n"), "%s", text);
+	cr_expect_not_null(strstr(text, "7 beyond max_results left out"), "%s", text);
+	free(text);
 }
 
 /* Each counter gets a number of its own, which must be found in both forms. */
@@ -128,7 +216,10 @@ Test(summary, stays_within_80_columns) {
 		summary.plugins[i].lane_cpu_s = 1e12;
 	}
 	summary.version = "123.456.789";
-	summary.scan_type = "discovery";
+	summary.type = &discovery;
+	summary.limit = CTL_LIMIT_NONE;
+	summary.has_coverage = true;
+	summary.coverage = (struct coverage_estimate){1, 1, 1};
 	summary.rate_pps = 1e300;
 	summary.elapsed_s = 1e12;
 	summary.dedup_exact = summary.interrupted = summary.complete = false;
@@ -138,7 +229,7 @@ Test(summary, stays_within_80_columns) {
 	cr_expect_not_null(strstr(text, "so some results may be there twice"));
 	cr_assert_eq(strlen(names[1]), LH_NAME_BYTES - 1);
 	cr_expect_not_null(strstr(text, names[1]));
-	cr_expect_not_null(strstr(text, "no answer\n"), "an item was cut:\n%s", text);
+	cr_expect_not_null(strstr(text, "or lost\n"), "an item was cut:\n%s", text);
 	free(text);
 }
 

@@ -24,19 +24,22 @@ enum {
 
 /* Never scanned, whatever is configured: no single host answers there. */
 static const struct dp_range never_scanned[] = {
-	{0x00000000, 0x00ffffff}, /* "this network", RFC 791 section 3.2 */
-	{0xe0000000, 0xefffffff}, /* multicast, RFC 5771 */
-	{0xffffffff, 0xffffffff}, /* limited broadcast, RFC 919 section 7 */
+	{DP_IP_V4_FIRST, DP_IP_V4_FIRST + 0x00ffffff}, /* "this network", RFC 791 section 3.2 */
+	{DP_IP_V4_FIRST + 0xe0000000, DP_IP_V4_FIRST + 0xefffffff}, /* multicast, RFC 5771 */
+	{DP_IP_V4_LAST, DP_IP_V4_LAST}, /* limited broadcast, RFC 919 section 7 */
+	/* Unspecified, and IPv4-compatible but for ::1, RFC 4291 sections 2.5.2 and 2.5.5.1. */
+	{0, 0}, {2, UINT32_MAX},
+	{(dp_ip)0xff << 120, DP_U128_MAX}, /* multicast, RFC 4291 section 2.7 */
 };
 
 enum {
 	NB_NEVER = sizeof(never_scanned) / sizeof(never_scanned[0]),
 };
 
-/* One entry of a list: for each octet, the lowest and highest value it takes. */
+/* One entry of a list. */
 struct entry {
-	uint32_t first, last; /* hull; all of it where not @pattern */
-	bool pattern;
+	dp_ip first, last; /* hull; all of it where not @pattern */
+	bool pattern; /* IPv4: for each octet, the lowest and highest value it takes */
 	uint8_t low[4], high[4];
 };
 
@@ -60,17 +63,16 @@ static bool is_host_name(const char *text, size_t length) {
 
 /* Say why the token is no address, from the likeliest mistake to the least. */
 static int refuse(const char *text, size_t length, struct value_error *err) {
-	if (memchr(text, ':', length))
-		return value_fail(err, text, length, "IPv6 is not in this version");
 	if (length > 1 && text[0] == '0' && (text[1] | 0x20) == 'x')
 		return value_fail(err, text, length,
 			"hexadecimal; write the address in decimal, such as 192.0.2.1");
 	if (is_host_name(text, length))
-		return value_fail(err, text, length,
-			"host names are not in this version; give an IPv4 address");
+		return value_fail(
+			err, text, length, "host names are not in this version; give an address");
 	return value_fail(err, text, length,
 		"not an address; give one such as 192.0.2.1, 192.0.2.0/24, "
-		"192.0.2.1-192.0.2.9 or 192.0.2-3.1-99");
+		"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 2001:db8::1, 2001:db8::/120 or "
+		"2001:db8::1-2001:db8::ff");
 }
 
 /* A number up to 255 at @text[*at]. 1: read, 0: there is none, -EINVAL: a bad one. */
@@ -120,9 +122,9 @@ static int read_octets(const char *text, size_t length, size_t *at, uint8_t *low
 	return 1;
 }
 
-static uint32_t join(const uint8_t octet[4]) {
-	return (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8
-		| octet[3];
+static dp_ip join(const uint8_t octet[4]) {
+	return dp_ip_v4((uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16
+		| (uint32_t)octet[2] << 8 | octet[3]);
 }
 
 /* Four octets; ends at @length. 1, 0 and -EINVAL as above. */
@@ -147,12 +149,25 @@ static int read_quad(
 	return 1;
 }
 
+/* The number behind a slash, up to @most. */
+static int read_prefix_length(const char *number, size_t digits, unsigned most, unsigned *bits) {
+	*bits = 0;
+	if (!digits || (digits > 1 && number[0] == '0'))
+		return -EINVAL;
+	for (size_t i = 0; i < digits; i++) {
+		if (!isdigit((unsigned char)number[i]))
+			return -EINVAL;
+		*bits = *bits * 10 + (unsigned)(number[i] - '0');
+		if (*bits > most)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* `a.b.c.d/n`, host bits ignored as nmap does. */
 static int read_prefix(const char *text, size_t length, size_t slash, struct entry *entry,
 	struct value_error *err) {
-	const size_t digits = length - slash - 1;
-	const char *number = text + slash + 1;
-	unsigned bits = 0;
+	unsigned bits;
 	int ret = read_quad(text, slash, entry, err);
 
 	if (ret < 0)
@@ -161,15 +176,11 @@ static int read_prefix(const char *text, size_t length, size_t slash, struct ent
 		return refuse(text, length, err);
 	if (entry->pattern)
 		return value_fail(err, text, length, "a prefix length needs one address before it");
-	for (size_t i = 0; i < digits; i++)
-		bits = isdigit((unsigned char)number[i]) && bits <= 32
-			? bits * 10 + (unsigned)(number[i] - '0')
-			: 99;
-	if (!digits || bits > 32 || (digits > 1 && number[0] == '0'))
+	if (read_prefix_length(text + slash + 1, length - slash - 1, 32, &bits) < 0)
 		return value_fail(err, text, length, "bad prefix length; give /0 to /32");
 	uint32_t mask = bits ? UINT32_MAX << (32 - bits) : 0;
-	entry->first &= mask;
-	entry->last = entry->first | ~mask;
+	entry->first = dp_ip_v4(dp_ip_to_v4(entry->first) & mask);
+	entry->last = entry->first | (uint32_t)~mask;
 	return 0;
 }
 
@@ -177,18 +188,60 @@ static int read_prefix(const char *text, size_t length, size_t slash, struct ent
 static int read_range(
 	const char *text, size_t length, struct entry *entry, struct value_error *err) {
 	const char *dash = memchr(text, '-', length);
-	struct value_error ignored;
 	size_t left;
 
 	if (!dash)
 		return refuse(text, length, err);
 	left = (size_t)(dash - text);
-	if (value_read_ipv4(text, left, &entry->first, &ignored) < 0
-		|| value_read_ipv4(dash + 1, length - left - 1, &entry->last, &ignored) < 0)
+	if (dp_ip_read(text, left, &entry->first) < 0
+		|| dp_ip_read(dash + 1, length - left - 1, &entry->last) < 0)
 		return refuse(text, length, err);
 	if (entry->first > entry->last)
 		return value_fail(err, text, length, "reversed; give the lower address first");
 	entry->pattern = false;
+	return 0;
+}
+
+/* `2001:db8::/32`, host bits ignored. */
+static int read_prefix6(const char *text, size_t length, size_t slash, struct entry *entry,
+	struct value_error *err) {
+	unsigned bits;
+	dp_ip mask;
+
+	if (!slash)
+		return refuse(text, length, err);
+	if (value_read_ip(text, slash, &entry->first, err) < 0)
+		return -EINVAL;
+	if (read_prefix_length(text + slash + 1, length - slash - 1, 128, &bits) < 0)
+		return value_fail(err, text, length, "bad prefix length; give /0 to /128");
+	mask = bits ? DP_U128_MAX << (128 - bits) : 0;
+	entry->first &= mask;
+	entry->last = entry->first | ~mask;
+	return 0;
+}
+
+/* An address, a prefix or a range of IPv6. */
+static int read_entry6(
+	const char *text, size_t length, struct entry *entry, struct value_error *err) {
+	const char *slash = memchr(text, '/', length), *dash = memchr(text, '-', length);
+	size_t left = dash ? (size_t)(dash - text) : length;
+
+	entry->pattern = false;
+	if (slash)
+		return read_prefix6(text, length, (size_t)(slash - text), entry, err);
+	if (dash && (!left || left + 1 == length))
+		return refuse(text, length, err);
+	if (value_read_ip(text, left, &entry->first, err) < 0)
+		return -EINVAL;
+	entry->last = entry->first;
+	if (!dash)
+		return 0;
+	if (value_read_ip(dash + 1, length - left - 1, &entry->last, err) < 0)
+		return -EINVAL;
+	if (dp_ip_is_v4(entry->first) || dp_ip_is_v4(entry->last))
+		return value_fail(err, text, length, "a range from one family to the other");
+	if (entry->first > entry->last)
+		return value_fail(err, text, length, "reversed; give the lower address first");
 	return 0;
 }
 
@@ -218,7 +271,7 @@ static int read_entry(
 	int ret;
 
 	if (memchr(text, ':', length))
-		return refuse(text, length, err);
+		return read_entry6(text, length, entry, err);
 	if (slash)
 		return read_prefix(text, length, (size_t)(slash - text), entry, err);
 	if (count_dots(text, length) == 6)
@@ -235,13 +288,24 @@ static int read_entry(
 	return 0;
 }
 
+/* Add a range of IPv6 that may have the numbers of IPv4 (dp/ip.h) in it, which are not meant. */
+static int add_around_v4(struct dp_ipset *set, dp_ip first, dp_ip last) {
+	int ret = 0;
+
+	if (first > DP_IP_V4_LAST || last < DP_IP_V4_FIRST || dp_ip_is_v4(first))
+		return dp_ipset_add(set, first, last);
+	if (first < DP_IP_V4_FIRST)
+		ret = dp_ipset_add(set, first, DP_IP_V4_FIRST - 1);
+	return !ret && last > DP_IP_V4_LAST ? dp_ipset_add(set, DP_IP_V4_LAST + 1, last) : ret;
+}
+
 /* Add all addresses of an entry to a set, as few ranges as it has. */
 static int add_entry(struct dp_ipset *set, const struct entry *entry) {
 	uint8_t octet[4], top[4];
 	int varying = 3;
 
 	if (!entry->pattern)
-		return dp_ipset_add(set, entry->first, entry->last);
+		return add_around_v4(set, entry->first, entry->last);
 	while (varying > 0 && entry->low[varying] == 0 && entry->high[varying] == 255)
 		varying--;
 	memcpy(octet, entry->low, 4);
@@ -429,9 +493,9 @@ static int each_in_file(
 	return ret;
 }
 
-/* The same for every file of a list of them, split at commas. */
-static int each_in_files(
-	const char *paths, const char *what, entry_fn entry_cb, void *user, struct dp_error *err) {
+/* The same for every file of a list of them, split at commas; @again: but not standard input. */
+static int each_in_files(const char *paths, const char *what, bool again, entry_fn entry_cb,
+	void *user, struct dp_error *err) {
 	char *copy, *rest, *path;
 	int ret = 0;
 
@@ -448,7 +512,7 @@ static int each_in_files(
 		length = strlen(path);
 		while (length && (path[length - 1] == ' ' || path[length - 1] == '\t'))
 			path[--length] = '\0';
-		if (length)
+		if (length && !(again && !strcmp(path, "-")))
 			ret = each_in_file(path, what, entry_cb, user, err);
 	}
 	free(copy);
@@ -486,7 +550,7 @@ static int by_first(const void *left, const void *right) {
 }
 
 /* True where [first, last] lies wholly inside one range of the tidied list. */
-static bool inside_one(const struct range_list *list, uint32_t first, uint32_t last) {
+static bool inside_one(const struct range_list *list, dp_ip first, dp_ip last) {
 	size_t low = 0, high = list->nb;
 
 	while (low < high) {
@@ -531,7 +595,7 @@ struct build {
 	struct dp_ipset *covered; /* all others: the default ranges are cut out of them */
 	struct dp_ipset *all;
 	struct dp_ipset *cut; /* the operator's exclusions */
-	uint64_t nb_all, nb_default, nb_never, nb_exclude; /* addresses */
+	dp_u128 nb_all, nb_default, nb_never, nb_exclude; /* addresses */
 };
 
 static int add_target(void *user, const struct entry *entry) {
@@ -548,7 +612,7 @@ static int add_exclusion(void *user, const struct entry *entry) {
 
 static int add_ranges(struct dp_ipset *set, const struct dp_range *ranges, size_t nb) {
 	for (size_t i = 0; i < nb; i++) {
-		int ret = dp_ipset_add(set, ranges[i].first, ranges[i].last);
+		int ret = add_around_v4(set, ranges[i].first, ranges[i].last);
 
 		if (ret < 0)
 			return ret;
@@ -558,9 +622,8 @@ static int add_ranges(struct dp_ipset *set, const struct dp_range *ranges, size_
 }
 
 /* Take [ranges, nb] out of @set; *@taken grows by the number of addresses that went. */
-static int cut_out(
-	struct dp_ipset *set, const struct dp_range *ranges, size_t nb, uint64_t *taken) {
-	const uint64_t before = dp_ipset_count(set);
+static int cut_out(struct dp_ipset *set, const struct dp_range *ranges, size_t nb, dp_u128 *taken) {
+	const dp_u128 before = dp_ipset_count(set);
 	struct dp_ipset *cut;
 	int ret = dp_ipset_create(&cut);
 
@@ -595,7 +658,7 @@ static int read_targets(
 	tidy(&build->defaults);
 	if (each_in_list(spec->targets, add_target, build, &why) < 0)
 		return dp_fail(err, false, -ENOMEM, "out of memory for the targets");
-	ret = each_in_files(spec->targets_files, "target file", add_target, build, err);
+	ret = each_in_files(spec->targets_files, "target file", false, add_target, build, err);
 	dp_ipset_seal(build->meant);
 	dp_ipset_seal(build->covered);
 	return ret;
@@ -603,7 +666,7 @@ static int read_targets(
 
 /* targets - default list, where it was not meant - what is never scanned. */
 static int apply_defaults(struct build *build) {
-	uint64_t cut = 0;
+	dp_u128 cut = 0;
 	int ret = unite(build->all, build->covered);
 
 	if (!ret)
@@ -620,18 +683,28 @@ static int apply_defaults(struct build *build) {
 	return cut_out(build->covered, never_scanned, NB_NEVER, &build->nb_never);
 }
 
-static int apply_exclusions(
-	const struct targets_spec *spec, struct build *build, struct dp_error *err) {
-	const uint64_t before = dp_ipset_count(build->covered);
+/* The operator's exclusions, sealed; @again: standard input was read before. */
+static int read_exclusions(
+	const struct targets_spec *spec, bool again, struct dp_ipset *set, struct dp_error *err) {
 	struct value_error why;
 	int ret;
 
-	if (each_in_list(spec->exclude, add_exclusion, build->cut, &why) < 0)
+	if (each_in_list(spec->exclude, add_exclusion, set, &why) < 0)
 		return dp_fail(err, false, -ENOMEM, "out of memory for the exclusions");
-	ret = each_in_files(spec->exclude_files, "exclude file", add_exclusion, build->cut, err);
+	ret = each_in_files(spec->exclude_files, "exclude file", again, add_exclusion, set, err);
 	if (ret < 0)
 		return ret;
-	dp_ipset_seal(build->cut);
+	dp_ipset_seal(set);
+	return 0;
+}
+
+static int apply_exclusions(
+	const struct targets_spec *spec, struct build *build, struct dp_error *err) {
+	const dp_u128 before = dp_ipset_count(build->covered);
+	int ret = read_exclusions(spec, false, build->cut, err);
+
+	if (ret < 0)
+		return ret;
 	ret = dp_ipset_subtract(build->covered, build->cut);
 	if (ret < 0)
 		return dp_fail(err, false, ret, "out of memory for the exclusions");
@@ -639,17 +712,93 @@ static int apply_exclusions(
 	return 0;
 }
 
+int targets_read_excludes(
+	const struct targets_spec *spec, struct dp_ipset **set, struct dp_error *err) {
+	struct dp_ipset *made;
+	int ret = dp_ipset_create(&made);
+
+	if (ret < 0)
+		return dp_fail(err, false, ret, "out of memory for the exclusions");
+	ret = read_exclusions(spec, true, made, err);
+	if (ret < 0)
+		dp_ipset_destroy(made);
+	else
+		*set = made;
+	return ret;
+}
+
 static int nothing_left(
 	const struct targets_spec *spec, const struct build *build, struct dp_error *err) {
+	char all[DP_U128_TEXT_BYTES], by_default[DP_U128_TEXT_BYTES], never[DP_U128_TEXT_BYTES],
+		exclude[DP_U128_TEXT_BYTES];
+
 	if (!build->nb_all)
 		return dp_fail(
 			err, true, -EINVAL, "no targets: %s names no address", spec->targets_files);
+	dp_u128_write(build->nb_all, all);
+	dp_u128_write(build->nb_default, by_default);
+	dp_u128_write(build->nb_never, never);
+	dp_u128_write(build->nb_exclude, exclude);
 	return dp_fail(err, true, -EINVAL,
-		"no targets left: of %llu addresses, %llu are excluded by the default list, %llu "
-		"are never scanned (multicast, broadcast, 0.0.0.0/8) and %llu are excluded by "
-		"exclude and exclude_file",
-		(unsigned long long)build->nb_all, (unsigned long long)build->nb_default,
-		(unsigned long long)build->nb_never, (unsigned long long)build->nb_exclude);
+		"no targets left: of %s addresses, %s are excluded by the default list, %s are "
+		"never scanned (multicast, broadcast, 0.0.0.0/8, ::/96 but ::1) and %s are "
+		"excluded by exclude and exclude_file",
+		all, by_default, never, exclude);
+}
+
+/* The first address of a family in a sealed set that has some. */
+static dp_ip first_of_family(const struct dp_ipset *set, bool v4) {
+	const struct dp_range *ranges;
+	size_t nb = dp_ipset_ranges(set, &ranges), i = 0;
+
+	while (i + 1 < nb && dp_ip_is_v4(ranges[i].first) != v4)
+		i++;
+	return ranges[i].first;
+}
+
+/* Whether the scan type can do with what was asked for: ports, and families of addresses. */
+static int check_type(
+	const struct targets_spec *spec, const struct dp_ipset *set, struct dp_error *err) {
+	const struct dp_scan_type *type = spec->type;
+	const bool has_ports = !type || type->has_ports;
+	char text[DP_IP_TEXT_BYTES];
+	bool v4;
+
+	if (!has_ports && spec->nb_ports)
+		return dp_fail(err, true, -EINVAL,
+			"scan type %s has no ports; leave out the list of ports", type->name);
+	if (has_ports && !spec->nb_ports)
+		return dp_fail(
+			err, true, -EINVAL, "no ports: give some, such as 80,443 or - for all");
+	if (!type || ((type->v4 || !dp_ipset_has_v4(set)) && (type->v6 || !dp_ipset_has_v6(set))))
+		return 0;
+	v4 = !type->v4 && dp_ipset_has_v4(set);
+	dp_ip_write(first_of_family(set, v4), text);
+	return dp_fail(err, true, -EINVAL,
+		"scan type %s is for %s only, and %s is among the targets; leave out %s targets "
+		"or choose another type",
+		type->name, v4 ? "IPv6" : "IPv4", text, v4 ? "IPv4" : "IPv6");
+}
+
+static int make_space(const struct targets_spec *spec, const struct build *build,
+	struct targets *targets, struct dp_error *err) {
+	static const uint16_t no_port;
+	const bool none = spec->type && !spec->type->has_ports;
+	const unsigned nb_ports = none ? 1 : spec->nb_ports;
+	char text[DP_U128_TEXT_BYTES];
+	int ret = dp_space_create(
+		build->covered, none ? &no_port : spec->ports, nb_ports, &targets->space);
+
+	dp_u128_write(dp_ipset_count(build->covered), text);
+	if (ret == -E2BIG)
+		return dp_fail(err, true, ret,
+			"too many targets: %s addresses on %u ports are more than 2^120 pairs",
+			text, nb_ports);
+	if (ret < 0)
+		return dp_fail(err, false, ret, "target space: %s", strerror(-ret));
+	targets->excluded_default = (build->nb_default + build->nb_never) * nb_ports;
+	targets->excluded_exclude = build->nb_exclude * nb_ports;
+	return 0;
 }
 
 static int freeze(const struct targets_spec *spec, struct build *build, struct targets *targets,
@@ -660,17 +809,15 @@ static int freeze(const struct targets_spec *spec, struct build *build, struct t
 		return ret;
 	if (apply_defaults(build) < 0)
 		return dp_fail(err, false, -ENOMEM, "out of memory for the targets");
+	ret = check_type(spec, build->all, err);
+	if (ret < 0)
+		return ret;
 	ret = apply_exclusions(spec, build, err);
 	if (ret < 0)
 		return ret;
 	if (!dp_ipset_count(build->covered))
 		return nothing_left(spec, build, err);
-	ret = dp_space_create(build->covered, spec->ports, spec->nb_ports, &targets->space);
-	if (ret < 0)
-		return dp_fail(err, false, ret, "target space: %s", strerror(-ret));
-	targets->excluded_default = (build->nb_default + build->nb_never) * spec->nb_ports;
-	targets->excluded_exclude = build->nb_exclude * spec->nb_ports;
-	return 0;
+	return make_space(spec, build, targets, err);
 }
 
 int targets_build(const struct targets_spec *spec, struct targets *targets, struct dp_error *err) {
@@ -737,25 +884,37 @@ static void trim(const char **item, size_t *length) {
 		(*length)--;
 }
 
-/* Take the protocol off an item; TCP stays for the items behind it, as in nmap. */
-static int take_protocol(const char **item, size_t *length, struct value_error *err) {
-	const char letter = **item;
+/* The prefixes that an item of a port list can have. */
+static const struct {
+	char letter;
+	enum dp_proto proto;
+	const char *name;
+} protocols[]
+	= {{'T', DP_PROTO_TCP, "TCP"}, {'U', DP_PROTO_UDP, "UDP"}, {'S', DP_PROTO_SCTP, "SCTP"}};
+
+/* Take the protocol off an item, where the type sends it; it stays for the items behind it. */
+static int take_protocol(const char **item, size_t *length, const struct dp_scan_type *type,
+	struct value_error *err) {
+	unsigned i = 0;
 
 	if (*length < 2 || (*item)[1] != ':')
 		return 0;
-	if (letter == 'U' || letter == 'S')
+	while (i < 3 && protocols[i].letter != **item)
+		i++;
+	if (i == 3)
 		return value_fail(err, *item, *length,
-			"%s ports need a scan type that sends them; syn sends TCP only",
-			letter == 'U' ? "UDP" : "SCTP");
-	if (letter != 'T')
-		return value_fail(
-			err, *item, *length, "unknown protocol; give T: for TCP or nothing");
+			"unknown protocol; give T: for TCP, U: for UDP, S: for SCTP or nothing");
+	if (type && type->proto != protocols[i].proto)
+		return value_fail(err, *item, *length,
+			"%s ports need a scan type that sends to them, and %s does not",
+			protocols[i].name, type->name);
 	*item += 2;
 	*length -= 2;
 	return 0;
 }
 
-int targets_read_ports(const char *list, uint16_t *ports, unsigned *nb, struct value_error *err) {
+int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16_t *ports,
+	unsigned *nb, struct value_error *err) {
 	uint8_t chosen[PORTS_MAX / 8] = {0};
 	const char *item = list;
 
@@ -770,7 +929,7 @@ int targets_read_ports(const char *list, uint16_t *ports, unsigned *nb, struct v
 		int ret;
 
 		trim(&part, &length);
-		ret = length ? take_protocol(&part, &length, err) : 0;
+		ret = length ? take_protocol(&part, &length, type, err) : 0;
 		if (ret < 0)
 			return ret;
 		if (!length)

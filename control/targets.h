@@ -9,6 +9,7 @@
 #include "value.h"
 
 #include <dp/error.h>
+#include <dp/scan.h>
 #include <dp/space.h>
 
 enum {
@@ -17,22 +18,30 @@ enum {
 
 /* Lists are canonical text; NULL or "": none. File lists are split at commas. */
 struct targets_spec {
+	const struct dp_scan_type *type; /* NULL: any families, and ports */
 	const char *targets;
 	const char *targets_files;
 	const char *exclude;
 	const char *exclude_files;
 	const char *default_list; /* path of the default exclusions; NULL: not wanted */
 	const uint16_t *ports; /* ascending */
-	unsigned nb_ports;
+	unsigned nb_ports; /* 0 where the type has none */
 };
 
 struct targets {
 	struct dp_space *space; /* belongs to the caller */
-	uint64_t excluded_default, excluded_exclude; /* pairs */
+	dp_u128 excluded_default, excluded_exclude; /* pairs */
 };
 
 /* Read what @spec names and freeze it. 0, or a negative errno with @err filled. */
 int targets_build(const struct targets_spec *spec, struct targets *targets, struct dp_error *err);
+
+/*
+ * Read the operator's exclusions of @spec again, list and files, but not standard input, which is
+ * gone. 0 with a sealed *@set, which belongs to the caller; or a negative errno with @err filled.
+ */
+int targets_read_excludes(
+	const struct targets_spec *spec, struct dp_ipset **set, struct dp_error *err);
 
 /*
  * Check a list of addresses, and hand back its entries separated by ", " in *@canonical (to be
@@ -41,10 +50,12 @@ int targets_build(const struct targets_spec *spec, struct targets *targets, stru
 int targets_check(const char *list, char **canonical, struct value_error *err);
 
 /*
- * Read a port list in nmap's syntax. @ports has room for PORTS_MAX; filled ascending without
+ * Read a port list in nmap's syntax for a scan of @type: `T:`, `U:` and `S:` only where it sends
+ * such probes; NULL takes all three. @ports has room for PORTS_MAX; filled ascending without
  * repeats. 0, or -EINVAL with @err filled. An empty list is no error: *@nb is 0.
  */
-int targets_read_ports(const char *list, uint16_t *ports, unsigned *nb, struct value_error *err);
+int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16_t *ports,
+	unsigned *nb, struct value_error *err);
 
 /*
  * Where the default exclusions are: beside the program in its build tree, else where they are

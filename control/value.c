@@ -302,44 +302,43 @@ void value_write_rate(struct value_rate rate, char text[VALUE_TEXT_BYTES]) {
 		strcat(text, "bit");
 }
 
-/* One number of an address at @text[*at]; moves *at behind it. */
-static int read_octet(const char *text, size_t length, size_t *at, uint32_t *out) {
-	size_t first = *at;
-	uint32_t value = 0;
+/* Say why [@text, @text + @length) is no address, from the likeliest mistake to the least. */
+static int refuse_ip(const char *text, size_t length, struct value_error *err) {
+	if (!memchr(text, ':', length))
+		return value_fail(err, text, length,
+			"not an address; give one such as 192.0.2.1 or 2001:db8::1");
+	if (memchr(text, '%', length))
+		return value_fail(err, text, length,
+			"an address with a zone; leave out what is behind the %% sign");
+	if (length > 7 && !strncasecmp(text, "::ffff:", 7))
+		return value_fail(err, text, length,
+			"an IPv4-mapped address; write the IPv4 address, such as 192.0.2.1");
+	return value_fail(err, text, length, "not an IPv6 address; give one such as 2001:db8::1");
+}
 
-	while (*at < length && *at < first + 4 && isdigit((unsigned char)text[*at]))
-		value = value * 10 + (uint32_t)(text[(*at)++] - '0');
-	if (*at == first || value > 255 || (text[first] == '0' && *at > first + 1))
-		return -EINVAL;
-	*out = value;
-	return 0;
+int value_read_ip(const char *text, size_t length, dp_ip *out, struct value_error *err) {
+	return dp_ip_read(text, length, out) < 0 ? refuse_ip(text, length, err) : 0;
+}
+
+void value_write_ip(dp_ip ip, char text[VALUE_TEXT_BYTES]) {
+	dp_ip_write(ip, text);
 }
 
 int value_read_ipv4(const char *text, size_t length, uint32_t *out, struct value_error *err) {
-	uint32_t ip = 0;
-	size_t at = 0;
+	dp_ip ip;
 
-	for (unsigned i = 0; i < 4; i++) {
-		uint32_t octet;
-
-		if ((i && (at >= length || text[at++] != '.'))
-			|| read_octet(text, length, &at, &octet) < 0)
-			goto bad;
-		ip = ip << 8 | octet;
+	if (!dp_ip_read(text, length, &ip) && dp_ip_is_v4(ip)) {
+		*out = dp_ip_to_v4(ip);
+		return 0;
 	}
-	if (at != length)
-		goto bad;
-	*out = ip;
-	return 0;
-bad:
 	if (memchr(text, ':', length))
-		return value_fail(err, text, length, "IPv6 is not in this version");
+		return value_fail(err, text, length,
+			"IPv6, where only IPv4 can be; give an address such as 192.0.2.1");
 	return value_fail(err, text, length, "not an IPv4 address; give one such as 192.0.2.1");
 }
 
 void value_write_ipv4(uint32_t ip, char text[VALUE_TEXT_BYTES]) {
-	snprintf(text, VALUE_TEXT_BYTES, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-		ip & 255);
+	dp_ip_write(dp_ip_v4(ip), text);
 }
 
 int value_read_mac(const char *text, uint8_t out[6], struct value_error *err) {

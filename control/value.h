@@ -9,9 +9,7 @@
 #ifndef CTL_VALUE_H
 #define CTL_VALUE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <dp/ip.h>
 
 enum {
 	VALUE_PART_BYTES = 64,
@@ -62,6 +60,10 @@ struct value_rate {
 /* `10k`, `1.5M`, `500Mbit`, `max`. */
 int value_read_rate(const char *text, struct value_rate *out, struct value_error *err);
 void value_write_rate(struct value_rate rate, char text[VALUE_TEXT_BYTES]);
+
+/* An address of either family, written by RFC 5952. */
+int value_read_ip(const char *text, size_t length, dp_ip *out, struct value_error *err);
+void value_write_ip(dp_ip ip, char text[VALUE_TEXT_BYTES]);
 
 /* A dotted IPv4 address, to host byte order. */
 int value_read_ipv4(const char *text, size_t length, uint32_t *out, struct value_error *err);

@@ -3,6 +3,7 @@
 #include "value.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -184,6 +185,29 @@ Test(value, addresses) {
 	cr_assert_str_eq(text, "255.0.10.1");
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_assert_lt(value_read_ipv4(bad[i], strlen(bad[i]), &ip, &err), 0, "%s", bad[i]);
+}
+
+Test(value, addresses_of_both_families) {
+	static const struct {
+		const char *text, *why;
+	} bad[] = {{"", "not an address"}, {"host", "not an address"}, {"1.2.3", "not an address"},
+		{"2001:db8::1::2", "not an IPv6 address"}, {"fe80::1%eth0", "zone"},
+		{"::FFFF:192.0.2.1", "mapped"}, {"2001:db8::/32", "not an IPv6 address"}};
+	struct value_error err;
+	char text[VALUE_TEXT_BYTES];
+	dp_ip ip;
+
+	cr_assert_eq(value_read_ip("2001:DB8:0::1", 13, &ip, &err), 0);
+	value_write_ip(ip, text);
+	cr_assert_str_eq(text, "2001:db8::1");
+	cr_assert_eq(value_read_ip("192.0.2.1", 9, &ip, &err), 0);
+	cr_assert(ip == dp_ip_v4(0xc0000201));
+	value_write_ip(ip, text);
+	cr_assert_str_eq(text, "192.0.2.1");
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		cr_assert_eq(value_read_ip(bad[i].text, strlen(bad[i].text), &ip, &err), -EINVAL);
+		cr_assert(strstr(err.why, bad[i].why), "%s: %s", bad[i].text, err.why);
+	}
 }
 
 Test(value, ethernet_addresses) {

@@ -18,7 +18,13 @@
 
 static char folder[] = "/tmp/writer_test.XXXXXX";
 static struct dp_error err;
-static const struct ctl_summary empty = {.version = "0", .scan_type = "syn", .dedup_exact = true};
+static const struct dp_scan_type syn = {.name = "syn",
+	.has_ports = true,
+	.v4 = true,
+	.v6 = true,
+	.flags = "S",
+	.silence = "filtered"};
+static const struct ctl_summary empty = {.version = "0", .type = &syn, .dedup_exact = true};
 
 static void enter_folder(void) {
 	signal(SIGPIPE, SIG_IGN);
@@ -98,7 +104,7 @@ static struct result result_at(uint64_t i) {
 	return (struct result){
 		.answer = {
 			.ts_ns = 1769860800ull * 1000000000 + i * 1000,
-			.ip = (uint32_t)(i >> 16),
+			.ip = dp_ip_v4((uint32_t)(i >> 16)),
 			.port = (uint16_t)i,
 			.rtt_us = 1,
 			.ttl = 64,

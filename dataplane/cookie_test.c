@@ -69,7 +69,7 @@ Test(cookie, fields) {
 		const uint32_t ip = (uint32_t)(next_random(&state) >> 32);
 		const uint16_t port = (uint16_t)(next_random(&state) >> 48);
 		const uint64_t h = reference_cookie(key, ip, port);
-		const struct cookie_value c = cookie_of(&cookie, ip, port);
+		const struct cookie_value c = cookie_of(&cookie, dp_ip_v4(ip), port, 0);
 
 		if (c.seq != (uint32_t)h || c.id != h >> 48
 			|| c.port != reference_port(h, 40000, 8192))
@@ -111,9 +111,9 @@ Test(cookie, ports_in_range_and_uniform) {
 
 		for (uint32_t k = 0; k < SAMPLES; k++) {
 			/* As scans go: neighbouring addresses, a few ports. */
-			const uint16_t port
-				= cookie_of(&cookie, 0x0a000000 + k / 4, (uint16_t)(80 + k % 4))
-					  .port;
+			const uint16_t port = cookie_of(
+				&cookie, dp_ip_v4(0x0a000000 + k / 4), (uint16_t)(80 + k % 4), 0)
+						      .port;
 
 			if (port < spans[i].first || port > spans[i].last)
 				cr_assert_fail("port %u is not in %u-%u", port, spans[i].first,
@@ -134,7 +134,7 @@ Test(cookie, ports_reach_both_ends) {
 	bool first = false, last = false;
 
 	for (uint32_t ip = 0; ip < 1 << 14; ip++) {
-		const uint16_t port = cookie_of(&cookie, ip, 80).port;
+		const uint16_t port = cookie_of(&cookie, dp_ip_v4(ip), 80, 0).port;
 
 		first |= port == 65000;
 		last |= port == 65535;
@@ -165,10 +165,12 @@ Test(cookie, neighbours_differ) {
 	unsigned bits = 0;
 
 	for (uint32_t ip = 0; ip < 10000; ip++) {
-		const uint32_t here = cookie_of(&cookie, ip, 80).seq;
+		const uint32_t here = cookie_of(&cookie, dp_ip_v4(ip), 80, 0).seq;
 
-		bits += (unsigned)__builtin_popcount(here ^ cookie_of(&cookie, ip + 1, 80).seq);
-		bits += (unsigned)__builtin_popcount(here ^ cookie_of(&cookie, ip, 81).seq);
+		bits += (unsigned)__builtin_popcount(
+			here ^ cookie_of(&cookie, dp_ip_v4(ip + 1), 80, 0).seq);
+		bits += (unsigned)__builtin_popcount(
+			here ^ cookie_of(&cookie, dp_ip_v4(ip), 81, 0).seq);
 	}
 	/* 640,000 coin tosses: a standard deviation is 400. */
 	cr_assert_gt(bits, 320000 - 2400);
@@ -193,13 +195,52 @@ Test(cookie, derived) {
 		}
 		cookie_derive(&derived, &cookie, (uint16_t)tag);
 		for (uint32_t ip = 0; ip < 1000; ip++) {
-			const struct cookie_value c = cookie_of(&derived, ip, 80);
+			const struct cookie_value c = cookie_of(&derived, dp_ip_v4(ip), 80, 0);
 			const uint64_t h = reference_cookie(second, ip, 80);
 
 			cr_assert_eq(c.seq, (uint32_t)h);
 			cr_assert_eq(c.id, h >> 48);
 			cr_assert_eq(c.port, reference_port(h, 40000, 8192));
-			cr_assert_neq(c.seq, cookie_of(&cookie, ip, 80).seq);
+			cr_assert_neq(c.seq, cookie_of(&cookie, dp_ip_v4(ip), 80, 0).seq);
+		}
+	}
+}
+
+/* An IPv6 target's cookie is the reference's of its 24 bytes. */
+Test(cookie, ipv6) {
+	const uint8_t key[16] = "a key for IPv6 !";
+	const struct cookie cookie = make(key, 40000, 48191);
+
+	for (uint64_t i = 0; i < 1000; i++) {
+		const uint64_t words[3] = {UINT64_C(0x20010db800000000) + i, i * i * 77, 443 << 16};
+		uint8_t message[24];
+
+		for (unsigned k = 0; k < 24; k++)
+			message[k] = (uint8_t)(words[k / 8] >> 8 * (k % 8));
+		cr_assert_eq(cookie_hash(&cookie, dp_ip_v6(words[0], words[1]), 443),
+			reference_siphash(key, message, sizeof(message)));
+	}
+}
+
+/* Each transmission has a port of its own as far as there are any, and the port tells which it was. */
+Test(cookie, passes) {
+	const uint8_t key[16] = "sixteen letters.";
+
+	for (size_t s = 0; s < sizeof(spans) / sizeof(spans[0]); s++) {
+		const uint32_t span = (uint32_t)spans[s].last - spans[s].first + 1;
+		struct cookie cookie = make(key, spans[s].first, spans[s].last);
+
+		for (uint32_t ip = 0; ip < 1000; ip++) {
+			const uint64_t hash = cookie_hash(&cookie, dp_ip_v4(ip), 80);
+
+			for (unsigned pass = 0; pass < 128; pass++) {
+				const struct cookie_value c = cookie_value(&cookie, hash, pass);
+
+				cr_assert(c.port >= spans[s].first && c.port <= spans[s].last);
+				cr_assert_eq(cookie_pass(&cookie, hash, c.port), pass % span);
+				cr_assert_eq(c.seq == cookie_value(&cookie, hash, 0).seq,
+					pass % span == 0);
+			}
 		}
 	}
 }

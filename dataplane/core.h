@@ -7,6 +7,7 @@
  *     port.c    EAL, devices, pools, rings
  *     lcore.c   the loop of a packet lcore
  *     tx.c      neighbours first, then probes
+ *     probes.c  a burst of probes, from the order to frames
  *     rx.c      receive, validate, hand over, reply
  *     exception.c  what is the kernel's, to and from a TAP
  *     peer_*.c  what stands in for a wire: the simulated network, and lo
@@ -14,6 +15,7 @@
 #ifndef CORE_H
 #define CORE_H
 
+#include "book.h"
 #include "counters.h"
 #include "ifsock.h"
 #include "neigh.h"
@@ -31,7 +33,30 @@
 enum {
 	MAX_QUEUES = 64,
 	FRAME_QUEUE = 256, /* a power of two */
+	MAX_TEMPLATES = FAMILIES * (PROBE_MAX_STEPS + 1),
+	NO_TEMPLATE = -1, /* nothing is sent to this pair at this pass */
+	SINGLE_TCP = 0, /* scans of single probes */
+	SINGLE_UDP,
+	SINGLE_SCANS,
 };
+
+/* A kind of frame that a port's TX lcores send, with a pool of prepared ones each. */
+struct template {
+	const struct probe_module *module;
+	enum family family;
+	uint16_t step_port; /* instead of the target's; 0: the target's */
+	unsigned frame_bytes; /* of the longest, at least ETH_MIN_FRAME */
+	struct probe_sums sums;
+};
+
+/* A target of dp_engine_probe(), as an element of a ring. */
+struct single {
+	dp_ip ip;
+	uint16_t port;
+	uint8_t scan; /* SINGLE_TCP, SINGLE_UDP */
+};
+
+static_assert(sizeof(struct single) % 4 == 0);
 
 /* How full an RX lcore's ring is. */
 enum pressure {
@@ -44,14 +69,20 @@ enum pressure {
 struct tx {
 	bool active;
 	uint16_t queue;
-	struct rte_mempool *pool; /* probes: every buffer holds the template */
+	struct rte_mempool
+		*pool[MAX_TEMPLATES]; /* probes: every buffer holds the port's template */
 	struct rte_mempool *reply_pool;
 	struct rte_ring *replies[DP_MAX_LCORES]; /* consumer: frames of RX lcores without a queue */
 	unsigned nb_replies;
 	struct rte_ring
-		*singles; /* consumer: targets of dp_engine_probe(); NULL: another lcore's */
+		*singles; /* consumer: struct single of dp_engine_probe(); NULL: another lcore's */
+	unsigned number; /* among the engine's TX lcores */
 	bool begun; /* it has been released and has its slice */
-	struct dp_slice slice; /* what is left to send */
+	struct dp_slice slice; /* its part of the order, walked once a pass */
+	dp_u128 next; /* what is left of it in this pass */
+	unsigned pass;
+	bool resting; /* the next transmission of the pairs begins at repeat_tsc */
+	uint64_t repeat_tsc; /* transmissions of a pair keep a distance */
 	struct rate rate;
 	uint64_t throttled_since_tsc;
 	struct rte_mbuf *pending[BURST]; /* made, but not yet taken by the device */
@@ -62,7 +93,7 @@ struct tx {
 	bool refreshing; /* this lcore drives the neighbour table */
 
 	_Atomic bool done; /* writer: this lcore, readers: control core */
-	counter probes_sent, probes_unresolved, single_probes;
+	counter probes_sent, probe_bytes, probes_unresolved, probes_excluded, single_probes;
 	counter arp_sent, throttled_tsc, reply_dropped;
 	counter first_tsc, last_tsc; /* when probes went; 0: none yet */
 };
@@ -80,14 +111,15 @@ struct rx {
 
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
 	counter frames, own, other, malformed, bad_checksum, rejected;
-	counter kind[PROBE_KINDS];
-	counter zero_window;
+	counter response[DP_RESPONSE_COUNT];
+	counter banners, banner_mss, zero_window;
 	counter single_answers, replies_sent, ring_full, reply_dropped;
 	counter exception_dropped;
 };
 
 struct worker {
 	struct dp_engine *engine;
+	struct port *port;
 	unsigned lcore;
 	unsigned idle; /* turns in a row that found nothing to do */
 	struct tx tx;
@@ -96,14 +128,52 @@ struct worker {
 
 struct peer;
 
+/* One device, with the lcores that serve it. */
+struct port {
+	struct dp_engine *engine;
+	unsigned number; /* among the engine's */
+	struct dp_port_plan *plan;
+	struct scan scan;
+	struct scan single[SINGLE_SCANS]; /* the same but for types and cookies */
+	struct neigh *neigh;
+
+	/* What it sends. The pools of its TX lcores follow. */
+	struct template template[MAX_TEMPLATES];
+	unsigned nb_templates;
+	int8_t step[FAMILIES][PROBE_MAX_STEPS]; /* places in template, or NO_TEMPLATE */
+	int8_t on_link[FAMILIES];
+
+	uint16_t id; /* DPDK's */
+	bool started;
+	bool lossless; /* the device waits when we do not poll, so waiting beats dropping */
+	bool reply_resets[FAMILIES]; /* the kernel does not reset what we leave half open */
+	bool answer_own[FAMILIES]; /* ARP, ND and echo for our addresses are ours to answer */
+	dp_ip asker
+		[FAMILIES]; /* whom our questions come from; 0: nobody, as the kernel's share the port */
+	uint16_t nb_tx_queues, nb_rx_queues;
+	uint64_t tx_offloads; /* of buffers that hold TCP or UDP: RTE_ETH_TX_OFFLOAD_* in use */
+	struct rte_mempool *rx_pool[DP_MAX_LCORES];
+	unsigned nb_rx_pools;
+	struct ifsock ifsock;
+	struct ifsock_losses losses;
+	int lock_fd; /* the interface is ours alone while this is open; -1: none */
+	int xdp_fd;
+	unsigned ifindex; /* of an af_xdp port */
+
+	struct worker *worker[DP_MAX_LCORES]; /* plan->nb_workers of the engine's */
+	struct peer *peer;
+	unsigned peer_lcore;
+	bool resolved; /* its refreshing TX lcore's own: next hops are known */
+};
+
 struct dp_engine {
 	struct dp_params params;
 	struct dp_plan plan;
-	const struct probe_module *module;
-	struct probe_env env;
-	struct probe_env single_env; /* of single probes: the same but for the cookies */
+	const struct probe_type *type;
+	struct payload_book *book;
+	unsigned variants; /* passes of one repeat: probe_passes_max() */
+	struct port port[DP_MAX_PORTS]; /* plan.nb_ports of them */
 	struct rte_ring *singles; /* producer: control core, consumer: the first TX lcore */
-	struct neigh *neigh;
 
 	/* What is sent, and in which order. Writer: control core before released; then read-only. */
 	struct {
@@ -115,43 +185,29 @@ struct dp_engine {
 	uint64_t tsc_hz;
 	uint64_t clock_scale; /* TSC cycles to microseconds, 64 fractional bits */
 
-	uint16_t port; /* DPDK port */
-	bool port_started;
-	bool lossless; /* the device waits when we do not poll, so waiting beats dropping */
-	bool reply_resets; /* the kernel does not reset what we leave half open */
-	bool answer_own; /* ARP and echo for our address are ours to answer */
-	uint32_t arp_sender; /* 0: RFC 5227 probes, as the kernel's ARP shares the port */
-	uint16_t nb_tx_queues, nb_rx_queues;
-	struct rte_mempool *rx_pool[DP_MAX_LCORES];
-	unsigned nb_rx_pools;
-	struct ifsock ifsock;
-	struct ifsock_losses losses;
-	int lock_fd; /* the interface is ours alone while this is open; -1: none */
-	int xdp_fd;
-	unsigned ifindex; /* of an af_xdp port */
-
 	FILE *log; /* what drivers say while they start; NULL: it goes to standard error */
 	char *log_text;
 	size_t log_size;
 
-	struct worker *worker[DP_MAX_LCORES]; /* plan.nb_workers of them */
+	struct worker *worker[DP_MAX_LCORES]; /* plan.nb_workers of them, port after port */
 	struct exception *exception; /* NULL: none */
-	struct peer *peer;
-	unsigned peer_lcore;
 	unsigned collect_next; /* the ring to begin with */
 	struct rte_mbuf *kept[DP_MAX_LCORES * BURST]; /* whose banners were handed out */
 	unsigned nb_kept;
 
 	/* TSC to UTC, re-anchored by dp_engine_tick(); control core only. */
 	uint64_t anchor_tsc, anchor_ns;
-	uint64_t throttled_ns;
 
 	_Atomic bool stop; /* writer: control core, readers: lcores */
 	_Atomic bool stop_sending; /* writer: control core or a signal, readers: TX lcores */
 	_Atomic bool single_probes; /* there are some; writer: control core, readers: RX lcores */
 	_Atomic bool released; /* publishes work; writer: control core, readers: TX lcores */
-	_Atomic int phase; /* RESOLVING, SENDING or FAILED; writer: the refreshing TX lcore */
-	char failure[256]; /* written before phase becomes FAILED */
+	/* Never to probe, beyond what the space leaves out; NULL: none. Writer: control core. */
+	const struct dp_ipset *_Atomic excluded;
+	_Atomic unsigned resolved_ports; /* writers: refreshing TX lcores */
+	_Atomic int phase; /* RESOLVING, SENDING or FAILED; writers: refreshing TX lcores */
+	char failure[256]; /* written before phase becomes FAILED, by who does it */
+	_Atomic bool failing; /* somebody writes failure */
 };
 
 static inline bool engine_stopping(const struct dp_engine *engine) {
@@ -176,31 +232,33 @@ static inline struct rte_mbuf *reply_mbuf(void *entry) {
 	return (struct rte_mbuf *)((uintptr_t)entry & ~(uintptr_t)1);
 }
 
-/* A target in the place of a pointer, as rings carry them. */
-static_assert(sizeof(void *) == sizeof(uint64_t));
-
-static inline void *single_pack(uint32_t ip, uint16_t port) {
-	return (void *)(uintptr_t)((uint64_t)ip << 16 | port);
-}
-
-static inline struct dp_target single_unpack(const void *word) {
-	const uint64_t value = (uintptr_t)word;
-
-	return (struct dp_target){.ip = (uint32_t)(value >> 16), .port = (uint16_t)value};
-}
-
 /* port.c: main thread. */
 void port_hush(struct dp_engine *engine);
 void port_unhush(struct dp_engine *engine);
 int port_start_eal(struct dp_engine *engine, struct dp_error *err);
-int port_open(struct dp_engine *engine, struct dp_error *err);
+int port_open(struct port *port, struct dp_error *err);
 /* @size buffers with @room bytes for a frame each, as "PREFIX NUMBER". Lasts as long as EAL. */
 int port_new_pool(struct rte_mempool **pool, const char *prefix, unsigned number, unsigned size,
 	unsigned room, struct dp_error *err);
-void port_close(struct dp_engine *engine);
+void port_close(struct port *port);
+void port_read_losses(struct port *port);
+
+/* workers.c: main thread, after all ports were opened. */
+int workers_create(struct dp_engine *engine, struct dp_error *err);
+
+/* probes.c */
+void probes_plan(struct port *port);
+void probes_prepare_pool(const struct port *port, unsigned template, struct rte_mempool *pool);
+/*
+ * Make the next @n probes of the slice as pending; false where a pool is empty for now, and nothing
+ * was done. *@spared: of them not sent for other reasons, counted.
+ */
+bool probes_make(struct worker *worker, unsigned n, uint64_t now_tsc, unsigned *spared);
+/* Make one single probe; NULL where there is no buffer now, or (*@unresolved) no way to the target. */
+struct rte_mbuf *probes_make_single(
+	struct worker *worker, const struct single *single, uint64_t now_tsc, bool *unresolved);
 
 /* tx.c: each returns true where it did something. */
-void tx_prepare_pool(struct dp_engine *engine, struct rte_mempool *pool);
 bool tx_turn(struct worker *worker, uint64_t now_tsc);
 /* Queue one frame that is no probe, or drop and count it where there is no room. Transfers it. */
 void tx_frame(struct tx *tx, struct rte_mbuf *mbuf);
@@ -224,7 +282,7 @@ void lcore_idle(const struct dp_engine *engine, unsigned *idle, uint64_t wait_ts
  * one lcore, or shares the control core's.
  */
 struct peer_type {
-	int (*create)(struct dp_engine *engine, struct peer **peer, struct dp_error *err);
+	int (*create)(struct port *port, struct peer **peer, struct dp_error *err);
 	int (*lcore)(void *peer);
 	void (*destroy)(struct peer *peer);
 	void (*stats)(const struct peer *peer, struct dp_stats *stats);
@@ -234,6 +292,7 @@ struct peer_type {
 struct peer {
 	const struct peer_type *type;
 	struct dp_engine *engine;
+	struct port *port;
 	struct rte_ring *from_tx[DP_MAX_LCORES]; /* consumer: the peer; one a TX queue */
 	struct rte_ring *to_rx[DP_MAX_LCORES]; /* producer: the peer; one an RX queue */
 	unsigned nb_from_tx, nb_to_rx;

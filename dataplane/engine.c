@@ -15,9 +15,7 @@
 #include <time.h>
 
 enum {
-	SMALLEST_WINDOW = 512,
-	LARGEST_WINDOW = 1460, /* the MSS that our probe gives */
-	SINGLE_COOKIES = 1, /* tag of the key of single probes */
+	SINGLE_COOKIES = 1, /* tag of the key of single probes, and the ones after it */
 };
 
 static uint64_t utc_ns(void) {
@@ -40,18 +38,102 @@ const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
 	return &engine->plan;
 }
 
-/* A window of a segment makes one segment of the answer (docs/architecture.md, Banners). */
-static uint16_t banner_window(uint16_t max_bytes) {
-	if (max_bytes < SMALLEST_WINDOW)
-		return SMALLEST_WINDOW;
-	return max_bytes < LARGEST_WINDOW ? max_bytes : LARGEST_WINDOW;
-}
-
 static void set_work(
 	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
 	engine->work.space = space;
 	engine->work.slice = slice;
 	dp_perm_init(&engine->work.perm, dp_space_count(space), engine->params.seed);
+}
+
+/* What each port is before it is opened. */
+static void init_port(struct dp_engine *engine, unsigned number) {
+	const struct dp_params *params = &engine->params;
+	struct port *port = &engine->port[number];
+
+	port->engine = engine;
+	port->number = number;
+	port->plan = &engine->plan.ports[number];
+	port->lock_fd = port->xdp_fd = -1;
+	port->scan.type = engine->type;
+	port->scan.vlan = port->plan->vlan;
+	port->scan.env = (struct probe_env){
+		.book = engine->book,
+		.passes = engine->plan.passes,
+		.source_mac = UINT64_C(0x020000000002), /* until the device says its own */
+	};
+	cookie_init(&port->scan.env.cookie, &params->key, params->source_port_first,
+		params->source_port_last);
+	sources_init(&port->scan.env.sources[FAMILY_V4], port->plan->v4.sources,
+		port->plan->v4.nb_sources);
+	sources_init(&port->scan.env.sources[FAMILY_V6], port->plan->v6.sources,
+		port->plan->v6.nb_sources);
+}
+
+/* The scans of single probes differ in type and cookies; checksums are all ours. */
+static void init_singles(struct port *port) {
+	static const char *const names[SINGLE_SCANS] = {"syn", "udp"};
+
+	for (unsigned i = 0; i < SINGLE_SCANS; i++) {
+		struct scan *scan = &port->single[i];
+
+		*scan = port->scan;
+		scan->type = probe_type_of(dp_scan_find(names[i]));
+		scan->env.banners = false;
+		scan->env.passes = 1;
+		scan->env.offload_ip = scan->env.offload_l4 = false;
+		cookie_derive(
+			&scan->env.cookie, &port->scan.env.cookie, (uint16_t)(SINGLE_COOKIES + i));
+	}
+}
+
+/* Whether next hops of targets are looked for before: some types ask for them themselves. */
+static bool resolves_targets(const struct probe_type *type) {
+	return !type->scan.link && !type->on_link[FAMILY_V4] && !type->on_link[FAMILY_V6];
+}
+
+static int open_port(struct port *port, struct dp_error *err) {
+	const struct dp_engine *engine = port->engine;
+	int rc = neigh_create(port->plan, dp_space_addresses(engine->params.space),
+		resolves_targets(engine->type), engine->tsc_hz, &port->neigh);
+
+	if (rc)
+		return dp_fail(err, false, rc, "out of memory for %llu neighbours",
+			(unsigned long long)port->plan->neighbours);
+	rc = port_open(port, err);
+	if (rc)
+		return rc;
+	port->scan.env.banners
+		= engine->params.banner.enable && engine->type->scan.proto == DP_PROTO_TCP;
+	port->scan.env.banner_bytes = engine->params.banner.max_bytes;
+	init_singles(port);
+	probes_plan(port);
+	return 0;
+}
+
+static int open_ports(struct dp_engine *engine, struct dp_error *err) {
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_ports; i++)
+		rc = open_port(&engine->port[i], err);
+	if (rc == 0)
+		rc = workers_create(engine, err);
+	if (rc == 0 && engine->plan.exception.on)
+		rc = exception_create(engine, err);
+	return rc;
+}
+
+static int make_book(struct dp_engine *engine, struct dp_error *err) {
+	const struct dp_params *params = &engine->params;
+	const uint16_t *ports;
+	unsigned nb_ports;
+	int rc = book_create(params->payloads, params->nb_payloads, params->banner.hellos,
+		params->banner.nb_hellos, &engine->book);
+
+	if (rc)
+		return dp_fail(err, false, rc, "out of memory");
+	ports = dp_space_port_list(params->space, &nb_ports);
+	engine->variants = probe_passes_max(engine->type, engine->book, ports, nb_ports);
+	return 0;
 }
 
 int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
@@ -63,33 +145,24 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 		return dp_fail(err, false, -ENOMEM, "out of memory");
 	engine->params = *params;
 	engine->plan = *plan;
-	engine->module = probe_find("syn");
-	engine->lock_fd = engine->xdp_fd = -1;
-	engine->env.source_ip = plan->source_ip;
-	cookie_init(&engine->env.cookie, &params->key, params->source_port_first,
-		params->source_port_last);
+	engine->type = probe_type_of(params->type);
+	rc = make_book(engine, err);
+	if (rc)
+		goto free_engine;
+	for (unsigned i = 0; i < plan->nb_ports; i++)
+		init_port(engine, i);
 	set_work(engine, params->space, params->slice);
 	atomic_store_explicit(&engine->released, !params->hold, memory_order_relaxed);
 	port_hush(engine);
 	rc = port_start_eal(engine, err);
 	if (rc)
-		goto free_engine;
+		goto free_book;
 	engine->tsc_hz = rte_get_tsc_hz();
 	engine->clock_scale = (uint64_t)(1e6 / (double)engine->tsc_hz * 0x1p64);
-	rc = neigh_create(plan, dp_space_addresses(params->space), engine->tsc_hz, &engine->neigh);
-	if (rc) {
-		dp_fail(err, false, rc, "out of memory for %llu neighbours",
-			(unsigned long long)plan->neighbours);
-		goto destroy;
-	}
-	rc = port_open(engine, err);
+	rc = open_ports(engine, err);
 	if (rc)
 		goto destroy;
 	port_unhush(engine);
-	engine->single_env = engine->env;
-	engine->env.banners = params->banner.enable;
-	engine->env.banner_window = banner_window(params->banner.max_bytes);
-	cookie_derive(&engine->single_env.cookie, &engine->env.cookie, SINGLE_COOKIES);
 	anchor_clock(engine);
 	*out = engine;
 	return 0;
@@ -97,8 +170,10 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 destroy:
 	dp_engine_destroy(engine);
 	return rc;
-free_engine:
+free_book:
 	port_unhush(engine);
+	book_destroy(engine->book);
+free_engine:
 	free(engine);
 	return rc;
 }
@@ -106,9 +181,13 @@ free_engine:
 int dp_engine_start(struct dp_engine *engine, struct dp_error *err) {
 	int rc = 0;
 
-	if (engine->peer)
-		rc = rte_eal_remote_launch(
-			engine->peer->type->lcore, engine->peer, engine->peer_lcore);
+	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_ports; i++) {
+		struct port *port = &engine->port[i];
+
+		if (port->peer)
+			rc = rte_eal_remote_launch(
+				port->peer->type->lcore, port->peer, port->peer_lcore);
+	}
 	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_workers; i++)
 		rc = rte_eal_remote_launch(lcore_main, engine->worker[i], engine->worker[i]->lcore);
 	if (rc) {
@@ -195,14 +274,24 @@ void dp_engine_release(
 	atomic_store_explicit(&engine->released, true, memory_order_release);
 }
 
-bool dp_engine_probe(struct dp_engine *engine, uint32_t ip, uint16_t port) {
+void dp_engine_exclude(struct dp_engine *engine, const struct dp_ipset *addresses) {
+	atomic_store_explicit(&engine->excluded, addresses, memory_order_release);
+}
+
+bool dp_engine_probe(struct dp_engine *engine, enum dp_proto proto, dp_ip ip, uint16_t port) {
+	const struct dp_ipset *excluded
+		= atomic_load_explicit(&engine->excluded, memory_order_relaxed);
+	struct single single
+		= {.ip = ip, .port = port, .scan = proto == DP_PROTO_UDP ? SINGLE_UDP : SINGLE_TCP};
+
 	/* Next hops were looked for, and exclusions applied, for these addresses and no others. */
-	if (!dp_ipset_contains(dp_space_addresses(engine->params.space), ip))
+	if (!dp_ipset_contains(dp_space_addresses(engine->params.space), ip)
+		|| (excluded && dp_ipset_contains(excluded, ip)))
 		return false;
 	if (atomic_load_explicit(&engine->phase, memory_order_acquire) != DP_PHASE_SENDING)
 		return false;
 	atomic_store_explicit(&engine->single_probes, true, memory_order_relaxed);
-	return rte_ring_sp_enqueue(engine->singles, single_pack(ip, port)) == 0;
+	return rte_ring_sp_enqueue_elem(engine->singles, &single, sizeof(single)) == 0;
 }
 
 void dp_engine_stop_sending(struct dp_engine *engine) {
@@ -210,8 +299,10 @@ void dp_engine_stop_sending(struct dp_engine *engine) {
 }
 
 void dp_engine_tick(struct dp_engine *engine) {
-	ifsock_kick(&engine->ifsock);
-	ifsock_read(&engine->ifsock, &engine->losses);
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++) {
+		ifsock_kick(&engine->port[i].ifsock);
+		port_read_losses(&engine->port[i]);
+	}
 	anchor_clock(engine);
 }
 
@@ -219,27 +310,35 @@ void dp_engine_stop(struct dp_engine *engine) {
 	atomic_store_explicit(&engine->stop, true, memory_order_relaxed);
 	rte_eal_mp_wait_lcore();
 	exception_stop(engine->exception);
-	ifsock_read(&engine->ifsock, &engine->losses);
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
+		port_read_losses(&engine->port[i]);
 }
 
 void dp_engine_destroy(struct dp_engine *engine) {
 	if (!engine)
 		return;
 	exception_destroy(engine->exception);
-	port_close(engine);
-	if (engine->peer)
-		engine->peer->type->destroy(engine->peer);
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++) {
+		struct port *port = &engine->port[i];
+
+		port_close(port);
+		if (port->peer)
+			port->peer->type->destroy(port->peer);
+		neigh_destroy(port->neigh);
+	}
 	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
 		free(engine->worker[i]);
-	neigh_destroy(engine->neigh);
 	port_unhush(engine);
 	rte_eal_cleanup();
+	book_destroy(engine->book);
 	free(engine);
 }
 
 static void add_tx(struct dp_stats *stats, const struct dp_engine *engine, const struct tx *tx) {
 	stats->probes_sent += counted(&tx->probes_sent);
+	stats->tx_bytes += counted(&tx->probe_bytes);
 	stats->probes_unresolved += counted(&tx->probes_unresolved);
+	stats->probes_excluded += counted(&tx->probes_excluded);
 	stats->single_probes += counted(&tx->single_probes);
 	stats->arp_sent += counted(&tx->arp_sent);
 	stats->lost_reply_dropped += counted(&tx->reply_dropped);
@@ -253,11 +352,11 @@ static void add_rx(struct dp_stats *stats, const struct rx *rx) {
 	stats->rx_malformed += counted(&rx->malformed);
 	stats->rx_bad_checksum += counted(&rx->bad_checksum);
 	stats->rejected += counted(&rx->rejected);
-	stats->syn_ack += counted(&rx->kind[PROBE_SYN_ACK]);
-	stats->rst += counted(&rx->kind[PROBE_RST]);
-	stats->icmp_unreachable += counted(&rx->kind[PROBE_ICMP_UNREACHABLE]);
+	for (unsigned i = 0; i < DP_RESPONSE_COUNT; i++)
+		stats->responses[i] += counted(&rx->response[i]);
 	stats->single_answers += counted(&rx->single_answers);
-	stats->banners += counted(&rx->kind[PROBE_DATA]);
+	stats->banners += counted(&rx->banners);
+	stats->banner_mss += counted(&rx->banner_mss);
 	stats->zero_window += counted(&rx->zero_window);
 	stats->replies_sent += counted(&rx->replies_sent);
 	stats->lost_ring_full += counted(&rx->ring_full);
@@ -281,28 +380,32 @@ static uint64_t sending_tsc(const struct dp_engine *engine) {
 	return last > first ? last - first : 0;
 }
 
-void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats) {
+static void add_port(struct dp_stats *stats, const struct port *port) {
 	struct rte_eth_stats device;
 
+	stats->lost_tx_dropped += port->losses.tx;
+	/* The socket's own count includes what net_af_xdp reports. */
+	stats->lost_rx_missed += port->losses.rx;
+	if (port->started && rte_eth_stats_get(port->id, &device) == 0) {
+		stats->lost_rx_no_mbuf += device.rx_nombuf;
+		if (port->plan->driver != DP_DRIVER_AF_XDP)
+			stats->lost_rx_missed += device.imissed;
+		/* Virtual drivers count a full ring as an error, though nothing is lost by it. */
+		if (port->plan->driver == DP_DRIVER_PCI)
+			stats->lost_tx_dropped += device.oerrors;
+	}
+	if (port->peer)
+		port->peer->type->stats(port->peer, stats);
+}
+
+void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats) {
 	memset(stats, 0, sizeof(*stats));
 	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
 		add_tx(stats, engine, &engine->worker[i]->tx);
 		add_rx(stats, &engine->worker[i]->rx);
 	}
 	stats->sending_ns = tsc_to_ns(engine, sending_tsc(engine));
-	stats->tx_bytes = stats->probes_sent * engine->module->frame_bytes;
-	stats->lost_tx_dropped += engine->losses.tx;
-	/* The socket's own count includes what net_af_xdp reports. */
-	stats->lost_rx_missed += engine->losses.rx;
-	if (engine->port_started && rte_eth_stats_get(engine->port, &device) == 0) {
-		stats->lost_rx_no_mbuf += device.rx_nombuf;
-		if (engine->plan.driver != DP_DRIVER_AF_XDP)
-			stats->lost_rx_missed += device.imissed;
-		/* Virtual drivers count a full ring as an error, though nothing is lost by it. */
-		if (engine->plan.driver == DP_DRIVER_PCI)
-			stats->lost_tx_dropped += device.oerrors;
-	}
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
+		add_port(stats, &engine->port[i]);
 	exception_stats(engine->exception, stats);
-	if (engine->peer)
-		engine->peer->type->stats(engine->peer, stats);
 }

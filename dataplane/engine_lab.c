@@ -15,7 +15,6 @@
  */
 #include <dp/engine.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,21 +28,21 @@ enum {
 	LINGER_MS = 2000,
 };
 
-static uint32_t address(const char *text) {
-	struct in_addr in;
+static dp_ip address(const char *text) {
+	dp_ip ip;
 
-	if (inet_pton(AF_INET, text, &in) != 1) {
+	if (dp_ip_read(text, strlen(text), &ip)) {
 		fprintf(stderr, "engine_lab: %s is no address\n", text);
 		exit(1);
 	}
-	return ntohl(in.s_addr);
+	return ip;
 }
 
 static int by_number(const void *a, const void *b) {
 	return *(const uint16_t *)a - *(const uint16_t *)b;
 }
 
-static struct dp_space *make_space(uint32_t first, uint32_t last, char **port, int n) {
+static struct dp_space *make_space(dp_ip first, dp_ip last, char **port, int n) {
 	uint16_t ports[MAX_PORTS];
 	struct dp_ipset *addresses;
 	struct dp_space *space = NULL;
@@ -66,11 +65,10 @@ static void print_answer(const struct dp_answer *answer) {
 		[DP_ANSWER_PROBE] = "single",
 		[DP_ANSWER_BANNER] = "banner",
 	};
-	struct in_addr ip = {htonl(answer->ip)};
-	char text[INET_ADDRSTRLEN];
+	char text[DP_IP_TEXT_BYTES];
 
-	printf("%s %s %u ", kinds[answer->kind], inet_ntop(AF_INET, &ip, text, sizeof(text)),
-		answer->port);
+	dp_ip_write(answer->ip, text);
+	printf("%s %s %u ", kinds[answer->kind], text, answer->port);
 	if (answer->kind != DP_ANSWER_BANNER)
 		printf("%s", dp_state_name((enum dp_state)answer->state));
 	for (unsigned i = 0; i < answer->banner_bytes; i++)
@@ -105,11 +103,11 @@ static int wait_phase(struct dp_engine *engine, enum dp_phase phase) {
 	return 0;
 }
 
-static int probe_each(struct dp_engine *engine, uint32_t first, uint32_t last, uint16_t port) {
+static int probe_each(struct dp_engine *engine, dp_ip first, dp_ip last, uint16_t port) {
 	if (wait_phase(engine, DP_PHASE_HELD))
 		return -1;
-	for (uint32_t ip = first; ip <= last; ip++)
-		while (!dp_engine_probe(engine, ip, port))
+	for (dp_ip ip = first; ip <= last; ip++)
+		while (!dp_engine_probe(engine, DP_PROTO_TCP, ip, port))
 			collect(engine, 1);
 	collect(engine, 1000);
 	return 0;
@@ -122,7 +120,8 @@ static void print_counts(const struct dp_engine *engine) {
 	printf("probes_sent %lu\nunresolved %lu\nsingle_probes %lu\nsingle_answers %lu\n",
 		s.probes_sent, s.probes_unresolved, s.single_probes, s.single_answers);
 	printf("syn_ack %lu\nrst %lu\nrejected %lu\nbanners %lu\nzero_window %lu\nreplies %lu\n",
-		s.syn_ack, s.rst, s.rejected, s.banners, s.zero_window, s.replies_sent);
+		s.responses[DP_RESPONSE_SYN_ACK], s.responses[DP_RESPONSE_RST], s.rejected,
+		s.banners, s.zero_window, s.replies_sent);
 }
 
 int main(int argc, char **argv) {
@@ -135,7 +134,7 @@ int main(int argc, char **argv) {
 	struct dp_engine *engine;
 	struct dp_plan plan;
 	struct dp_error err;
-	uint32_t first, last;
+	dp_ip first, last, source;
 	int single = 0, status = 1;
 
 	if (argc > 2 && strcmp(argv[1], "-s") == 0) {
@@ -150,8 +149,12 @@ int main(int argc, char **argv) {
 			"PORT...\n");
 		return 1;
 	}
-	params.port = argv[1];
-	params.source_ip = address(argv[2]);
+	source = address(argv[2]);
+	params.type = dp_scan_find("syn");
+	params.probes = 1;
+	params.nb_ports = 1;
+	params.ports[0] = (struct dp_port_params){
+		.port = argv[1], .sources = {{source, source}}, .nb_sources = 1};
 	params.banner.max_bytes = (uint16_t)atoi(argv[3]);
 	params.banner.enable = params.banner.max_bytes > 0;
 	first = address(argv[4]);

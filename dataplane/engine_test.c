@@ -11,10 +11,11 @@
 #include <time.h>
 
 enum {
-	FIRST_IP = 0xc6120000, /* 198.18.0.0 */
 	ADDRESSES = 256,
 	BATCH = 256,
 };
+
+#define FIRST_IP dp_ip_v4(0xc6120000) /* 198.18.0.0 */
 
 static const uint16_t ports[] = {21, 22, 80};
 enum {
@@ -39,7 +40,7 @@ struct rig {
 };
 
 static struct dp_space *make_space(
-	uint32_t first, uint32_t last, const uint16_t *port, unsigned nb_ports) {
+	dp_ip first, dp_ip last, const uint16_t *port, unsigned nb_ports) {
 	struct dp_ipset *addresses;
 	struct dp_space *space;
 
@@ -59,7 +60,10 @@ static struct rig make_rig(void) {
 		.slice = {0, PAIRS},
 		.seed = 7,
 		.key = {"sixteen letters"},
-		.port = "sim",
+		.type = dp_scan_find("syn"),
+		.probes = 1,
+		.ports = {{.port = "sim"}},
+		.nb_ports = 1,
 		.source_port_first = 40000,
 		.source_port_last = 48191,
 		.hugepages = DP_HUGEPAGES_OFF,
@@ -88,23 +92,23 @@ static void nap(void) {
 
 static void take_state(struct rig *rig, const struct dp_answer *answer) {
 	const bool open = answer->state == DP_STATE_OPEN;
-	uint64_t index;
+	dp_u128 index;
 
 	if (!dp_space_find(rig->space, answer->ip, answer->port, &index)) {
 		rig->foreign++;
 		return;
 	}
 	rig->distinct += rig->answers[index]++ == 0;
-	rig->right += dp_sim_truth(&rig->params.sim, answer->ip, answer->port)
+	rig->right += dp_sim_port(&rig->params.sim, DP_PROTO_TCP, answer->ip, answer->port)
 		== (open ? DP_SIM_OPEN : DP_SIM_CLOSED);
 }
 
 /* What the simulated network says to our hello there, cut as we want it. */
-static unsigned true_banner(const struct rig *rig, uint32_t ip, uint16_t port, uint8_t *banner) {
+static unsigned true_banner(const struct rig *rig, dp_ip ip, uint16_t port, uint8_t *banner) {
 	const char *hello = port == 80 ? "GET / HTTP/1.0\r\n\r\n" : "";
 	unsigned n = 0;
 
-	if (dp_sim_truth(&rig->params.sim, ip, port) == DP_SIM_OPEN)
+	if (dp_sim_port(&rig->params.sim, DP_PROTO_TCP, ip, port) == DP_SIM_OPEN)
 		n = dp_sim_banner(&rig->params.sim, ip, port, (const uint8_t *)hello,
 			(unsigned)strlen(hello), banner);
 	return n < rig->params.banner.max_bytes ? n : rig->params.banner.max_bytes;
@@ -113,7 +117,7 @@ static unsigned true_banner(const struct rig *rig, uint32_t ip, uint16_t port, u
 static void take_banner(struct rig *rig, const struct dp_answer *answer) {
 	uint8_t banner[DP_SIM_BANNER_BYTES];
 	unsigned n = true_banner(rig, answer->ip, answer->port, banner);
-	uint64_t index;
+	dp_u128 index;
 
 	if (!dp_space_find(rig->space, answer->ip, answer->port, &index)) {
 		rig->foreign++;
@@ -167,13 +171,14 @@ static struct dp_stats stats_of(const struct rig *rig) {
 	return stats;
 }
 
-static unsigned truths(const struct rig *rig, uint32_t first, uint32_t last, const uint16_t *port,
-	unsigned nb_ports) {
+static unsigned truths(
+	const struct rig *rig, dp_ip first, dp_ip last, const uint16_t *port, unsigned nb_ports) {
 	unsigned n = 0;
 
-	for (uint32_t ip = first; ip <= last; ip++)
+	for (dp_ip ip = first; ip <= last; ip++)
 		for (unsigned i = 0; i < nb_ports; i++)
-			n += dp_sim_truth(&rig->params.sim, ip, port[i]) != DP_SIM_SILENT;
+			n += dp_sim_port(&rig->params.sim, DP_PROTO_TCP, ip, port[i])
+				!= DP_SIM_SILENT;
 	return n;
 }
 
@@ -181,7 +186,7 @@ static unsigned true_banners(const struct rig *rig) {
 	uint8_t banner[DP_SIM_BANNER_BYTES];
 	unsigned n = 0;
 
-	for (uint32_t ip = FIRST_IP; ip < FIRST_IP + ADDRESSES; ip++)
+	for (dp_ip ip = FIRST_IP; ip < FIRST_IP + ADDRESSES; ip++)
 		for (unsigned i = 0; i < PORTS; i++)
 			n += true_banner(rig, ip, ports[i], banner) > 0;
 	return n;
@@ -217,7 +222,7 @@ Test(engine, does_not_hold_unless_told) {
 /* Held: not one probe. Released with a narrower space: each of its pairs, and none of the others. */
 static void hold_and_narrow(unsigned tx_lcores, unsigned rx_lcores) {
 	static const uint16_t fewer[] = {22, 80};
-	const uint32_t first = FIRST_IP + 64, last = FIRST_IP + 127;
+	const dp_ip first = FIRST_IP + 64, last = FIRST_IP + 127;
 	struct rig rig = make_rig();
 	struct dp_space *narrow;
 	struct dp_stats stats;
@@ -246,15 +251,15 @@ static void hold_and_narrow(unsigned tx_lcores, unsigned rx_lcores) {
 	linger(&rig);
 	cr_assert_eq(rig.distinct, wanted);
 	cr_assert_eq(rig.right, wanted);
-	for (uint32_t ip = FIRST_IP; ip < FIRST_IP + ADDRESSES; ip++)
+	for (dp_ip ip = FIRST_IP; ip < FIRST_IP + ADDRESSES; ip++)
 		for (unsigned i = 0; i < PORTS; i++) {
 			const bool planned = ip >= first && ip <= last && ports[i] != 21;
-			uint64_t index;
+			dp_u128 index;
 
 			cr_assert(dp_space_find(rig.space, ip, ports[i], &index));
 			cr_assert_eq(rig.answers[index],
 				planned
-					&& dp_sim_truth(&rig.params.sim, ip, ports[i])
+					&& dp_sim_port(&rig.params.sim, DP_PROTO_TCP, ip, ports[i])
 						!= DP_SIM_SILENT);
 		}
 	stats = stats_of(&rig);
@@ -319,7 +324,7 @@ Test(engine, hold_earns_nothing) {
 	wait_phase(&rig, DP_PHASE_HELD);
 	/* Single probes make the bucket run before that. */
 	for (unsigned i = 0; i < 2; i++) {
-		cr_assert(dp_engine_probe(rig.engine, FIRST_IP, 80));
+		cr_assert(dp_engine_probe(rig.engine, DP_PROTO_TCP, FIRST_IP, 80));
 		nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
 	}
 	dp_engine_release(rig.engine, NULL, rig.params.slice);
@@ -334,12 +339,12 @@ Test(engine, hold_earns_nothing) {
 
 /* A single probe's answer is its own: the truth, and nothing in the scan's account. */
 static void probe_all(struct rig *rig, uint16_t port, uint32_t count) {
-	for (uint32_t ip = FIRST_IP; ip < FIRST_IP + count; ip++) {
-		enum dp_sim_state truth = dp_sim_truth(&rig->params.sim, ip, port);
+	for (dp_ip ip = FIRST_IP; ip < FIRST_IP + count; ip++) {
+		enum dp_sim_state truth = dp_sim_port(&rig->params.sim, DP_PROTO_TCP, ip, port);
 		unsigned before = rig->singles;
 		uint64_t sent = stats_of(rig).single_probes;
 
-		cr_assert(dp_engine_probe(rig->engine, ip, port));
+		cr_assert(dp_engine_probe(rig->engine, DP_PROTO_TCP, ip, port));
 		while (stats_of(rig).single_probes == sent)
 			nap();
 		while (truth != DP_SIM_SILENT && rig->singles == before) {
@@ -356,7 +361,7 @@ static void probe_all(struct rig *rig, uint16_t port, uint32_t count) {
 }
 
 static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
-	const uint32_t last = FIRST_IP + ADDRESSES - 1;
+	const dp_ip last = FIRST_IP + ADDRESSES - 1;
 	/* One port of the space, one that is not in it. */
 	static const uint16_t port[] = {80, 9999};
 	struct rig rig = make_rig();
@@ -367,11 +372,12 @@ static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
 	rig.params.tx_lcores = tx_lcores;
 	rig.params.rx_lcores = rx_lcores;
 	create(&rig);
-	cr_assert_not(dp_engine_probe(rig.engine, FIRST_IP, 80), "not before it runs");
+	cr_assert_not(
+		dp_engine_probe(rig.engine, DP_PROTO_TCP, FIRST_IP, 80), "not before it runs");
 	start(&rig);
 	wait_phase(&rig, DP_PHASE_HELD);
-	cr_assert_not(dp_engine_probe(rig.engine, FIRST_IP - 1, 80));
-	cr_assert_not(dp_engine_probe(rig.engine, last + 1, 80));
+	cr_assert_not(dp_engine_probe(rig.engine, DP_PROTO_TCP, FIRST_IP - 1, 80));
+	cr_assert_not(dp_engine_probe(rig.engine, DP_PROTO_TCP, last + 1, 80));
 	for (unsigned i = 0; i < 2; i++)
 		probe_all(&rig, port[i], 20);
 	cr_assert_eq(rig.distinct, 0);
@@ -379,7 +385,7 @@ static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
 	cr_assert_eq(stats.probes_sent, 0);
 	cr_assert_eq(stats.single_probes, 40);
 	cr_assert_eq(stats.single_answers, rig.singles);
-	cr_assert_eq(stats.syn_ack + stats.rst, 0);
+	cr_assert_eq(stats.responses[DP_RESPONSE_SYN_ACK] + stats.responses[DP_RESPONSE_RST], 0);
 
 	/* The scan's own answers are none the fewer for it, and single probes go on after it. */
 	dp_engine_release(rig.engine, NULL, rig.params.slice);
@@ -393,7 +399,8 @@ static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
 	linger(&rig);
 	stats = stats_of(&rig);
 	cr_assert_eq(stats.probes_sent, PAIRS);
-	cr_assert_eq(stats.syn_ack + stats.rst, wanted);
+	cr_assert_eq(
+		stats.responses[DP_RESPONSE_SYN_ACK] + stats.responses[DP_RESPONSE_RST], wanted);
 	cr_assert_eq(stats.single_probes, 60);
 	cr_assert_eq(stats.single_answers, rig.singles);
 	cr_assert_eq(rig.singles,
@@ -430,8 +437,8 @@ Test(engine, single_probes_keep_to_the_space) {
 	create(&rig);
 	start(&rig);
 	wait_phase(&rig, DP_PHASE_HELD);
-	for (uint32_t ip = FIRST_IP - 3; ip < FIRST_IP + 24; ip++)
-		cr_assert_eq(dp_engine_probe(rig.engine, ip, 80),
+	for (dp_ip ip = FIRST_IP - 3; ip < FIRST_IP + 24; ip++)
+		cr_assert_eq(dp_engine_probe(rig.engine, DP_PROTO_TCP, ip, 80),
 			ip >= FIRST_IP && ip <= FIRST_IP + 20 && ip != FIRST_IP + 10);
 	linger(&rig);
 	cr_assert_eq(stats_of(&rig).sim_probes, 20);
@@ -452,7 +459,7 @@ Test(engine, single_probes_within_the_rate) {
 	while (stats_of(&rig).probes_sent < 2)
 		nap();
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while (queued < 100000 && dp_engine_probe(rig.engine, FIRST_IP, 80))
+	while (queued < 100000 && dp_engine_probe(rig.engine, DP_PROTO_TCP, FIRST_IP, 80))
 		queued++;
 	cr_assert_lt(queued, 100000, "the queue has no end");
 	cr_assert_geq(queued, 100);
@@ -474,7 +481,7 @@ Test(engine, single_probes_within_the_rate) {
 
 /* Every open port's banner, as it is or cut, and each state as without them. */
 static void banners(uint16_t max_bytes, unsigned tx_lcores, unsigned rx_lcores) {
-	const uint32_t last = FIRST_IP + ADDRESSES - 1;
+	const dp_ip last = FIRST_IP + ADDRESSES - 1;
 	struct rig rig = make_rig();
 	struct dp_stats stats;
 	unsigned wanted;
@@ -509,8 +516,9 @@ static void banners(uint16_t max_bytes, unsigned tx_lcores, unsigned rx_lcores) 
 	cr_assert_eq(stats.zero_window, 0);
 	cr_assert_eq(stats.lost_reply_dropped, 0);
 	/* A hello each, a reset for each banner, and one for each single SYN-ACK. */
-	cr_assert_geq(stats.replies_sent, stats.syn_ack + wanted);
-	cr_assert_leq(stats.replies_sent, stats.syn_ack + wanted + stats.single_answers);
+	cr_assert_geq(stats.replies_sent, stats.responses[DP_RESPONSE_SYN_ACK] + wanted);
+	cr_assert_leq(stats.replies_sent,
+		stats.responses[DP_RESPONSE_SYN_ACK] + wanted + stats.single_answers);
 	end(&rig);
 }
 
@@ -566,7 +574,7 @@ Test(engine, no_banners_unless_asked) {
 	stats = stats_of(&rig);
 	cr_assert_eq(rig.distinct_banners, 0);
 	cr_assert_eq(stats.banners, 0);
-	cr_assert_eq(stats.replies_sent, stats.syn_ack);
+	cr_assert_eq(stats.replies_sent, stats.responses[DP_RESPONSE_SYN_ACK]);
 	end(&rig);
 }
 

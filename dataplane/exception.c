@@ -27,7 +27,7 @@ enum {
 
 struct exception {
 	struct dp_engine *engine;
-	uint32_t ip;
+	dp_ip ip;
 	unsigned number;
 	int tap;
 	pthread_t thread;
@@ -175,14 +175,14 @@ static struct rte_ring *new_ring(const char *prefix, unsigned number) {
 /* The first TX lcore sends for us, as it does for RX lcores without a queue. */
 static int tie_rings(struct exception *x, struct dp_error *err) {
 	struct dp_engine *engine = x->engine;
-	struct tx *tx = &engine->worker[0]->tx;
+	struct tx *tx = &engine->port[0].worker[0]->tx;
 
 	x->to_tx = new_ring("exception_tx", 0);
 	if (!x->to_tx || tx->nb_replies == DP_MAX_LCORES)
 		return dp_fail(err, false, -ENOMEM, "no memory for the rings of plugin sockets");
 	tx->replies[tx->nb_replies++] = x->to_tx;
-	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
-		struct rx *rx = &engine->worker[i]->rx;
+	for (unsigned i = 0; i < engine->port[0].plan->nb_workers; i++) {
+		struct rx *rx = &engine->port[0].worker[i]->rx;
 
 		if (!rx->active)
 			continue;
@@ -195,25 +195,26 @@ static int tie_rings(struct exception *x, struct dp_error *err) {
 	return port_new_pool(&x->pool, "exception", 0, EXCEPTION_POOL, REPLY_ROOM, err);
 }
 
-static uint64_t plan_gateway_mac(const struct dp_plan *plan) {
+static uint64_t plan_gateway_mac(const struct dp_port_plan *plan) {
 	return plan->has_gateway_mac ? mac_get(plan->gateway_mac) : 0;
 }
 
 static int open_tap(struct exception *x, struct dp_error *err) {
 	const struct dp_plan *plan = &x->engine->plan;
+	const struct port *port = &x->engine->port[0];
 	struct tap_params params = {
 		.number = plan->exception.number,
-		.mac = x->engine->env.source_mac,
+		.mac = port->scan.env.source_mac,
 		.mtu = plan->exception.mtu,
 		.ip = plan->exception.ip,
-		.onlink = plan->onlink,
-		.nb_onlink = plan->nb_onlink,
-		.gateway_ip = plan->gateway_ip,
-		.gateway_mac = plan_gateway_mac(plan),
+		.onlink = port->plan->v4.onlink,
+		.nb_onlink = port->plan->v4.nb_onlink,
+		.gateway_ip = port->plan->v4.gateway,
+		.gateway_mac = plan_gateway_mac(port->plan),
 	};
 	uint16_t mtu;
 
-	if (rte_eth_dev_get_mtu(x->engine->port, &mtu) == 0 && mtu < params.mtu)
+	if (rte_eth_dev_get_mtu(port->id, &mtu) == 0 && mtu < params.mtu)
 		params.mtu = mtu;
 	x->tap = tap_open(&params, err);
 	return x->tap < 0 ? x->tap : 0;

@@ -9,8 +9,6 @@
 enum {
 	FRAGMENT_OFFSET = 0x1fff, /* RFC 791 3.1; the flag above says that more follow */
 	FRAGMENT = 0x3fff,
-	IPV4_UDP = 17,
-	UDP_BYTES = 8,
 	PRIVILEGED_PORTS = 1024, /* below: services; sockets that call out are never there */
 };
 
@@ -44,23 +42,24 @@ static bool is_ipv4(const uint8_t *frame, unsigned length) {
 	return length >= ETH_BYTES + IPV4_BYTES && get16(frame + ETH_TYPE_AT) == ETH_TYPE_IPV4;
 }
 
-bool exception_frame_arrives(const uint8_t *frame, unsigned length, uint32_t ip) {
+bool exception_frame_arrives(const uint8_t *frame, unsigned length, dp_ip ip) {
 	const uint8_t *packet = frame + ETH_BYTES;
 	unsigned header;
 
 	if (is_arp(frame, length))
-		return get32(packet + 24) == ip;
-	if (!is_ipv4(frame, length) || get32(packet + 16) != ip)
+		return dp_ip_v4(get32(packet + 24)) == ip;
+	if (!is_ipv4(frame, length) || dp_ip_v4(get32(packet + 16)) != ip)
 		return false;
 	header = header_bytes(packet, length - ETH_BYTES);
 	return header && !calls_in(packet, header, length - ETH_BYTES);
 }
 
-bool exception_frame_leaves(const uint8_t *frame, unsigned length, uint32_t ip) {
+bool exception_frame_leaves(const uint8_t *frame, unsigned length, dp_ip ip) {
 	if (is_arp(frame, length))
-		return get32(frame + ETH_BYTES + 14) == ip;
+		return dp_ip_v4(get32(frame + ETH_BYTES + 14)) == ip;
 	/* IEEE 802: the lowest bit of the first byte tells groups from stations. */
-	return is_ipv4(frame, length) && !(frame[0] & 1) && get32(frame + ETH_BYTES + 12) == ip;
+	return is_ipv4(frame, length) && !(frame[0] & 1)
+		&& dp_ip_v4(get32(frame + ETH_BYTES + 12)) == ip;
 }
 
 void exception_frame_complete(uint8_t *frame, unsigned length) {
@@ -84,7 +83,7 @@ void exception_frame_complete(uint8_t *frame, unsigned length) {
 		field = payload + 6;
 	else
 		return;
-	pseudo = sum_pseudo(get32(ip + 12), get32(ip + 16), ip[9], bytes);
+	pseudo = sum_pseudo_ip(dp_ip_v4(get32(ip + 12)), dp_ip_v4(get32(ip + 16)), ip[9], bytes);
 	if (get16(field) != sum_fold(pseudo)
 		|| sum_fold(pseudo + sum_bytes(payload, bytes)) == 0xffff)
 		return;

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which frames travel between a port and the TAP that carries the plugins' address, and what has to
- * be done to them on the way. Pure and bounds-checked: no state, no DPDK, any bytes.
+ * be done to them on the way. IPv4 in frames without a tag. Pure and bounds-checked: no state, no DPDK, any bytes.
  */
 #ifndef EXCEPTION_FRAME_H
 #define EXCEPTION_FRAME_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <dp/ip.h>
 
 /*
- * Is this received frame for the kernel that holds @ip (host order) on the TAP? IPv4 to it, and ARP
+ * Is this received frame for the kernel that holds @ip on the TAP? IPv4 to it, and ARP
  * that asks for it or answers it. Not the first packet of somebody else's connection: plugins only
  * call out, and the machine's own services, which listen on every address, are not for the line.
  */
-bool exception_frame_arrives(const uint8_t *frame, unsigned length, uint32_t ip);
+bool exception_frame_arrives(const uint8_t *frame, unsigned length, dp_ip ip);
 
 /* May this frame of the TAP's leave by the port? Unicast IPv4 from @ip, and ARP in its name. */
-bool exception_frame_leaves(const uint8_t *frame, unsigned length, uint32_t ip);
+bool exception_frame_leaves(const uint8_t *frame, unsigned length, dp_ip ip);
 
 /*
  * Write the TCP or UDP checksum of a frame whose sender left it to a device: veth and lo hand such

@@ -109,13 +109,13 @@ struct expected {
 	bool passes;
 };
 
-static void check(const struct expected *cases, size_t n,
-	bool (*judge)(const uint8_t *, unsigned, uint32_t)) {
+static void check(
+	const struct expected *cases, size_t n, bool (*judge)(const uint8_t *, unsigned, dp_ip)) {
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *frame = exact(&cases[i].frame);
 
-		cr_expect_eq(judge(frame, cases[i].frame.length, TAP_IP), cases[i].passes, "%s",
-			cases[i].what);
+		cr_expect_eq(judge(frame, cases[i].frame.length, dp_ip_v4(TAP_IP)), cases[i].passes,
+			"%s", cases[i].what);
 		free(frame);
 	}
 }
@@ -284,8 +284,8 @@ Test(exception_frame, any_bytes) {
 			f.bytes[12 + next_random(&random) % 40] = (uint8_t)next_random(&random);
 		f.length = (unsigned)(next_random(&random) % (f.length + 1));
 		frame = exact(&f);
-		exception_frame_arrives(frame, f.length, TAP_IP);
-		exception_frame_leaves(frame, f.length, TAP_IP);
+		exception_frame_arrives(frame, f.length, dp_ip_v4(TAP_IP));
+		exception_frame_leaves(frame, f.length, dp_ip_v4(TAP_IP));
 		exception_frame_complete(frame, f.length);
 		free(frame);
 	}

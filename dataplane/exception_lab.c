@@ -14,7 +14,6 @@
  */
 #include <dp/engine.h>
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -31,11 +30,11 @@ enum {
 	TICK_MS = 100,
 };
 
-static uint32_t address(const char *text) {
-	struct in_addr in;
+static dp_ip address(const char *text) {
+	dp_ip ip;
 
-	if (inet_pton(AF_INET, text, &in) == 1)
-		return ntohl(in.s_addr);
+	if (dp_ip_read(text, strlen(text), &ip) == 0)
+		return ip;
 	fprintf(stderr, "exception_lab: %s is no IPv4 address\n", text);
 	exit(2);
 }
@@ -70,10 +69,13 @@ static bool collect(struct dp_engine *engine) {
 	struct dp_answer answer[BATCH];
 	unsigned n = dp_engine_collect(engine, answer, BATCH);
 
-	for (unsigned i = 0; i < n; i++)
-		printf("%u.%u.%u.%u %u tcp %s %s\n", answer[i].ip >> 24, answer[i].ip >> 16 & 255,
-			answer[i].ip >> 8 & 255, answer[i].ip & 255, answer[i].port,
-			dp_state_name(answer[i].state), dp_reason_name(answer[i].reason));
+	for (unsigned i = 0; i < n; i++) {
+		char text[DP_IP_TEXT_BYTES];
+
+		dp_ip_write(answer[i].ip, text);
+		printf("%s %u tcp %s %s\n", text, answer[i].port, dp_state_name(answer[i].state),
+			dp_reason_name(answer[i].reason));
+	}
 	return n > 0;
 }
 
@@ -131,6 +133,7 @@ int main(int argc, char **argv) {
 	struct dp_plan plan;
 	struct dp_error err = {0};
 	int status = 1;
+	dp_ip source;
 
 	if (argc != 9 && argc != 10) {
 		fprintf(stderr,
@@ -138,12 +141,19 @@ int main(int argc, char **argv) {
 			"RATE [GATEWAY]\n");
 		return 2;
 	}
-	params.port = argv[1];
-	params.source_ip = address(argv[2]);
+	source = address(argv[2]);
+	params.type = dp_scan_find("syn");
+	params.probes = 1;
+	params.nb_ports = 1;
+	params.ports[0] = (struct dp_port_params){
+		.port = argv[1],
+		.sources = {{source, source}},
+		.nb_sources = 1,
+		.gateway4 = argc == 10 ? address(argv[9]) : 0,
+	};
 	params.exception.ip = strcmp(argv[3], "none") == 0 ? 0 : address(argv[3]);
 	params.exception.max_pps = (uint32_t)atoi(argv[4]);
 	params.rate_pps = atof(argv[8]);
-	params.gateway_ip = argc == 10 ? address(argv[9]) : 0;
 	if (make_space(argv[5], argv[6], argv[7], &space)
 		|| getrandom(&params.key, sizeof(params.key), 0) != sizeof(params.key))
 		return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sets of IPv4 addresses as sorted, disjoint, non-adjacent ranges.
+ * Sets of addresses as sorted, disjoint, non-adjacent ranges. IPv4 and IPv6 stand side by side in
+ * the numbers (dp/ip.h), so that ranges of the two may touch; they are never merged.
  *
  * Built by one thread before the scan starts, read by any afterwards. A set owns its array.
  */
@@ -14,7 +15,7 @@ struct dp_ipset {
 	struct dp_range *ranges;
 	size_t nb;
 	size_t room;
-	uint64_t count; /* addresses; right once sealed */
+	dp_u128 count; /* addresses; right once sealed */
 	bool sorted; /* every range so far starts at or after the one before it */
 };
 
@@ -44,14 +45,25 @@ static int grow(struct dp_ipset *set) {
 	return 0;
 }
 
-int dp_ipset_add(struct dp_ipset *set, uint32_t first, uint32_t last) {
-	if (first > last)
+/* Which of the three parts of the numbers an address is in; ranges of two of them stay apart. */
+static inline int family_of(dp_ip ip) {
+	return (ip >= DP_IP_V4_FIRST) + (ip > DP_IP_V4_LAST);
+}
+
+/* Whether a range that begins at @first, not before @top does, goes on where that ends. */
+static inline bool joins(const struct dp_range *top, dp_ip first) {
+	return first <= top->last
+		|| (first - top->last == 1 && family_of(first) == family_of(top->last));
+}
+
+int dp_ipset_add(struct dp_ipset *set, dp_ip first, dp_ip last) {
+	if (first > last || family_of(first) != family_of(last))
 		return -EINVAL;
 	if (set->nb) {
 		struct dp_range *top = &set->ranges[set->nb - 1];
 
 		/* Lists mostly come in order: extending the last range keeps them small at once. */
-		if (first >= top->first && (uint64_t)first <= (uint64_t)top->last + 1) {
+		if (first >= top->first && joins(top, first)) {
 			if (last > top->last)
 				top->last = last;
 			return 0;
@@ -82,7 +94,7 @@ void dp_ipset_seal(struct dp_ipset *set) {
 		const struct dp_range range = set->ranges[i];
 		struct dp_range *top = kept ? &set->ranges[kept - 1] : NULL;
 
-		if (top && (uint64_t)range.first <= (uint64_t)top->last + 1) {
+		if (top && joins(top, range.first)) {
 			if (range.last > top->last)
 				top->last = range.last;
 		} else {
@@ -91,7 +103,10 @@ void dp_ipset_seal(struct dp_ipset *set) {
 	}
 	set->nb = kept;
 	for (size_t i = 0; i < kept; i++)
-		set->count += (uint64_t)set->ranges[i].last - set->ranges[i].first + 1;
+		set->count += set->ranges[i].last - set->ranges[i].first + 1;
+	/* Only all 2^128 of them come back to nothing. */
+	if (kept && !set->count)
+		set->count = DP_U128_MAX;
 }
 
 int dp_ipset_copy(const struct dp_ipset *set, struct dp_ipset **copy) {
@@ -116,23 +131,23 @@ int dp_ipset_copy(const struct dp_ipset *set, struct dp_ipset **copy) {
 /* Append what @cut leaves of @range to @out, starting at *@at, the first cut that may matter. */
 static int subtract_range(
 	struct dp_ipset *out, struct dp_range range, const struct dp_ipset *cut, size_t *at) {
-	uint64_t first = range.first;
+	dp_ip first = range.first;
 
 	while (*at < cut->nb && cut->ranges[*at].last < range.first)
 		(*at)++;
-	/* *at stays on a cut that reaches past this range: it may reach into the next one too. */
-	for (size_t i = *at; i < cut->nb && cut->ranges[i].first <= range.last; i++) {
-		if (cut->ranges[i].first > first) {
-			int ret = dp_ipset_add(out, (uint32_t)first, cut->ranges[i].first - 1);
+	for (; *at < cut->nb && cut->ranges[*at].first <= range.last; (*at)++) {
+		if (cut->ranges[*at].first > first) {
+			int ret = dp_ipset_add(out, first, cut->ranges[*at].first - 1);
 
 			if (ret < 0)
 				return ret;
 		}
-		first = (uint64_t)cut->ranges[i].last + 1;
-		if (cut->ranges[i].last <= range.last)
-			*at = i + 1;
+		/* This cut may reach past the range and into the next one: *at stays on it. */
+		if (cut->ranges[*at].last >= range.last)
+			return 0;
+		first = cut->ranges[*at].last + 1;
 	}
-	return first <= range.last ? dp_ipset_add(out, (uint32_t)first, range.last) : 0;
+	return dp_ipset_add(out, first, range.last);
 }
 
 int dp_ipset_subtract(struct dp_ipset *set, const struct dp_ipset *other) {
@@ -157,7 +172,7 @@ int dp_ipset_subtract(struct dp_ipset *set, const struct dp_ipset *other) {
 	return 0;
 }
 
-uint64_t dp_ipset_count(const struct dp_ipset *set) {
+dp_u128 dp_ipset_count(const struct dp_ipset *set) {
 	return set->count;
 }
 
@@ -166,7 +181,8 @@ size_t dp_ipset_ranges(const struct dp_ipset *set, const struct dp_range **range
 	return set->nb;
 }
 
-bool dp_ipset_contains(const struct dp_ipset *set, uint32_t ip) {
+/* The first range that does not end below @ip, or their number. */
+static size_t range_of(const struct dp_ipset *set, dp_ip ip) {
 	size_t low = 0, high = set->nb;
 
 	while (low < high) {
@@ -177,5 +193,23 @@ bool dp_ipset_contains(const struct dp_ipset *set, uint32_t ip) {
 		else
 			high = middle;
 	}
-	return low < set->nb && set->ranges[low].first <= ip;
+	return low;
+}
+
+bool dp_ipset_contains(const struct dp_ipset *set, dp_ip ip) {
+	const size_t range = range_of(set, ip);
+
+	return range < set->nb && set->ranges[range].first <= ip;
+}
+
+bool dp_ipset_has_v4(const struct dp_ipset *set) {
+	const size_t range = range_of(set, DP_IP_V4_FIRST);
+
+	return range < set->nb && dp_ip_is_v4(set->ranges[range].first);
+}
+
+bool dp_ipset_has_v6(const struct dp_ipset *set) {
+	return set->nb
+		&& (!dp_ip_is_v4(set->ranges[0].first)
+			|| !dp_ip_is_v4(set->ranges[set->nb - 1].first));
 }

@@ -26,7 +26,7 @@ static struct dp_ipset *make(void) {
 }
 
 /* Add random ranges to a set and to its model, at both ends of the address space. */
-static void fill(struct dp_ipset *set, bool model[UNIVERSE], uint32_t base, uint32_t *state) {
+static void fill(struct dp_ipset *set, bool model[UNIVERSE], dp_ip base, uint32_t *state) {
 	const unsigned nb = next(state) % 40;
 
 	memset(model, 0, UNIVERSE);
@@ -36,13 +36,17 @@ static void fill(struct dp_ipset *set, bool model[UNIVERSE], uint32_t base, uint
 
 		if (last >= UNIVERSE)
 			last = UNIVERSE - 1;
-		cr_assert_eq(dp_ipset_add(set, base + first, base + last), 0);
-		memset(model + first, 1, last - first + 1);
+		const bool one_family = dp_ip_is_v4(base + first) == dp_ip_is_v4(base + last);
+
+		cr_assert_eq(
+			dp_ipset_add(set, base + first, base + last), one_family ? 0 : -EINVAL);
+		if (one_family)
+			memset(model + first, 1, last - first + 1);
 	}
 	dp_ipset_seal(set);
 }
 
-static void compare(const struct dp_ipset *set, const bool model[UNIVERSE], uint32_t base) {
+static void compare(const struct dp_ipset *set, const bool model[UNIVERSE], dp_ip base) {
 	const struct dp_range *ranges;
 	const size_t nb = dp_ipset_ranges(set, &ranges);
 	uint64_t count = 0;
@@ -51,16 +55,20 @@ static void compare(const struct dp_ipset *set, const bool model[UNIVERSE], uint
 		count += model[i];
 		cr_assert_eq(dp_ipset_contains(set, base + i), model[i], "address %u", i);
 	}
-	cr_assert_eq(dp_ipset_count(set), count);
+	cr_assert(dp_ipset_count(set) == count);
 	for (size_t i = 0; i < nb; i++) {
-		cr_assert_leq(ranges[i].first, ranges[i].last);
+		cr_assert(ranges[i].first <= ranges[i].last);
+		cr_assert_eq(dp_ip_is_v4(ranges[i].first), dp_ip_is_v4(ranges[i].last));
 		if (i)
-			cr_assert_gt(ranges[i].first, (uint64_t)ranges[i - 1].last + 1,
+			cr_assert(ranges[i].first > ranges[i - 1].last
+					&& (ranges[i].first - ranges[i - 1].last > 1
+						|| dp_ip_is_v4(ranges[i].first)
+							!= dp_ip_is_v4(ranges[i - 1].first)),
 				"ranges %zu and %zu are not merged", i - 1, i);
 	}
 }
 
-static void run_model(uint32_t base) {
+static void run_model(dp_ip base) {
 	uint32_t state = 7;
 
 	for (unsigned round = 0; round < ROUNDS; round++) {
@@ -87,27 +95,64 @@ Test(ipset, model_at_the_bottom) {
 }
 
 Test(ipset, model_at_the_top) {
-	run_model(UINT32_MAX - UNIVERSE + 1);
+	run_model(DP_U128_MAX - UNIVERSE + 1);
+}
+
+/* The universe has the end of one family and the beginning of the other. */
+Test(ipset, model_where_families_meet) {
+	run_model(DP_IP_V4_FIRST - UNIVERSE / 2);
+	run_model(DP_IP_V4_LAST - UNIVERSE / 2);
+}
+
+Test(ipset, model_in_ipv6) {
+	run_model(dp_ip_v6(UINT64_C(0x20010db800000000), UINT64_MAX - 200));
 }
 
 Test(ipset, whole_address_space) {
 	struct dp_ipset *all = make(), *edges = make();
 
-	cr_assert_eq(dp_ipset_add(all, 0, UINT32_MAX), 0);
+	cr_assert_eq(dp_ipset_add(all, dp_ip_v4(0), dp_ip_v4(UINT32_MAX)), 0);
 	dp_ipset_seal(all);
-	cr_assert_eq(dp_ipset_count(all), UINT64_C(1) << 32);
-	cr_assert_eq(dp_ipset_add(edges, UINT32_MAX, UINT32_MAX), 0);
-	cr_assert_eq(dp_ipset_add(edges, 0, 0), 0);
+	cr_assert(dp_ipset_count(all) == UINT64_C(1) << 32);
+	cr_assert(dp_ipset_has_v4(all) && !dp_ipset_has_v6(all));
+	cr_assert_eq(dp_ipset_add(edges, dp_ip_v4(UINT32_MAX), dp_ip_v4(UINT32_MAX)), 0);
+	cr_assert_eq(dp_ipset_add(edges, dp_ip_v4(0), dp_ip_v4(0)), 0);
 	dp_ipset_seal(edges);
 	cr_assert_eq(dp_ipset_subtract(all, edges), 0);
-	cr_assert_eq(dp_ipset_count(all), (UINT64_C(1) << 32) - 2);
-	cr_assert(!dp_ipset_contains(all, 0));
-	cr_assert(dp_ipset_contains(all, 1));
-	cr_assert(!dp_ipset_contains(all, UINT32_MAX));
+	cr_assert(dp_ipset_count(all) == (UINT64_C(1) << 32) - 2);
+	cr_assert(!dp_ipset_contains(all, dp_ip_v4(0)));
+	cr_assert(dp_ipset_contains(all, dp_ip_v4(1)));
+	cr_assert(!dp_ipset_contains(all, dp_ip_v4(UINT32_MAX)));
 	cr_assert_eq(dp_ipset_subtract(all, all), 0);
-	cr_assert_eq(dp_ipset_count(all), 0);
+	cr_assert(dp_ipset_count(all) == 0);
+	cr_assert(!dp_ipset_has_v4(all) && !dp_ipset_has_v6(all));
 	dp_ipset_destroy(all);
 	dp_ipset_destroy(edges);
+}
+
+/* Everything of both families: three ranges, and a count that has no number. */
+Test(ipset, all_of_both_families) {
+	struct dp_ipset *all = make(), *cut = make();
+	const struct dp_range *ranges;
+
+	cr_assert_eq(dp_ipset_add(all, 0, DP_U128_MAX), -EINVAL);
+	cr_assert_eq(dp_ipset_add(all, DP_IP_V4_LAST + 1, DP_U128_MAX), 0);
+	cr_assert_eq(dp_ipset_add(all, 0, DP_IP_V4_FIRST - 1), 0);
+	dp_ipset_seal(all);
+	cr_assert(!dp_ipset_has_v4(all) && dp_ipset_has_v6(all));
+	cr_assert(dp_ipset_count(all) == DP_U128_MAX - UINT32_MAX);
+	cr_assert_eq(dp_ipset_add(all, DP_IP_V4_FIRST, DP_IP_V4_LAST), 0);
+	dp_ipset_seal(all);
+	cr_assert_eq(dp_ipset_ranges(all, &ranges), 3);
+	cr_assert(dp_ipset_has_v4(all) && dp_ipset_has_v6(all));
+	cr_assert(dp_ipset_count(all) == DP_U128_MAX);
+	cr_assert_eq(dp_ipset_add(cut, DP_U128_MAX, DP_U128_MAX), 0);
+	dp_ipset_seal(cut);
+	cr_assert_eq(dp_ipset_subtract(all, cut), 0);
+	cr_assert(dp_ipset_count(all) == DP_U128_MAX);
+	cr_assert(!dp_ipset_contains(all, DP_U128_MAX) && dp_ipset_contains(all, 0));
+	dp_ipset_destroy(all);
+	dp_ipset_destroy(cut);
 }
 
 Test(ipset, refuses_reversed_range) {
@@ -115,7 +160,7 @@ Test(ipset, refuses_reversed_range) {
 
 	cr_assert_eq(dp_ipset_add(set, 2, 1), -EINVAL);
 	dp_ipset_seal(set);
-	cr_assert_eq(dp_ipset_count(set), 0);
+	cr_assert(dp_ipset_count(set) == 0);
 	dp_ipset_seal(set);
 	dp_ipset_destroy(set);
 	dp_ipset_destroy(NULL);
@@ -130,7 +175,7 @@ Test(ipset, many_out_of_order) {
 		cr_assert_eq(dp_ipset_add(set, i * 4, i * 4 + 1), 0);
 	dp_ipset_seal(set);
 	cr_assert_eq(dp_ipset_ranges(set, &ranges), 100000);
-	cr_assert_eq(ranges[99999].first, 99999 * 4);
-	cr_assert_eq(dp_ipset_count(set), 200000);
+	cr_assert(ranges[99999].first == 99999 * 4);
+	cr_assert(dp_ipset_count(set) == 200000);
 	dp_ipset_destroy(set);
 }

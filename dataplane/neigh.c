@@ -3,6 +3,7 @@
  * The neighbour table. The driving TX lcore owns the cursors; the entries are written by RX lcores
  * (the address, on a reply) and by the driver (the mark that we asked), always as whole words.
  */
+#include "frame.h"
 #include "neigh.h"
 
 #include <errno.h>
@@ -16,23 +17,41 @@ enum {
 	TARGET_ROUNDS = 3,
 	GATEWAY_ROUNDS = 5,
 	ROUND_WAIT_MS = 300, /* times the round's number */
-	ASK_PER_S = 20000, /* on a link, whatever the scan's rate: ARP is broadcast */
+	ASK_PER_S = 20000, /* on a link, whatever the scan's rate: everybody hears them */
 	GATEWAY_REFRESH_S = 15,
 	TARGET_REFRESH_S = 60,
 };
 
 /* On-link targets [first, last] are entries base, base + 1, ... */
 struct span {
-	uint32_t first, last;
+	dp_ip first, last;
 	size_t base;
 };
 
+/* Of a family, entry 0 and 1. */
+struct gateway {
+	dp_ip ip; /* 0: none */
+	uint64_t asked_tsc; /* when the latest refresh went */
+};
+
+enum {
+	GATEWAY_V4,
+	GATEWAY_V6,
+	GATEWAYS, /* the first entry of a target */
+
+	/* Of both families. A prefix of IPv6 around the IPv4-mapped addresses is two. */
+	MAX_LINKS = 4 * DP_MAX_ONLINK,
+};
+
 struct neigh {
-	uint32_t gateway_ip;
-	bool fixed; /* the gateway's hardware address was given: never asked for */
+	struct gateway gateway[GATEWAYS];
+	bool fixed; /* the gateways' hardware address was given: never asked for */
+	struct dp_range link[MAX_LINKS]; /* what is on link: ascending, disjoint */
+	unsigned nb_links;
 	struct span *span; /* ascending */
 	size_t nb_spans;
-	size_t nb_entries; /* entry 0 is the gateway */
+	bool single[GATEWAYS]; /* no span is of this family */
+	size_t nb_entries;
 	_Atomic uint64_t *entry;
 
 	/* The driving TX lcore's own: */
@@ -41,68 +60,124 @@ struct neigh {
 	size_t cursor; /* next entry to ask */
 	uint64_t wait_until_tsc;
 	uint64_t paced_tsc; /* when the last question went */
-	uint64_t refreshed_tsc;
 	size_t refresh_cursor;
 };
 
-static bool intersect(struct dp_range a, struct dp_range b, struct span *out) {
+static size_t gateway_of(dp_ip ip) {
+	return dp_ip_is_v4(ip) ? GATEWAY_V4 : GATEWAY_V6;
+}
+
+static bool intersect(struct dp_range a, struct dp_range b, struct dp_range *out) {
 	out->first = a.first > b.first ? a.first : b.first;
 	out->last = a.last < b.last ? a.last : b.last;
 	return out->first <= out->last;
 }
 
-/* The targets on link as spans, counted where @spans is NULL. Both sides ascend and are disjoint. */
-static size_t find_spans(const struct dp_plan *plan, const struct dp_ipset *addresses,
-	struct span *spans, size_t *nb_entries) {
-	static const struct dp_range everything = {0, UINT32_MAX};
-	const struct dp_range *onlink = plan->onlink_all ? &everything : plan->onlink;
-	size_t nb_onlink = plan->onlink_all ? 1 : plan->nb_onlink;
+/* Insert, so that the ranges ascend. */
+static void add_link(struct neigh *neigh, struct dp_range range) {
+	unsigned i = neigh->nb_links++;
+
+	for (; i > 0 && neigh->link[i - 1].first > range.first; i--)
+		neigh->link[i] = neigh->link[i - 1];
+	neigh->link[i] = range;
+}
+
+static void add_family(struct neigh *neigh, const struct dp_route_plan *route, bool v4) {
+	static const struct dp_range everything = {0, DP_U128_MAX},
+				     family[]
+		= {{DP_IP_V4_FIRST, DP_IP_V4_LAST}, {0, DP_IP_V4_FIRST - 1},
+			{DP_IP_V4_LAST + 1, DP_U128_MAX}};
+	const struct dp_range *onlink = route->onlink_all ? &everything : route->onlink;
+	const unsigned nb = route->onlink_all ? 1 : route->nb_onlink;
+	struct dp_range part;
+
+	if (!route->used)
+		return;
+	neigh->gateway[v4 ? GATEWAY_V4 : GATEWAY_V6].ip = route->gateway;
+	for (unsigned i = 0; i < nb; i++)
+		for (unsigned k = v4 ? 0 : 1; k < (v4 ? 1 : 3); k++)
+			if (intersect(onlink[i], family[k], &part))
+				add_link(neigh, part);
+}
+
+/* Prefixes may lie in each other. */
+static void merge_links(struct neigh *neigh) {
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < neigh->nb_links; i++) {
+		const struct dp_range range = neigh->link[i];
+
+		if (n == 0 || range.first > neigh->link[n - 1].last)
+			neigh->link[n++] = range;
+		else if (range.last > neigh->link[n - 1].last)
+			neigh->link[n - 1].last = range.last;
+	}
+	neigh->nb_links = n;
+}
+
+/*
+ * The targets on link as spans, counted where @spans is NULL. Both sides ascend and are disjoint, and
+ * no range is of two families. Returns the number of their addresses.
+ */
+static dp_u128 find_spans(
+	struct neigh *neigh, const struct dp_ipset *addresses, struct span *spans) {
 	const struct dp_range *range;
-	size_t nb_ranges = dp_ipset_ranges(addresses, &range), n = 0, base = 1;
+	size_t nb_ranges = dp_ipset_ranges(addresses, &range);
+	dp_u128 count = 0;
 
-	for (size_t i = 0, j = 0; i < nb_ranges && j < nb_onlink;) {
-		struct span span;
+	neigh->nb_spans = 0;
+	for (size_t i = 0, j = 0; i < nb_ranges && j < neigh->nb_links;) {
+		struct dp_range both;
 
-		if (intersect(range[i], onlink[j], &span)) {
-			span.base = base;
-			base += (size_t)span.last - span.first + 1;
+		if (intersect(range[i], neigh->link[j], &both)) {
 			if (spans)
-				spans[n] = span;
-			n++;
+				spans[neigh->nb_spans] = (struct span){
+					both.first, both.last, GATEWAYS + (size_t)count};
+			neigh->nb_spans++;
+			neigh->single[gateway_of(both.first)] = false;
+			count += both.last - both.first + 1;
 		}
-		if (range[i].last < onlink[j].last)
+		if (range[i].last < neigh->link[j].last)
 			i++;
 		else
 			j++;
 	}
-	*nb_entries = base;
-	return n;
+	return count;
 }
 
-int neigh_create(const struct dp_plan *plan, const struct dp_ipset *addresses, uint64_t tsc_hz,
-	struct neigh **out) {
+static int make_entries(struct neigh *neigh, const struct dp_ipset *addresses) {
+	const dp_u128 count = addresses ? find_spans(neigh, addresses, NULL) : 0;
+
+	if (count > SIZE_MAX / sizeof(*neigh->entry) - GATEWAYS)
+		return -ENOMEM;
+	neigh->nb_entries = GATEWAYS + (size_t)count;
+	neigh->span = calloc(neigh->nb_spans + 1, sizeof(*neigh->span));
+	neigh->entry = calloc(neigh->nb_entries, sizeof(*neigh->entry));
+	if (!neigh->span || !neigh->entry)
+		return -ENOMEM;
+	if (addresses)
+		find_spans(neigh, addresses, neigh->span);
+	return 0;
+}
+
+int neigh_create(const struct dp_port_plan *plan, const struct dp_ipset *addresses, bool targets,
+	uint64_t tsc_hz, struct neigh **out) {
 	struct neigh *neigh = calloc(1, sizeof(*neigh));
 
 	if (!neigh)
 		return -ENOMEM;
 	neigh->tsc_hz = tsc_hz;
-	neigh->gateway_ip = plan->gateway_ip;
 	neigh->fixed = plan->has_gateway_mac;
-	neigh->nb_spans = find_spans(plan, addresses, NULL, &neigh->nb_entries);
-	neigh->span = calloc(neigh->nb_spans + 1, sizeof(*neigh->span));
-	neigh->entry = calloc(neigh->nb_entries, sizeof(*neigh->entry));
-	if (!neigh->span || !neigh->entry) {
+	neigh->single[GATEWAY_V4] = neigh->single[GATEWAY_V6] = true;
+	add_family(neigh, &plan->v4, true);
+	add_family(neigh, &plan->v6, false);
+	merge_links(neigh);
+	if (make_entries(neigh, targets ? addresses : NULL)) {
 		neigh_destroy(neigh);
 		return -ENOMEM;
 	}
-	find_spans(plan, addresses, neigh->span, &neigh->nb_entries);
-	if (plan->has_gateway_mac) {
-		uint64_t mac = 0;
-
-		for (unsigned i = 0; i < 6; i++)
-			mac = mac << 8 | plan->gateway_mac[i];
-		atomic_init(&neigh->entry[0], mac | NEIGH_RESOLVED);
-	}
+	for (unsigned i = 0; i < GATEWAYS && neigh->fixed; i++)
+		atomic_init(&neigh->entry[i], mac_get(plan->gateway_mac) | NEIGH_RESOLVED);
 	*out = neigh;
 	return 0;
 }
@@ -115,12 +190,19 @@ void neigh_destroy(struct neigh *neigh) {
 	free(neigh);
 }
 
-bool neigh_single(const struct neigh *neigh) {
-	return neigh->nb_spans == 0;
+bool neigh_single(const struct neigh *neigh, bool v4) {
+	return neigh->single[v4 ? GATEWAY_V4 : GATEWAY_V6];
 }
 
-/* The entry of an on-link target, or 0, the gateway's. */
-static size_t find_entry(const struct neigh *neigh, uint32_t ip) {
+bool neigh_on_link(const struct neigh *neigh, dp_ip ip) {
+	for (unsigned i = 0; i < neigh->nb_links; i++)
+		if (ip >= neigh->link[i].first && ip <= neigh->link[i].last)
+			return true;
+	return false;
+}
+
+/* The entry of an on-link target, or its family's gateway's. */
+static size_t find_entry(const struct neigh *neigh, dp_ip ip) {
 	size_t low = 0, high = neigh->nb_spans;
 
 	while (low < high) {
@@ -132,15 +214,15 @@ static size_t find_entry(const struct neigh *neigh, uint32_t ip) {
 			high = middle;
 	}
 	if (low == neigh->nb_spans || ip < neigh->span[low].first)
-		return 0;
-	return neigh->span[low].base + (ip - neigh->span[low].first);
+		return gateway_of(ip);
+	return neigh->span[low].base + (size_t)(ip - neigh->span[low].first);
 }
 
-static uint32_t entry_address(const struct neigh *neigh, size_t entry) {
+static dp_ip entry_address(const struct neigh *neigh, size_t entry) {
 	size_t low = 0, high = neigh->nb_spans;
 
-	if (entry == 0)
-		return neigh->gateway_ip;
+	if (entry < GATEWAYS)
+		return neigh->gateway[entry].ip;
 	/* The last span whose base is not beyond the entry. */
 	while (high - low > 1) {
 		size_t middle = (low + high) / 2;
@@ -150,10 +232,10 @@ static uint32_t entry_address(const struct neigh *neigh, size_t entry) {
 		else
 			high = middle;
 	}
-	return neigh->span[low].first + (uint32_t)(entry - neigh->span[low].base);
+	return neigh->span[low].first + (entry - neigh->span[low].base);
 }
 
-uint64_t neigh_next_hop(const struct neigh *neigh, uint32_t ip) {
+uint64_t neigh_next_hop(const struct neigh *neigh, dp_ip ip) {
 	return atomic_load_explicit(&neigh->entry[find_entry(neigh, ip)], memory_order_relaxed);
 }
 
@@ -174,27 +256,28 @@ static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
 		atomic_fetch_or_explicit(entry, DOUBTED, memory_order_relaxed);
 }
 
-void neigh_learn(struct neigh *neigh, uint32_t ip, uint64_t mac) {
-	size_t entry = find_entry(neigh, ip);
+void neigh_learn(struct neigh *neigh, dp_ip ip, uint64_t mac) {
+	const size_t entry = find_entry(neigh, ip);
 
 	/* Neither a group address nor none is a host's (IEEE 802: the first byte's lowest bit). */
 	if ((mac >> 40 & 1) || mac == 0)
 		return;
-	if (entry != 0)
+	if (entry >= GATEWAYS)
 		learn_entry(&neigh->entry[entry], mac);
-	/* A gateway that is a target too has two entries. */
-	if (ip == neigh->gateway_ip && !neigh->fixed)
-		learn_entry(&neigh->entry[0], mac);
+	/* A gateway that is a target too has two entries; one of IPv6 can be IPv4's, too (RFC 8950). */
+	for (size_t i = 0; i < GATEWAYS && !neigh->fixed; i++)
+		if (ip == neigh->gateway[i].ip)
+			learn_entry(&neigh->entry[i], mac);
 }
 
 static bool resolved(const struct neigh *neigh, size_t entry) {
-	if (entry == 0 && neigh->gateway_ip == 0)
+	if (entry < GATEWAYS && neigh->gateway[entry].ip == 0)
 		return true; /* there is none to ask for */
 	return atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed) & NEIGH_RESOLVED;
 }
 
 /* Mark the entry as asked; a reply that comes at the same time is kept or asked for again. */
-static uint32_t ask_entry(struct neigh *neigh, size_t entry) {
+static dp_ip ask_entry(struct neigh *neigh, size_t entry) {
 	uint64_t word = atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed);
 
 	atomic_fetch_or_explicit(
@@ -207,6 +290,10 @@ static bool all_resolved(const struct neigh *neigh) {
 		if (!resolved(neigh, i))
 			return false;
 	return true;
+}
+
+static bool gateways_resolved(const struct neigh *neigh) {
+	return resolved(neigh, GATEWAY_V4) && resolved(neigh, GATEWAY_V6);
 }
 
 /* A round is through: wait for late answers, start the next, or say how it ended. */
@@ -226,25 +313,26 @@ static int end_round(struct neigh *neigh, uint64_t now_tsc) {
 		return 1;
 	if (now_tsc < neigh->wait_until_tsc)
 		return 0;
-	last = neigh->round >= (resolved(neigh, 0) ? TARGET_ROUNDS : GATEWAY_ROUNDS);
+	last = neigh->round >= (gateways_resolved(neigh) ? TARGET_ROUNDS : GATEWAY_ROUNDS);
 	if (last)
-		return resolved(neigh, 0) ? 1 : -EHOSTUNREACH;
+		return gateways_resolved(neigh) ? 1 : -EHOSTUNREACH;
 	neigh->round++;
 	neigh->cursor = 0;
 	neigh->wait_until_tsc = 0;
 	return 0;
 }
 
-int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned max, unsigned *n) {
+int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsigned max, unsigned *n) {
 	*n = 0;
-	neigh->refreshed_tsc = now_tsc;
+	for (unsigned i = 0; i < GATEWAYS; i++)
+		neigh->gateway[i].asked_tsc = now_tsc;
 	if (neigh->round == 0)
 		neigh->cursor = neigh->nb_entries;
 	for (; neigh->cursor < neigh->nb_entries && *n < max; neigh->cursor++) {
 		if (resolved(neigh, neigh->cursor))
 			continue;
-		/* From the fourth round on only the gateway is asked. */
-		if (neigh->cursor > 0 && neigh->round > TARGET_ROUNDS)
+		/* From the fourth round on only gateways are asked. */
+		if (neigh->cursor >= GATEWAYS && neigh->round > TARGET_ROUNDS)
 			continue;
 		if (now_tsc - neigh->paced_tsc < neigh->tsc_hz / ASK_PER_S)
 			return 0;
@@ -255,38 +343,53 @@ int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned
 }
 
 /* A gateway that has moved is found soon: while in doubt it is asked every second. */
-static uint64_t gateway_wait_s(const struct neigh *neigh) {
-	uint64_t word = atomic_load_explicit(&neigh->entry[0], memory_order_relaxed);
+static uint64_t gateway_wait_s(const struct neigh *neigh, unsigned gateway) {
+	uint64_t word = atomic_load_explicit(&neigh->entry[gateway], memory_order_relaxed);
 
 	return word & DOUBTED ? 1 : GATEWAY_REFRESH_S;
 }
 
-unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, uint32_t *ask, unsigned max) {
+static bool gateway_is_due(const struct neigh *neigh, unsigned gateway, uint64_t now_tsc) {
+	const struct gateway *g = &neigh->gateway[gateway];
+
+	return g->ip && !neigh->fixed
+		&& now_tsc - g->asked_tsc > gateway_wait_s(neigh, gateway) * neigh->tsc_hz;
+}
+
+unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsigned max) {
 	uint64_t second = neigh->tsc_hz;
 	unsigned n = 0;
 
-	if (neigh->gateway_ip && !neigh->fixed
-		&& now_tsc - neigh->refreshed_tsc > gateway_wait_s(neigh) * second) {
-		neigh->refreshed_tsc = now_tsc;
-		ask[n++] = ask_entry(neigh, 0);
+	for (unsigned i = 0; i < GATEWAYS && n < max; i++) {
+		if (!gateway_is_due(neigh, i, now_tsc))
+			continue;
+		neigh->gateway[i].asked_tsc = now_tsc;
+		ask[n++] = ask_entry(neigh, i);
 	}
-	if (neigh->nb_entries == 1 || n == max)
+	if (neigh->nb_entries == GATEWAYS || n == max)
 		return n;
 	/* All targets once in TARGET_REFRESH_S, evenly, but no faster than the first time. */
-	if (now_tsc - neigh->paced_tsc < TARGET_REFRESH_S * second / (neigh->nb_entries - 1)
+	if (now_tsc - neigh->paced_tsc < TARGET_REFRESH_S * second / (neigh->nb_entries - GATEWAYS)
 		|| now_tsc - neigh->paced_tsc < second / ASK_PER_S)
 		return n;
 	neigh->paced_tsc = now_tsc;
-	if (++neigh->refresh_cursor >= neigh->nb_entries)
-		neigh->refresh_cursor = 1;
+	if (++neigh->refresh_cursor >= neigh->nb_entries || neigh->refresh_cursor < GATEWAYS)
+		neigh->refresh_cursor = GATEWAYS;
 	ask[n++] = ask_entry(neigh, neigh->refresh_cursor);
 	return n;
+}
+
+dp_ip neigh_missing(const struct neigh *neigh) {
+	for (unsigned i = 0; i < GATEWAYS; i++)
+		if (!resolved(neigh, i))
+			return neigh->gateway[i].ip;
+	return 0;
 }
 
 uint64_t neigh_unresolved(const struct neigh *neigh) {
 	uint64_t n = 0;
 
-	for (size_t i = 1; i < neigh->nb_entries; i++)
+	for (size_t i = GATEWAYS; i < neigh->nb_entries; i++)
 		n += !resolved(neigh, i);
 	return n;
 }

@@ -19,11 +19,11 @@ struct netif {
 	unsigned mtu;
 };
 
-/* A route of the main table. */
+/* A route of the main table, of either family. */
 struct netif_route {
 	char name[IF_NAMESIZE];
-	uint32_t prefix, mask; /* host order; mask 0: the default route */
-	uint32_t gateway; /* 0: on link */
+	dp_ip first, last; /* what it covers; all of a family: the default route */
+	dp_ip gateway; /* 0: on link */
 	uint32_t metric;
 };
 
@@ -39,7 +39,10 @@ int netif_routes(struct netif_route *route, unsigned max);
 
 /* The longest prefix that covers @ip, of interface @name (NULL: any), or NULL. */
 const struct netif_route *netif_route_to(
-	const struct netif_route *route, unsigned n, const char *name, uint32_t ip);
+	const struct netif_route *route, unsigned n, const char *name, dp_ip ip);
+
+/* Whether a route covers a whole family. */
+bool netif_is_default(const struct netif_route *route);
 
 /*
  * RX queues of interface @name, as the driver reports them; 1 where it reports none. @paired: each
@@ -48,15 +51,15 @@ const struct netif_route *netif_route_to(
 unsigned netif_rx_queues(const char *name, bool *paired);
 
 /* True where the kernel holds @ip, on any interface (or it is loopback's). */
-bool netif_owns(uint32_t ip);
+bool netif_owns(dp_ip ip);
 
 /*
- * An address of interface @name: the one whose network holds @near, else its first. 0 where it has
- * none.
+ * An address of interface @name, of the family of @near: the one whose network holds it, else its
+ * first; a link-local IPv6 one only where there is no other, or @near is one too. 0 where it has none.
  */
-uint32_t netif_address(const char *name, uint32_t near);
+dp_ip netif_address(const char *name, dp_ip near);
 
-/* All addresses of the machine as a sealed set with 127.0.0.0/8 in it. 0 or a negative errno. */
+/* All addresses of the machine as a sealed set, 127.0.0.0/8 and ::1 in it. 0 or a negative errno. */
 int netif_own_addresses(struct dp_ipset **set);
 
 #endif

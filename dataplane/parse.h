@@ -8,11 +8,13 @@
 #include "probe.h"
 
 enum frame_kind {
-	FRAME_ANSWER, /* a validated response: view.answer and view.kind */
-	FRAME_CONNECTION, /* of a connection of ours, but without data: view.kind */
-	FRAME_ARP_REQUEST, /* somebody asks for our address: view.arp */
-	FRAME_ARP_REPLY, /* an ARP reply to us: view.arp */
-	FRAME_ECHO_REQUEST, /* somebody pings our address: view.ip_at, view.ip_bytes */
+	FRAME_ANSWER, /* a validated response: view.answer and view.verdict */
+	FRAME_CONNECTION, /* of a connection of ours, but without data: view.verdict */
+	FRAME_ARP_REQUEST, /* somebody asks for an address of ours: view.neigh, view.our_ip */
+	FRAME_ARP_REPLY, /* an ARP reply to us: view.neigh */
+	FRAME_SOLICITATION, /* the same in IPv6: who asks, and for view.our_ip */
+	FRAME_ADVERTISEMENT, /* likewise: view.neigh */
+	FRAME_ECHO_REQUEST, /* somebody pings an address of ours: view.packet */
 	FRAME_OWN, /* our own frame, which the device handed back */
 	FRAME_OTHER, /* not for us */
 	FRAME_MALFORMED,
@@ -20,40 +22,71 @@ enum frame_kind {
 	FRAME_REJECTED, /* for us, but no answer to a probe of ours */
 };
 
-struct frame_view {
-	struct dp_answer answer; /* ts_ns is left alone; a banner lies in the frame, uncut */
-	enum probe_kind kind;
-	uint32_t ack; /* of a segment, with our port: what a reply needs */
-	uint16_t our_port;
-	bool zero_window;
-	struct {
-		uint32_t ip;
-		uint64_t mac;
-	} arp; /* the sender */
-	unsigned ip_at, ip_bytes;
+/* One scan on one port: what is sent there, with which secrets. */
+struct scan {
+	const struct probe_type *type;
+	struct probe_env env;
+	uint16_t vlan; /* 0: untagged */
 };
 
-/* @clock_us: the clock of probe_module.make() at arrival. */
-enum frame_kind frame_parse(const struct probe_module *module, const struct probe_env *env,
-	const uint8_t *frame, unsigned length, uint32_t clock_us, struct frame_view *view);
+/* What the device says of a received frame. */
+struct frame_meta {
+	uint32_t clock_us; /* the clock of probe_module.make() at arrival */
+	bool vlan_stripped; /* the tag was taken off: it is vlan */
+	uint16_t vlan;
+	bool ip_good, l4_good; /* checksums that it has seen to be right */
+};
+
+struct frame_view {
+	struct dp_answer answer; /* ts_ns is left alone; a banner lies in the frame, uncut */
+	struct verdict verdict;
+	struct packet packet; /* of an IP packet to us */
+	struct tcp_segment tcp; /* of a segment */
+	dp_ip our_ip; /* that it came to */
+	struct {
+		dp_ip ip;
+		uint64_t mac;
+	} neigh; /* the sender */
+};
 
 /*
- * Replies, written to @out (at least ETH_MIN_FRAME bytes, for an echo as many as the request). Each
- * returns the length to send.
+ * A frame that is an answer in itself to an ARP or neighbour scan also is an FRAME_ANSWER, with
+ * view.neigh filled in: the caller learns from it all the same.
  */
-unsigned frame_arp_request(
-	uint8_t *out, uint64_t our_mac, uint32_t our_ip, uint64_t to_mac, uint32_t asked_ip);
-unsigned frame_arp_reply(
-	uint8_t *out, const struct probe_env *env, uint64_t to_mac, uint32_t to_ip);
-unsigned frame_echo_reply(uint8_t *out, const struct probe_env *env, const uint8_t *request,
+enum frame_kind frame_parse(const struct scan *scan, const uint8_t *frame, unsigned length,
+	const struct frame_meta *meta, struct frame_view *view);
+
+/*
+ * Replies, written to @out, which has room for FRAME_REPLY_ROOM bytes, for an echo for as many as the
+ * request and VLAN_BYTES. Each returns the length to send, or 0 where nothing is to be.
+ */
+enum {
+	FRAME_REPLY_ROOM
+	= ETH_BYTES + VLAN_BYTES + IPV6_BYTES + TCP_BYTES + 12 + DP_HELLO_MAX_BYTES,
+};
+
+/* Ask for the hardware address of @asked, from @our_ip (0 in IPv4: an RFC 5227 probe). */
+unsigned frame_ask(uint8_t *out, uint16_t vlan, uint64_t our_mac, dp_ip our_ip, dp_ip asked);
+
+/* Tell who asked (FRAME_ARP_REQUEST, FRAME_SOLICITATION) that we have view.our_ip. */
+unsigned frame_tell(uint8_t *out, const struct scan *scan, const struct frame_view *view);
+
+unsigned frame_echo_reply(uint8_t *out, const struct scan *scan, const uint8_t *request,
 	const struct frame_view *view);
 
-/* Complete the connection of @syn_ack and say hello. @clock_us: the clock of probe_module.make(). */
-unsigned frame_hello(uint8_t *out, const struct probe_env *env, const uint8_t *syn_ack,
-	const struct frame_view *view, uint32_t clock_us);
+/*
+ * Complete the connection of a SYN-ACK and say hello; where its window is zero, a reset instead. 0 where
+ * the hello does not fit the segments that the port takes.
+ */
+unsigned frame_hello(uint8_t *out, const struct scan *scan, const uint8_t *syn_ack,
+	const struct frame_view *view);
 
-/* End the connection of @segment, or give up the one that it would begin. */
-unsigned frame_reset(uint8_t *out, const struct probe_env *env, const uint8_t *segment,
+/* Take what a segment of a connection says and ask for more. 0 where it says not where that would be. */
+unsigned frame_acknowledge(uint8_t *out, const struct scan *scan, const uint8_t *segment,
+	const struct frame_view *view);
+
+/* End the connection of @segment, or give up the one that it would begin: TCP's or SCTP's. */
+unsigned frame_reset(uint8_t *out, const struct scan *scan, const uint8_t *segment,
 	const struct frame_view *view);
 
 #endif

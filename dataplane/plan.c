@@ -3,6 +3,7 @@
  * Decide how a scan will run: driver, source address, next hops, lcores, memory. Main thread, before
  * EAL; looks at the machine and changes nothing.
  */
+#include "book.h"
 #include "netif.h"
 #include "plan.h"
 #include "probe.h"
@@ -15,31 +16,47 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* TEST-NET-1 (RFC 5737), where nothing leaves the machine and nobody gave a source. */
-#define DOCUMENTATION_SOURCE 0xc0000201u
-#define LOOPBACK_SOURCE 0x7f000001u
+/* Documentation addresses (RFC 5737, RFC 3849), where nothing leaves the machine and nobody gave a source. */
+#define DOCUMENTATION_V4 dp_ip_v4(0xc0000201u)
+#define DOCUMENTATION_V6 dp_ip_v6(UINT64_C(0x20010db800000000), 1)
+#define LOOPBACK_V4 dp_ip_v4(0x7f000001u)
+#define LOOPBACK_V6 dp_ip_v6(0, 1)
 
-/* What is known while the plan is made. */
+/* What is known while the plan is made: of the whole, and of the port that is being planned. */
 struct planner {
 	const struct dp_params *params;
-	struct dp_plan *plan;
+	const struct probe_type *type;
+	struct dp_plan *whole;
 	struct dp_error *err;
-	bool has_netif;
-	struct netif netif;
 	struct netif_route *route;
 	unsigned nb_routes;
+	bool has_family[FAMILIES]; /* among the targets */
+	dp_ip first[FAMILIES]; /* target of each */
+
+	const struct dp_port_params *port; /* what was asked for */
+	struct dp_port_plan *plan;
+	bool has_netif;
+	struct netif netif;
+	char key[16]; /* "port", "port1": what an error names */
 };
 
 struct ip_text {
-	char s[16];
+	char s[DP_IP_TEXT_BYTES];
 };
 
-static struct ip_text ip_text(uint32_t ip) {
+static struct ip_text ip_text(dp_ip ip) {
 	struct ip_text text;
 
-	snprintf(text.s, sizeof(text.s), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-		ip & 255);
+	dp_ip_write(ip, text.s);
 	return text;
+}
+
+static const char *family_name(enum family family) {
+	return family == FAMILY_V4 ? "IPv4" : "IPv6";
+}
+
+static struct dp_route_plan *route_plan(struct dp_port_plan *plan, enum family family) {
+	return family == FAMILY_V4 ? &plan->v4 : &plan->v6;
 }
 
 const char *dp_driver_name(enum dp_driver driver) {
@@ -157,9 +174,16 @@ static int use_default_route(struct planner *p) {
 
 	if (all_targets_local(p->params))
 		return use_interface(p, "lo");
-	for (unsigned i = 0; i < p->nb_routes; i++)
-		if (p->route[i].mask == 0 && (!best || p->route[i].metric < best->metric))
-			best = &p->route[i];
+	for (unsigned i = 0; i < p->nb_routes; i++) {
+		const struct netif_route *route = &p->route[i];
+
+		/* The route of the first family that is scanned decides. */
+		if (!netif_is_default(route)
+			|| dp_ip_is_v4(route->first) != p->has_family[FAMILY_V4])
+			continue;
+		if (!best || route->metric < best->metric)
+			best = route;
+	}
 	if (!best)
 		return dp_fail(p->err, true, -ENETUNREACH,
 			"port = auto: there is no default route to take the interface from; give "
@@ -240,7 +264,7 @@ static int use_vdev(struct planner *p, const char *vdev) {
 }
 
 static int plan_port(struct planner *p) {
-	const char *port = p->params->port;
+	const char *port = p->port->port;
 	int rc;
 
 	if (strcmp(port, "sim") == 0) {
@@ -282,40 +306,90 @@ static bool stays_here(const struct planner *p) {
 				|| starts(port, "net_pcap")));
 }
 
-static int plan_source(struct planner *p, uint32_t near) {
-	struct dp_plan *plan = p->plan;
+/* The addresses of @family that were asked for. */
+static void given_sources(
+	const struct planner *p, enum family family, struct dp_route_plan *route) {
+	for (unsigned i = 0; i < p->port->nb_sources; i++)
+		if (family_of(p->port->sources[i].first) == family)
+			route->sources[route->nb_sources++] = p->port->sources[i];
+}
 
-	plan->source_ip = p->params->source_ip;
-	if (plan->source_ip == 0 && plan->driver == DP_DRIVER_LO)
-		plan->source_ip = LOOPBACK_SOURCE;
-	else if (plan->source_ip == 0 && p->has_netif)
-		plan->source_ip = netif_address(p->netif.name, near);
-	else if (plan->source_ip == 0 && stays_here(p))
-		plan->source_ip = DOCUMENTATION_SOURCE;
-	if (plan->source_ip == 0)
-		return dp_fail(p->err, true, -EADDRNOTAVAIL,
-			"source = auto: %s has no IPv4 address; give source = ADDRESS", plan->port);
-	plan->kernel_owns_source = netif_owns(plan->source_ip);
-	if (plan->driver == DP_DRIVER_LO && !plan->kernel_owns_source)
-		return dp_fail(p->err, true, -EADDRNOTAVAIL,
-			"source = %s: on lo the source must be an address of this machine",
-			ip_text(plan->source_ip).s);
+static dp_ip automatic_source(const struct planner *p, enum family family) {
+	dp_ip gateway = family == FAMILY_V4 ? p->port->gateway4 : p->port->gateway6;
+
+	if (p->plan->driver == DP_DRIVER_LO)
+		return family == FAMILY_V4 ? LOOPBACK_V4 : LOOPBACK_V6;
+	if (p->has_netif)
+		return netif_address(p->netif.name,
+			/* A link-local router says nothing about our own address. */
+			gateway && gateway >> 118 != 0x3fa ? gateway : p->first[family]);
 	if (stays_here(p))
-		plan->kernel_owns_source = false;
-	if (plan->driver == DP_DRIVER_AF_XDP && plan->kernel_owns_source) {
-		int n = ports_overlap(
-			p->params->source_port_first, p->params->source_port_last, PORTS_SYSCTL);
-
-		plan->ephemeral_overlap = n > 0 ? (unsigned)n : 0;
-	}
+		return family == FAMILY_V4 ? DOCUMENTATION_V4 : DOCUMENTATION_V6;
 	return 0;
 }
 
-static bool add_onlink(struct dp_plan *plan, uint32_t prefix, uint32_t mask) {
-	if (plan->nb_onlink == DP_MAX_ONLINK)
-		return false;
-	plan->onlink[plan->nb_onlink++] = (struct dp_range){prefix, prefix | ~mask};
-	return true;
+/* Whether the kernel holds all of the sources, or none of them: it cannot be both. */
+static int kernel_owns(struct planner *p, struct dp_route_plan *route) {
+	struct dp_ipset *own = NULL, *sources = NULL;
+	dp_u128 all, rest;
+	int rc = netif_own_addresses(&own);
+
+	if (rc == 0)
+		rc = dp_ipset_create(&sources);
+	for (unsigned i = 0; rc == 0 && i < route->nb_sources; i++)
+		rc = dp_ipset_add(sources, route->sources[i].first, route->sources[i].last);
+	if (rc == 0) {
+		dp_ipset_seal(sources);
+		all = dp_ipset_count(sources);
+		rc = dp_ipset_subtract(sources, own);
+	}
+	if (rc == 0) {
+		rest = dp_ipset_count(sources);
+		route->kernel_owns_source = rest < all;
+	}
+	dp_ipset_destroy(own);
+	dp_ipset_destroy(sources);
+	if (rc)
+		return dp_fail(p->err, false, rc, "cannot list this machine's addresses: %s",
+			strerror(-rc));
+	if (p->plan->driver == DP_DRIVER_LO && rest > 0)
+		return dp_fail(p->err, true, -EADDRNOTAVAIL,
+			"source = %s: on lo the source must be an address of this machine",
+			ip_text(route->sources[0].first).s);
+	if (rest > 0 && rest < all)
+		return dp_fail(p->err, true, -EADDRINUSE,
+			"source: some of the addresses are this machine's own, so that its kernel "
+			"answers for them, and some are not; give either kind");
+	return 0;
+}
+
+static int plan_source(struct planner *p, enum family family) {
+	struct dp_route_plan *route = route_plan(p->plan, family);
+	dp_ip ip;
+	int rc;
+
+	if (!p->has_family[family])
+		return 0;
+	route->used = true;
+	given_sources(p, family, route);
+	if (route->nb_sources == 0) {
+		ip = automatic_source(p, family);
+		if (ip == 0)
+			return dp_fail(p->err, true, -EADDRNOTAVAIL,
+				"source = auto: %s has no %s address; give source = ADDRESS",
+				p->plan->port, family_name(family));
+		route->sources[route->nb_sources++] = (struct dp_range){ip, ip};
+	}
+	if (stays_here(p))
+		return 0;
+	rc = kernel_owns(p, route);
+	if (rc == 0 && p->plan->driver == DP_DRIVER_AF_XDP && route->kernel_owns_source) {
+		int n = ports_overlap(
+			p->params->source_port_first, p->params->source_port_last, PORTS_SYSCTL);
+
+		p->plan->ephemeral_overlap = n > 0 ? (unsigned)n : 0;
+	}
+	return rc;
 }
 
 static int by_first(const void *a, const void *b) {
@@ -325,112 +399,163 @@ static int by_first(const void *a, const void *b) {
 }
 
 /* Ascending and disjoint: a prefix that lies in another one is left out. */
-static void sort_onlink(struct dp_plan *plan) {
+static void sort_onlink(struct dp_route_plan *route) {
 	unsigned n = 0;
 
-	qsort(plan->onlink, plan->nb_onlink, sizeof(plan->onlink[0]), by_first);
-	for (unsigned i = 0; i < plan->nb_onlink; i++) {
-		if (n && plan->onlink[i].first <= plan->onlink[n - 1].last) {
-			if (plan->onlink[i].last > plan->onlink[n - 1].last)
-				plan->onlink[n - 1].last = plan->onlink[i].last;
+	qsort(route->onlink, route->nb_onlink, sizeof(route->onlink[0]), by_first);
+	for (unsigned i = 0; i < route->nb_onlink; i++) {
+		if (n && route->onlink[i].first <= route->onlink[n - 1].last) {
+			if (route->onlink[i].last > route->onlink[n - 1].last)
+				route->onlink[n - 1].last = route->onlink[i].last;
 			continue;
 		}
-		plan->onlink[n++] = plan->onlink[i];
+		route->onlink[n++] = route->onlink[i];
 	}
-	plan->nb_onlink = n;
+	route->nb_onlink = n;
 }
 
-static int plan_onlink(struct planner *p) {
-	struct dp_plan *plan = p->plan;
-
+static int plan_onlink(struct planner *p, enum family family, struct dp_route_plan *route) {
 	for (unsigned i = 0; i < p->nb_routes; i++) {
 		const struct netif_route *r = &p->route[i];
 
-		if (strcmp(r->name, p->netif.name) != 0 || r->gateway != 0)
+		if (strcmp(r->name, p->netif.name) != 0 || r->gateway != 0
+			|| family_of(r->first) != family)
 			continue;
-		if (r->mask == 0)
-			plan->onlink_all = true;
-		else if (!add_onlink(plan, r->prefix, r->mask))
+		if (netif_is_default(r)) {
+			route->onlink_all = true;
+			continue;
+		}
+		if (route->nb_onlink == DP_MAX_ONLINK)
 			return dp_fail(p->err, true, -E2BIG,
 				"port = %s: more than %u directly connected prefixes; give gateway "
-				"= "
-				"ADDRESS of the router that leads to the targets",
-				plan->port, DP_MAX_ONLINK);
+				"= ADDRESS of the router that leads to the targets",
+				p->plan->port, DP_MAX_ONLINK);
+		route->onlink[route->nb_onlink++] = (struct dp_range){r->first, r->last};
 	}
-	sort_onlink(plan);
+	sort_onlink(route);
 	return 0;
+}
+
+/* The targets of @family as a set to take from, or NULL. */
+static struct dp_ipset *targets_of(const struct planner *p, enum family family) {
+	const struct dp_range *range;
+	size_t n = dp_ipset_ranges(dp_space_addresses(p->params->space), &range);
+	struct dp_ipset *set;
+	int rc = dp_ipset_create(&set);
+
+	if (rc)
+		return NULL;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		if (family_of(range[i].first) == family)
+			rc = dp_ipset_add(set, range[i].first, range[i].last);
+	if (rc) {
+		dp_ipset_destroy(set);
+		return NULL;
+	}
+	dp_ipset_seal(set);
+	return set;
+}
+
+/* Take what is on link out of @targets. */
+static int take_onlink(const struct dp_route_plan *route, struct dp_ipset *targets) {
+	struct dp_ipset *onlink;
+	int rc = dp_ipset_create(&onlink);
+
+	for (unsigned i = 0; rc == 0 && i < route->nb_onlink; i++)
+		rc = dp_ipset_add(onlink, route->onlink[i].first, route->onlink[i].last);
+	if (rc == 0) {
+		dp_ipset_seal(onlink);
+		rc = dp_ipset_subtract(targets, onlink);
+		dp_ipset_destroy(onlink);
+	}
+	return rc;
 }
 
 /* Number of targets on link, and one that is not (0: none). */
-static uint64_t split_targets(const struct planner *p, uint32_t *off_link) {
-	const struct dp_ipset *addresses = dp_space_addresses(p->params->space);
+static int split_targets(const struct planner *p, enum family family,
+	const struct dp_route_plan *route, dp_u128 *onlink, dp_ip *off_link) {
+	struct dp_ipset *rest = targets_of(p, family);
 	const struct dp_range *range;
-	struct dp_ipset *onlink = NULL, *rest = NULL;
-	uint64_t all = dp_ipset_count(addresses), off = all;
+	int rc = 0;
 
+	if (!rest)
+		return -ENOMEM;
+	*onlink = dp_ipset_count(rest);
 	*off_link = 0;
-	if (p->plan->onlink_all)
-		return all;
-	if (dp_ipset_create(&onlink) || dp_ipset_copy(addresses, &rest))
-		goto out;
-	for (unsigned i = 0; i < p->plan->nb_onlink; i++)
-		dp_ipset_add(onlink, p->plan->onlink[i].first, p->plan->onlink[i].last);
-	dp_ipset_seal(onlink);
-	if (dp_ipset_subtract(rest, onlink) == 0) {
-		off = dp_ipset_count(rest);
-		if (dp_ipset_ranges(rest, &range))
+	if (!route->onlink_all) {
+		rc = take_onlink(route, rest);
+		*onlink -= dp_ipset_count(rest);
+		if (rc == 0 && dp_ipset_ranges(rest, &range))
 			*off_link = range[0].first;
 	}
-out:
-	dp_ipset_destroy(onlink);
 	dp_ipset_destroy(rest);
-	return all - off;
+	return rc;
 }
 
-static int plan_next_hop(struct planner *p) {
-	static const uint8_t nobody[6] = {0x02, 0, 0, 0, 0, 0x01}; /* locally administered */
-	struct dp_plan *plan = p->plan;
-	const struct netif_route *route;
-	uint32_t off_link;
-	int rc;
+/* Which router leads to what is not on link. */
+static int plan_gateway(struct planner *p, struct dp_route_plan *route, dp_ip off_link) {
+	const struct netif_route *to;
 
-	plan->gateway_ip = p->params->gateway_ip;
-	plan->has_gateway_mac = p->params->has_gateway_mac;
-	memcpy(plan->gateway_mac, p->params->gateway_mac, sizeof(plan->gateway_mac));
-	if (plan->driver == DP_DRIVER_LO || (stays_here(p) && !plan->gateway_ip)) {
-		if (!plan->has_gateway_mac)
-			memcpy(plan->gateway_mac, nobody, sizeof(nobody));
-		plan->has_gateway_mac = true;
+	if (route->gateway || p->plan->has_gateway_mac)
 		return 0;
-	}
-	if (p->has_netif) {
-		rc = plan_onlink(p);
-		if (rc)
-			return rc;
-	}
-	plan->neighbours = split_targets(p, &off_link);
-	if (plan->neighbours > MAX_NEIGHBOURS)
-		return dp_fail(p->err, true, -E2BIG,
-			"%llu targets are on the link of %s, more than the %u that can be resolved "
-			"one "
-			"by one; narrow the targets or give gateway = ADDRESS on another port",
-			(unsigned long long)plan->neighbours, plan->port, MAX_NEIGHBOURS);
-	if (plan->neighbours == dp_ipset_count(dp_space_addresses(p->params->space))) {
-		plan->gateway_ip = 0; /* whom nobody needs, nobody has to wait for */
-		return 0;
-	}
-	if (plan->gateway_ip || plan->has_gateway_mac)
-		return 0;
-	route = p->has_netif ? netif_route_to(p->route, p->nb_routes, p->netif.name, off_link)
-			     : NULL;
-	if (!route || !route->gateway)
+	to = p->has_netif ? netif_route_to(p->route, p->nb_routes, p->netif.name, off_link) : NULL;
+	if (!to || !to->gateway)
 		return dp_fail(p->err, true, -ENETUNREACH,
 			"gateway = auto: %s has no route to %s; give gateway = ADDRESS or "
-			"gateway_mac = "
-			"ADDRESS of the next hop",
-			plan->port, ip_text(off_link).s);
-	plan->gateway_ip = route->gateway;
+			"gateway_mac = ADDRESS of the next hop",
+			p->plan->port, ip_text(off_link).s);
+	route->gateway = to->gateway;
 	return 0;
+}
+
+static bool asks_targets(const struct probe_type *type, enum family family) {
+	return type->scan.link || type->on_link[family];
+}
+
+static int plan_next_hop(struct planner *p, enum family family) {
+	struct dp_route_plan *route = route_plan(p->plan, family);
+	dp_u128 onlink;
+	dp_ip off_link;
+	int rc;
+
+	if (!route->used)
+		return 0;
+	route->gateway = family == FAMILY_V4 ? p->port->gateway4 : p->port->gateway6;
+	if (p->plan->driver == DP_DRIVER_LO || (stays_here(p) && !route->gateway)) {
+		static const uint8_t nobody[6]
+			= {0x02, 0, 0, 0, 0, 0x01}; /* locally administered */
+
+		if (!p->plan->has_gateway_mac)
+			memcpy(p->plan->gateway_mac, nobody, sizeof(nobody));
+		p->plan->has_gateway_mac = true;
+		return 0;
+	}
+	rc = p->has_netif ? plan_onlink(p, family, route) : 0;
+	if (rc)
+		return rc;
+	rc = split_targets(p, family, route, &onlink, &off_link);
+	if (rc)
+		return dp_fail(p->err, false, rc, "out of memory");
+	if (off_link && p->type->scan.link)
+		return dp_fail(p->err, true, -ENETUNREACH,
+			"type = %s: %s is not on the link of %s; only targets of its own networks "
+			"can be asked so; type = discovery finds the others",
+			p->type->scan.name, ip_text(off_link).s, p->plan->port);
+	if (!asks_targets(p->type, family)) {
+		if (onlink > MAX_NEIGHBOURS - p->plan->neighbours)
+			return dp_fail(p->err, true, -E2BIG,
+				"more than %u targets are on the link of %s, too many to be "
+				"resolved one by one; narrow the targets%s or give gateway = "
+				"ADDRESS on another port",
+				MAX_NEIGHBOURS, p->plan->port,
+				family == FAMILY_V6 ? ", find hosts with type = ndp first," : "");
+		p->plan->neighbours += (uint64_t)onlink;
+	}
+	if (!off_link) {
+		route->gateway = 0; /* whom nobody needs, nobody has to wait for */
+		return 0;
+	}
+	return plan_gateway(p, route, off_link);
 }
 
 /* --- plugin sockets -------------------------------------------------------------------------- */
@@ -453,9 +578,10 @@ static const char *no_exception_path(const struct planner *p) {
 	}
 }
 
+/* Of the first port, which is planned already. */
 static int plan_exception(struct planner *p) {
-	struct dp_plan *plan = p->plan;
-	uint32_t ip = p->params->exception.ip;
+	struct dp_plan *plan = p->whole;
+	dp_ip ip = p->params->exception.ip;
 	const char *why_not;
 	int number;
 
@@ -465,10 +591,9 @@ static int plan_exception(struct planner *p) {
 	if (why_not)
 		return dp_fail(p->err, true, -EADDRNOTAVAIL,
 			"[plugins] source = %s: no interface has this address, and %s; give it to "
-			"one "
-			"(`ip address add %s/32 dev NAME`), or give an address that one has",
+			"one (`ip address add %s/32 dev NAME`), or give an address that one has",
 			ip_text(ip).s, why_not, ip_text(ip).s);
-	if (ip >> 28 >= 14 || ip == plan->gateway_ip)
+	if (dp_ip_to_v4(ip) >> 28 >= 14 || ip == p->plan->v4.gateway)
 		return dp_fail(p->err, true, -EINVAL,
 			"[plugins] source = %s: not an address that this machine could have",
 			ip_text(ip).s);
@@ -491,25 +616,26 @@ static int plan_exception(struct planner *p) {
 }
 
 /* Whether the kernel gets a copy of the segments that come for its address, and resets. */
-static bool kernel_resets(const struct planner *p) {
+static bool kernel_resets(const struct planner *p, const struct dp_route_plan *route) {
 	const char *port = p->plan->port;
 
 	switch (p->plan->driver) {
 	case DP_DRIVER_LO:
 	case DP_DRIVER_AF_PACKET:
-		return p->plan->kernel_owns_source;
+		return route->kernel_owns_source;
 	case DP_DRIVER_VDEV:
-		return p->plan->kernel_owns_source
+		return route->kernel_owns_source
 			&& (starts(port, "net_af_packet") || starts(port, "net_pcap"));
 	default:
 		return false;
 	}
 }
 
-static int check_banners(const struct planner *p) {
-	const struct dp_plan *plan = p->plan;
+static int check_banners(const struct planner *p, const struct dp_route_plan *route) {
+	const struct dp_port_plan *plan = p->plan;
 
-	if (!p->params->banner.enable || !kernel_resets(p))
+	if (!p->params->banner.enable || p->type->scan.proto != DP_PROTO_TCP || !route->used
+		|| !kernel_resets(p, route))
 		return 0;
 	if (plan->driver == DP_DRIVER_LO)
 		return dp_fail(p->err, true, -EOPNOTSUPP,
@@ -519,7 +645,7 @@ static int check_banners(const struct planner *p) {
 	return dp_fail(p->err, true, -EADDRINUSE,
 		"banner.enable = on: the kernel holds %s and would reset the connections that "
 		"banners come from; set source to a free address of %.15s's network",
-		ip_text(plan->source_ip).s, p->has_netif ? p->netif.name : plan->port);
+		ip_text(route->sources[0].first).s, p->has_netif ? p->netif.name : plan->port);
 }
 
 /* --- lcores and memory ----------------------------------------------------------------------- */
@@ -537,8 +663,11 @@ static int list_cpus(int *cpu, unsigned max) {
 }
 
 /* How many lcores send and receive where the operator left it to us. */
-static unsigned auto_workers(const struct dp_plan *plan) {
-	unsigned n = plan->nb_cpus > 2 ? plan->nb_cpus - 1 - plan->has_peer : 1;
+static unsigned auto_workers(const struct dp_port_plan *plan, unsigned nb_cpus, unsigned nb_ports) {
+	unsigned n = nb_cpus > 2 ? (nb_cpus - 1) / nb_ports : 1;
+
+	if (n > 1)
+		n -= plan->has_peer;
 
 	if (plan->driver == DP_DRIVER_LO || plan->driver == DP_DRIVER_VDEV)
 		return 1;
@@ -548,13 +677,14 @@ static unsigned auto_workers(const struct dp_plan *plan) {
 }
 
 static int count_lcores(struct planner *p) {
-	struct dp_plan *plan = p->plan;
+	struct dp_port_plan *plan = p->plan;
 	unsigned tx = p->params->tx_lcores, rx = p->params->rx_lcores;
 	const char *plural;
 
 	if (tx == 0 && rx == 0) {
 		plan->auto_lcores = plan->merged = true;
-		plan->nb_workers = plan->nb_tx = plan->nb_rx = auto_workers(plan);
+		plan->nb_workers = plan->nb_tx = plan->nb_rx
+			= auto_workers(plan, p->whole->nb_cpus, p->whole->nb_ports);
 		return 0;
 	}
 	plan->nb_tx = tx ? tx : 1;
@@ -581,30 +711,54 @@ static int count_lcores(struct planner *p) {
 	return 0;
 }
 
-static int plan_lcores(struct planner *p) {
-	struct dp_plan *plan = p->plan;
-	int cpu[CPU_SETSIZE];
+static int count_cpus(struct planner *p, int *cpu) {
 	int rc = list_cpus(cpu, CPU_SETSIZE);
-	unsigned n, needed;
-	bool paired;
 
 	if (rc <= 0)
 		return dp_fail(p->err, false, rc ? rc : -ENODEV, "cannot list the CPUs to run on");
-	n = plan->nb_cpus = (unsigned)rc;
+	p->whole->nb_cpus = (unsigned)rc;
+	return 0;
+}
+
+/* How many lcores the port has; which CPUs they get is known when all ports are planned. */
+static int plan_workers(struct planner *p) {
+	struct dp_port_plan *plan = p->plan;
+	bool paired;
+	int rc;
+
 	plan->has_peer = plan->driver == DP_DRIVER_SIM || plan->driver == DP_DRIVER_LO;
 	if (plan->driver == DP_DRIVER_AF_XDP)
 		plan->nb_queues = netif_rx_queues(plan->port, &paired);
 	rc = count_lcores(p);
 	if (rc)
 		return rc;
-	/* The control core has the first CPU; packet lcores have the rest; a peer what is left. */
-	plan->main_cpu = cpu[0];
-	for (unsigned i = 0; i < plan->nb_workers; i++)
-		plan->worker_cpu[i] = n > 1 ? cpu[1 + i % (n - 1)] : cpu[0];
-	needed = 1 + plan->nb_workers + plan->has_peer;
-	plan->peer_cpu = n >= needed ? cpu[needed - 1] : cpu[0];
-	plan->shared_cpus = n < needed;
+	p->whole->nb_workers += plan->nb_workers;
+	p->whole->nb_tx += plan->nb_tx;
+	if (p->whole->nb_workers > DP_MAX_LCORES)
+		return dp_fail(p->err, true, -E2BIG,
+			"tx_lcores + rx_lcores over all ports = %u: at most %u packet lcores",
+			p->whole->nb_workers, DP_MAX_LCORES);
 	return 0;
+}
+
+/* The control core has the first CPU; packet lcores have the rest; peers what is left. */
+static void plan_cpus(struct planner *p, const int *cpu) {
+	struct dp_plan *whole = p->whole;
+	unsigned n = whole->nb_cpus, worker = 0, next = 1 + whole->nb_workers, peers = 0;
+
+	whole->main_cpu = cpu[0];
+	for (unsigned i = 0; i < whole->nb_ports; i++) {
+		struct dp_port_plan *plan = &whole->ports[i];
+
+		for (unsigned k = 0; k < plan->nb_workers; k++, worker++)
+			plan->worker_cpu[k] = n > 1 ? cpu[1 + worker % (n - 1)] : cpu[0];
+		if (!plan->has_peer)
+			continue;
+		plan->peer_cpu = next < n ? cpu[next] : cpu[0];
+		next++;
+		peers++;
+	}
+	whole->shared_cpus = n < 1 + whole->nb_workers + peers;
 }
 
 /* Without hugepages a buffer does not cross a page, so that larger ones take one or more each. */
@@ -636,17 +790,42 @@ static uint64_t free_hugepage_bytes(void) {
 	return bytes;
 }
 
-static int plan_memory(struct planner *p) {
-	struct dp_plan *plan = p->plan;
-	uint64_t bytes = 24 << 20, free_bytes = free_hugepage_bytes(), queues;
+/* What a port's scan type sends: how many kinds of frames, and buffers for the longest of each. */
+static uint64_t probe_pool_bytes(const struct planner *p, const struct dp_port_plan *plan) {
+	const bool used[FAMILIES] = {plan->v4.used, plan->v6.used};
+	uint64_t bytes = 0;
 
-	queues = plan->nb_queues > plan->nb_rx ? plan->nb_queues : plan->nb_rx;
+	for (enum family f = 0; f < FAMILIES; f++) {
+		const struct probe_module *link = p->type->on_link[f];
+
+		for (unsigned i = 0; used[f] && i < p->type->nb_steps[f]; i++)
+			bytes += pool_bytes(TX_POOL,
+				plan_tx_room(ETH_BYTES + VLAN_BYTES
+					+ p->type->step[f][i].module->packet_bytes[f]));
+		if (used[f] && link)
+			bytes += pool_bytes(TX_POOL, TX_ROOM);
+	}
+	return bytes;
+}
+
+static uint64_t port_bytes(const struct planner *p, const struct dp_port_plan *plan) {
+	uint64_t queues = plan->nb_queues > plan->nb_rx ? plan->nb_queues : plan->nb_rx;
+
+	return plan->nb_tx * (probe_pool_bytes(p, plan) + pool_bytes(REPLY_POOL, REPLY_ROOM))
+		+ (plan->has_peer ? pool_bytes(PEER_POOL, PEER_ROOM)
+				  : plan->nb_rx * pool_bytes(RX_POOL, RX_ROOM)
+					+ (queues - plan->nb_rx)
+						* pool_bytes(RX_DESCRIPTORS, RX_ROOM));
+}
+
+static int plan_memory(struct planner *p) {
+	struct dp_plan *plan = p->whole;
+	uint64_t bytes = 24 << 20, free_bytes = free_hugepage_bytes();
+
 	if (plan->exception.on)
 		bytes += pool_bytes(EXCEPTION_POOL, REPLY_ROOM);
-	bytes += plan->nb_tx * (pool_bytes(TX_POOL, TX_ROOM) + pool_bytes(REPLY_POOL, REPLY_ROOM));
-	bytes += plan->has_peer ? pool_bytes(PEER_POOL, PEER_ROOM)
-				: plan->nb_rx * pool_bytes(RX_POOL, RX_ROOM)
-			+ (queues - plan->nb_rx) * pool_bytes(RX_DESCRIPTORS, RX_ROOM);
+	for (unsigned i = 0; i < plan->nb_ports; i++)
+		bytes += port_bytes(p, &plan->ports[i]);
 	plan->memory_mb = (unsigned)((bytes >> 20) + 1);
 	plan->hugepages = p->params->hugepages == DP_HUGEPAGES_ON
 		|| (p->params->hugepages == DP_HUGEPAGES_AUTO && free_bytes >= bytes);
@@ -660,47 +839,162 @@ static int plan_memory(struct planner *p) {
 	return 0;
 }
 
-static void plan_rate(struct planner *p) {
-	struct dp_plan *plan = p->plan;
+/* --- what is sent ---------------------------------------------------------------------------- */
 
-	plan->frame_bytes = probe_syn.frame_bytes;
-	plan->wire_bytes = plan->frame_bytes + ETH_WIRE_EXTRA;
+static unsigned frame_bytes(unsigned l2_bytes, unsigned packet_bytes) {
+	unsigned bytes = l2_bytes + packet_bytes;
+
+	return bytes < ETH_MIN_FRAME ? ETH_MIN_FRAME : bytes;
+}
+
+/* Frames that all pairs of a family together get in one repeat, a port or a host. */
+struct load {
+	double frames, bytes; /* on the wire */
+	unsigned longest;
+};
+
+static void add_load(struct load *load, unsigned bytes) {
+	load->frames++;
+	load->bytes += bytes + ETH_WIRE_EXTRA;
+	if (bytes > load->longest)
+		load->longest = bytes;
+}
+
+/* What goes to one host at @port. */
+static void add_pair(const struct planner *p, const struct payload_book *book, enum family family,
+	uint16_t port, unsigned l2_bytes, struct load *load) {
+	unsigned passes = probe_passes(p->type, book, family, port);
+
+	for (unsigned k = 0; k < passes; k++) {
+		const struct probe_module *module
+			= p->type->step[family][k % p->type->nb_steps[family]].module;
+		unsigned bytes = module->packet_bytes[family];
+
+		if (module->varies)
+			bytes = (family == FAMILY_V4 ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES
+				+ book_payload(book, port, k)->length;
+		add_load(load, frame_bytes(l2_bytes, bytes));
+	}
+}
+
+/* The mean cost of a probe on the wire, over families and ports, and the longest. */
+static int plan_rate(struct planner *p) {
+	struct dp_plan *plan = p->whole;
+	unsigned l2_bytes = ETH_BYTES + (plan->ports[0].vlan ? VLAN_BYTES : 0);
+	struct load load = {0};
+	struct payload_book *book;
+	unsigned nb_ports;
+	const uint16_t *ports = dp_space_port_list(p->params->space, &nb_ports);
+	int rc = book_create(p->params->payloads, p->params->nb_payloads, NULL, 0, &book);
+
+	if (rc)
+		return dp_fail(p->err, false, rc, "out of memory");
+	for (enum family f = 0; f < FAMILIES; f++)
+		for (unsigned i = 0; p->has_family[f] && i < nb_ports; i++)
+			add_pair(p, book, f, ports[i], l2_bytes, &load);
+	plan->passes = p->params->probes * probe_passes_max(p->type, book, ports, nb_ports);
+	book_destroy(book);
+	plan->frame_bytes = load.longest;
+	plan->wire_bytes = (unsigned)(load.bytes / load.frames + 0.5);
 	plan->rate_pps = p->params->rate_pps;
 	if (plan->rate_pps <= 0 && p->params->rate_bps > 0)
-		plan->rate_pps = p->params->rate_bps / (8.0 * plan->wire_bytes);
+		plan->rate_pps = p->params->rate_bps / (8.0 * load.bytes / load.frames);
+	return 0;
+}
+
+/* --- the whole ------------------------------------------------------------------------------- */
+
+static int check_families(struct planner *p) {
+	const struct dp_ipset *addresses = dp_space_addresses(p->params->space);
+	const struct dp_range *range;
+	size_t n = dp_ipset_ranges(addresses, &range);
+
+	for (size_t i = n; i-- > 0;) {
+		enum family family = family_of(range[i].first);
+
+		p->has_family[family] = true;
+		p->first[family] = range[i].first;
+	}
+	for (enum family f = 0; f < FAMILIES; f++)
+		if (p->has_family[f] && p->type->nb_steps[f] == 0)
+			return dp_fail(p->err, true, -EAFNOSUPPORT,
+				"type = %s: not for %s addresses such as %s", p->type->scan.name,
+				family_name(f), ip_text(p->first[f]).s);
+	return 0;
+}
+
+/* A device serves one port. */
+static int check_unique(const struct planner *p) {
+	for (const struct dp_port_plan *other = p->whole->ports; other < p->plan; other++)
+		if (strcmp(other->port, p->plan->port) == 0 && strcmp(other->port, "sim") != 0)
+			return dp_fail(p->err, true, -EEXIST,
+				"%s = %s: an earlier port is the same device; give each once",
+				p->key, p->plan->port);
+	return 0;
+}
+
+static int plan_one(struct planner *p, unsigned number) {
+	int rc;
+
+	p->port = &p->params->ports[number];
+	p->plan = &p->whole->ports[number];
+	p->has_netif = false;
+	snprintf(p->key, sizeof(p->key), p->params->nb_ports > 1 ? "port%u" : "port", number);
+	p->plan->vlan = p->port->vlan;
+	p->plan->has_gateway_mac = p->port->has_gateway_mac;
+	memcpy(p->plan->gateway_mac, p->port->gateway_mac, sizeof(p->plan->gateway_mac));
+	rc = plan_port(p);
+	if (rc == 0)
+		rc = check_unique(p);
+	for (enum family f = 0; rc == 0 && f < FAMILIES; f++) {
+		rc = plan_source(p, f);
+		if (rc == 0)
+			rc = check_banners(p, route_plan(p->plan, f));
+		if (rc == 0)
+			rc = plan_next_hop(p, f);
+	}
+	if (rc == 0 && number == 0)
+		rc = plan_exception(p);
+	return rc ? rc : plan_workers(p);
+}
+
+static int plan_all(struct planner *p) {
+	int cpu[CPU_SETSIZE];
+	int rc = check_families(p);
+
+	if (rc == 0)
+		rc = count_cpus(p, cpu);
+	for (unsigned i = 0; rc == 0 && i < p->whole->nb_ports; i++)
+		rc = plan_one(p, i);
+	if (rc)
+		return rc;
+	plan_cpus(p, cpu);
+	rc = plan_memory(p);
+	return rc ? rc : plan_rate(p);
 }
 
 int dp_plan_make(const struct dp_params *params, struct dp_plan *plan, struct dp_error *err) {
-	struct planner planner = {.params = params, .plan = plan, .err = err}, *p = &planner;
-	struct dp_target first;
+	struct planner planner = {
+		.params = params,
+		.type = probe_type_of(params->type),
+		.whole = plan,
+		.err = err,
+	};
 	int rc;
 
 	memset(plan, 0, sizeof(*plan));
-	dp_space_pick(params->space, &(uint64_t){0}, &first, 1);
-	p->route = calloc(NETIF_MAX_ROUTES, sizeof(*p->route));
-	if (!p->route)
+	plan->nb_ports = params->nb_ports;
+	planner.route = calloc(NETIF_MAX_ROUTES, sizeof(*planner.route));
+	if (!planner.route)
 		return dp_fail(err, false, -ENOMEM, "out of memory");
-	rc = netif_routes(p->route, NETIF_MAX_ROUTES);
-	p->nb_routes = rc > 0 ? (unsigned)rc : 0;
+	rc = netif_routes(planner.route, NETIF_MAX_ROUTES);
+	planner.nb_routes = rc > 0 ? (unsigned)rc : 0;
 	if (rc == -E2BIG)
 		rc = dp_fail(err, true, rc,
 			"more than %u routes; give port, source and gateway_mac instead of auto",
 			NETIF_MAX_ROUTES);
 	else
-		rc = plan_port(p);
-	if (rc == 0)
-		rc = plan_source(p, params->gateway_ip ? params->gateway_ip : first.ip);
-	if (rc == 0)
-		rc = check_banners(p);
-	if (rc == 0)
-		rc = plan_next_hop(p);
-	if (rc == 0)
-		rc = plan_exception(p);
-	if (rc == 0)
-		rc = plan_lcores(p);
-	if (rc == 0)
-		rc = plan_memory(p);
-	plan_rate(p);
-	free(p->route);
+		rc = plan_all(&planner);
+	free(planner.route);
 	return rc;
 }

@@ -19,7 +19,7 @@ enum {
 	/* Probes on their way out; more than a net_ring holds (it hands over our own buffers). */
 	TX_DESCRIPTORS = 1024,
 	TX_POOL = 4095,
-	TX_ROOM = 128,
+	TX_ROOM = 128, /* at the least, see plan_tx_room() */
 	SINGLE_RING = 1024,
 
 	/* ARP, ICMP echo and reset replies, one pool a sending lcore. */
@@ -33,7 +33,7 @@ enum {
 	/* What the simulated network and lo receive into, in place of a device. */
 	PEER_RING = 4096,
 	PEER_POOL = 32767,
-	PEER_ROOM = 256,
+	PEER_ROOM = 2048,
 
 	/* A buffer: the pool's header, the mbuf, our private area, headroom, room for the frame. */
 	POOL_HEADER = 64,
@@ -52,5 +52,10 @@ enum {
 	MAX_NEIGHBOURS = 4 * 1024 * 1024,
 	ETH_MTU = 1500, /* of the TAP for plugin sockets, whatever larger the port's is */
 };
+
+/* The room of a buffer that holds a frame of @frame_bytes. */
+static inline unsigned plan_tx_room(unsigned frame_bytes) {
+	return frame_bytes <= TX_ROOM ? TX_ROOM : REPLY_ROOM;
+}
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * EAL, devices, pools and rings: everything between a plan and lcores that can run. Main thread,
- * before launch and after the join.
+ * EAL and devices: from a plan to ports that are started. Main thread, before launch and after the
+ * join.
  */
 #include "core.h"
 #include "exception.h"
@@ -59,17 +59,22 @@ struct eal_args {
 	args->used += (size_t)n + 1;
 }
 
-/* Lcore 0 is the control core, 1 to n the workers, n + 1 the peer. */
+/* Lcore 0 is the control core; then each port's workers, and its peer. */
 static void add_lcores(struct eal_args *args, const struct dp_plan *plan) {
-	char map[1024];
+	char map[2048];
 	int n = snprintf(map, sizeof(map), "0@%d", plan->main_cpu);
+	unsigned lcore = 1;
 
-	for (unsigned i = 0; i < plan->nb_workers; i++)
-		n += snprintf(
-			map + n, sizeof(map) - (size_t)n, ",%u@%d", i + 1, plan->worker_cpu[i]);
-	if (plan->has_peer)
-		snprintf(map + n, sizeof(map) - (size_t)n, ",%u@%d", plan->nb_workers + 1,
-			plan->peer_cpu);
+	for (unsigned p = 0; p < plan->nb_ports; p++) {
+		const struct dp_port_plan *port = &plan->ports[p];
+
+		for (unsigned i = 0; i < port->nb_workers; i++)
+			n += snprintf(map + n, sizeof(map) - (size_t)n, ",%u@%d", lcore++,
+				port->worker_cpu[i]);
+		if (port->has_peer)
+			n += snprintf(map + n, sizeof(map) - (size_t)n, ",%u@%d", lcore++,
+				port->peer_cpu);
+	}
 	add_arg(args, "--lcores=%s", map);
 }
 
@@ -97,6 +102,21 @@ static void add_operators(struct eal_args *args, const char *eal) {
 	}
 }
 
+/* The PCI devices that are ours, and no others. Returns whether there are any. */
+static bool add_devices(struct eal_args *args, const struct dp_plan *plan) {
+	bool any = false;
+
+	for (unsigned i = 0; i < plan->nb_ports; i++) {
+		if (plan->ports[i].driver != DP_DRIVER_PCI)
+			continue;
+		add_arg(args, "-a%s", plan->ports[i].port);
+		any = true;
+	}
+	if (!any)
+		add_arg(args, "--no-pci");
+	return any;
+}
+
 static void build_args(struct eal_args *args, const struct dp_engine *engine) {
 	const struct dp_plan *plan = &engine->plan;
 	const char *eal = engine->params.eal;
@@ -113,12 +133,8 @@ static void build_args(struct eal_args *args, const struct dp_engine *engine) {
 		if (!operator_says(eal, "-m"))
 			add_arg(args, "-m%u", plan->memory_mb);
 	}
-	if (plan->driver == DP_DRIVER_PCI)
-		add_arg(args, "-a%s", plan->port);
-	else
-		add_arg(args, "--no-pci");
 	/* Physical addresses split a pool into too many pieces for af_xdp's UMEM. */
-	if (plan->driver != DP_DRIVER_PCI || !plan->hugepages)
+	if (!add_devices(args, plan) || !plan->hugepages)
 		add_arg(args, "--iova-mode=va");
 	add_arg(args, "--no-telemetry");
 	if (!engine->params.verbose)
@@ -250,39 +266,47 @@ static bool may_open_packet_sockets(void) {
 	return true;
 }
 
-static int add_vdev(
-	struct dp_engine *engine, const char *name, const char *args, struct dp_error *err) {
+static int add_vdev(struct port *port, const char *name, const char *args, struct dp_error *err) {
 	int rc = rte_vdev_init(name, args);
 	char why[200];
 
 	if (rc == 0)
-		rc = rte_eth_dev_get_port_by_name(name, &engine->port);
+		rc = rte_eth_dev_get_port_by_name(name, &port->id);
 	if (rc == 0)
 		return 0;
 	if (rc == -EEXIST)
 		return dp_fail(err, true, rc, "port = %s: a device of this name is already there",
-			engine->plan.port);
-	return dp_fail(err, engine->plan.driver == DP_DRIVER_VDEV, rc,
-		"port = %.120s: the driver cannot start %s%s%s; -v shows more", engine->plan.port,
-		engine->plan.driver == DP_DRIVER_VDEV ? "this vdev" : name,
+			port->plan->port);
+	return dp_fail(err, port->plan->driver == DP_DRIVER_VDEV, rc,
+		"port = %.120s: the driver cannot start %s%s%s; -v shows more", port->plan->port,
+		port->plan->driver == DP_DRIVER_VDEV ? "this vdev" : name,
 		/* Most drivers say just -1. */
-		rc == -1 ? "" : strerror(-rc), last_words(engine, why, sizeof(why)));
+		rc == -1 ? "" : strerror(-rc), last_words(port->engine, why, sizeof(why)));
 }
 
-static int open_vdev(struct dp_engine *engine, struct dp_error *err) {
-	const char *port = engine->plan.port;
-	size_t n = strcspn(port, ",");
+static int open_vdev(struct port *port, struct dp_error *err) {
+	const char *vdev = port->plan->port;
+	size_t n = strcspn(vdev, ",");
 	char name[64];
 
 	if (n >= sizeof(name))
 		return dp_fail(
-			err, true, -EINVAL, "port = %.40s...: the vdev's name is too long", port);
-	snprintf(name, sizeof(name), "%.*s", (int)n, port);
-	return add_vdev(engine, name, port[n] ? port + n + 1 : "", err);
+			err, true, -EINVAL, "port = %.40s...: the vdev's name is too long", vdev);
+	snprintf(name, sizeof(name), "%.*s", (int)n, vdev);
+	return add_vdev(port, name, vdev[n] ? vdev + n + 1 : "", err);
 }
 
-static int open_af_packet(struct dp_engine *engine, struct dp_error *err) {
-	const struct dp_plan *plan = &engine->plan;
+/* Devices of a driver, one a port: "net_af_packet0". */
+static int add_numbered(
+	struct port *port, const char *driver, const char *args, struct dp_error *err) {
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%u", driver, port->number);
+	return add_vdev(port, name, args, err);
+}
+
+static int open_af_packet(struct port *port, struct dp_error *err) {
+	const struct dp_port_plan *plan = port->plan;
 	unsigned pairs = plan->nb_tx > plan->nb_rx ? plan->nb_tx : plan->nb_rx;
 	char args[160];
 
@@ -293,19 +317,53 @@ static int open_af_packet(struct dp_engine *engine, struct dp_error *err) {
 	snprintf(args, sizeof(args),
 		"iface=%.15s,qpairs=%u,blocksz=4096,framesz=2048,framecnt=16384,qdisc_bypass=1",
 		plan->port, pairs);
-	engine->plan.nb_queues = pairs;
-	return add_vdev(engine, "net_af_packet0", args, err);
+	port->plan->nb_queues = pairs;
+	return add_numbered(port, "net_af_packet", args, err);
 }
 
-static int open_af_xdp(struct dp_engine *engine, struct dp_error *err) {
-	const struct dp_plan *plan = &engine->plan;
-	const struct steer_config config = {
-		.source_be = __builtin_bswap32(plan->source_ip),
+static void steer_family(struct steer_family *steer, const struct dp_route_plan *route) {
+	for (unsigned i = 0; i < route->nb_sources; i++) {
+		dp_ip_put_v6(steer->range[i].first, route->sources[i].first);
+		dp_ip_put_v6(steer->range[i].last, route->sources[i].last);
+	}
+	steer->nb_ranges = route->nb_sources;
+	steer->kernel_owns = route->kernel_owns_source;
+}
+
+static_assert(DP_MAX_SOURCES <= STEER_MAX_RANGES);
+
+static bool sends_pings(const struct probe_type *type) {
+	for (enum family f = 0; f < FAMILIES; f++)
+		for (unsigned i = 0; i < type->nb_steps[f]; i++)
+			if (type->step[f][i].module->proto == DP_PROTO_ICMP)
+				return true;
+	return false;
+}
+
+static bool sends_to_link(const struct probe_type *type) {
+	return type->scan.link || type->on_link[FAMILY_V4] || type->on_link[FAMILY_V6];
+}
+
+static struct steer_config steering(const struct port *port) {
+	const struct dp_engine *engine = port->engine;
+	struct steer_config config = {
 		.port_first = engine->params.source_port_first,
 		.port_last = engine->params.source_port_last,
-		.kernel_owns = plan->kernel_owns_source,
-		.exception_be = __builtin_bswap32(plan->exception.ip),
+		.vlan = port->plan->vlan,
+		.pings = sends_pings(engine->type),
+		.asks = sends_to_link(engine->type),
 	};
+
+	steer_family(&config.v4, &port->plan->v4);
+	steer_family(&config.v6, &port->plan->v6);
+	if (port->number == 0 && engine->plan.exception.on)
+		config.exception_be = __builtin_bswap32(dp_ip_to_v4(engine->plan.exception.ip));
+	return config;
+}
+
+static int open_af_xdp(struct port *port, struct dp_error *err) {
+	const struct dp_port_plan *plan = port->plan;
+	const struct steer_config config = steering(port);
 	char path[XDP_PATH_BYTES], args[256];
 	int rc;
 
@@ -314,27 +372,27 @@ static int open_af_xdp(struct dp_engine *engine, struct dp_error *err) {
 		err->usage = rc != -EPERM;
 		return rc;
 	}
-	engine->lock_fd = xdp_interface_lock(plan->port, err);
-	if (engine->lock_fd < 0)
-		return engine->lock_fd;
-	engine->ifindex = if_nametoindex(plan->port);
-	rc = xdp_detach((int)engine->ifindex, err);
+	port->lock_fd = xdp_interface_lock(plan->port, err);
+	if (port->lock_fd < 0)
+		return port->lock_fd;
+	port->ifindex = if_nametoindex(plan->port);
+	rc = xdp_detach((int)port->ifindex, err);
 	if (rc < 0)
 		return rc;
-	rc = xdp_program_prepare(&config, path, &engine->xdp_fd, err);
+	rc = xdp_program_prepare(&config, path, &port->xdp_fd, err);
 	if (rc)
 		return rc;
 	snprintf(args, sizeof(args),
 		"iface=%.15s,start_queue=0,queue_count=%u,busy_budget=0,xdp_prog=%s", plan->port,
 		plan->nb_queues, path);
-	return add_vdev(engine, "net_af_xdp0", args, err);
+	return add_numbered(port, "net_af_xdp", args, err);
 }
 
-static int open_pci(struct dp_engine *engine, struct dp_error *err) {
-	if (rte_eth_dev_get_port_by_name(engine->plan.port, &engine->port) == 0)
+static int open_pci(struct port *port, struct dp_error *err) {
+	if (rte_eth_dev_get_port_by_name(port->plan->port, &port->id) == 0)
 		return 0;
 	return dp_fail(err, true, -ENODEV,
-		"port = %s: no DPDK driver took the device; -v shows why", engine->plan.port);
+		"port = %s: no DPDK driver took the device; -v shows why", port->plan->port);
 }
 
 static struct rte_ring *new_ring(const char *prefix, unsigned number, unsigned size) {
@@ -345,56 +403,60 @@ static struct rte_ring *new_ring(const char *prefix, unsigned number, unsigned s
 }
 
 /* A net_ring port whose other end is a peer of ours. */
-static int open_peer(struct dp_engine *engine, const struct peer_type *type, struct dp_error *err) {
+static int open_peer(struct port *port, const struct peer_type *type, struct dp_error *err) {
 	struct rte_ring *to_rx[DP_MAX_LCORES], *from_tx[DP_MAX_LCORES];
-	const struct dp_plan *plan = &engine->plan;
+	const struct dp_port_plan *plan = port->plan;
+	const unsigned base = port->number * DP_MAX_LCORES;
+	char name[16];
 	int rc;
 
 	for (unsigned i = 0; i < plan->nb_rx; i++)
-		if (!(to_rx[i] = new_ring("peer_rx", i, PEER_RING)))
+		if (!(to_rx[i] = new_ring("peer_rx", base + i, PEER_RING)))
 			return dp_fail(
 				err, false, -ENOMEM, "no memory for the ring of an RX queue");
 	for (unsigned i = 0; i < plan->nb_tx; i++)
-		if (!(from_tx[i] = new_ring("peer_tx", i, TX_DESCRIPTORS)))
+		if (!(from_tx[i] = new_ring("peer_tx", base + i, TX_DESCRIPTORS)))
 			return dp_fail(err, false, -ENOMEM, "no memory for the ring of a TX queue");
-	rc = rte_eth_from_rings("peer", to_rx, plan->nb_rx, from_tx, plan->nb_tx, SOCKET_ID_ANY);
+	snprintf(name, sizeof(name), "peer%u", port->number);
+	rc = rte_eth_from_rings(name, to_rx, plan->nb_rx, from_tx, plan->nb_tx, SOCKET_ID_ANY);
 	if (rc < 0)
 		return dp_fail(err, false, -rte_errno, "cannot make a ring port: %s",
 			rte_strerror(rte_errno));
-	engine->port = (uint16_t)rc;
-	rc = type->create(engine, &engine->peer, err);
+	port->id = (uint16_t)rc;
+	rc = type->create(port, &port->peer, err);
 	if (rc)
 		return rc;
-	engine->peer->type = type;
-	engine->peer->engine = engine;
-	engine->peer->nb_to_rx = plan->nb_rx;
-	engine->peer->nb_from_tx = plan->nb_tx;
-	memcpy(engine->peer->to_rx, to_rx, sizeof(to_rx));
-	memcpy(engine->peer->from_tx, from_tx, sizeof(from_tx));
+	port->peer->type = type;
+	port->peer->engine = port->engine;
+	port->peer->port = port;
+	port->peer->nb_to_rx = plan->nb_rx;
+	port->peer->nb_from_tx = plan->nb_tx;
+	memcpy(port->peer->to_rx, to_rx, sizeof(to_rx));
+	memcpy(port->peer->from_tx, from_tx, sizeof(from_tx));
 	return 0;
 }
 
-static int open_device(struct dp_engine *engine, struct dp_error *err) {
-	enum dp_driver driver = engine->plan.driver;
+static int open_device(struct port *port, struct dp_error *err) {
+	enum dp_driver driver = port->plan->driver;
 
 	if ((driver == DP_DRIVER_AF_PACKET || driver == DP_DRIVER_LO) && !may_open_packet_sockets())
 		return dp_fail(err, false, -EPERM,
 			"port = %s: no permission to open packet sockets; run as root or with "
 			"CAP_NET_RAW (sudo prtip-dp ...)",
-			engine->plan.port);
+			port->plan->port);
 	switch (driver) {
 	case DP_DRIVER_SIM:
-		return open_peer(engine, &peer_sim, err);
+		return open_peer(port, &peer_sim, err);
 	case DP_DRIVER_LO:
-		return open_peer(engine, &peer_lo, err);
+		return open_peer(port, &peer_lo, err);
 	case DP_DRIVER_AF_PACKET:
-		return open_af_packet(engine, err);
+		return open_af_packet(port, err);
 	case DP_DRIVER_AF_XDP:
-		return open_af_xdp(engine, err);
+		return open_af_xdp(port, err);
 	case DP_DRIVER_PCI:
-		return open_pci(engine, err);
+		return open_pci(port, err);
 	case DP_DRIVER_VDEV:
-		return open_vdev(engine, err);
+		return open_vdev(port, err);
 	}
 	return -EINVAL;
 }
@@ -403,8 +465,8 @@ static int open_device(struct dp_engine *engine, struct dp_error *err) {
 
 /* A device may have fewer queues than the plan has lcores: shrink what was automatic, else say so. */
 static int fit_queues(
-	struct dp_engine *engine, const struct rte_eth_dev_info *info, struct dp_error *err) {
-	struct dp_plan *plan = &engine->plan;
+	struct port *port, const struct rte_eth_dev_info *info, struct dp_error *err) {
+	struct dp_port_plan *plan = port->plan;
 
 	if (plan->auto_lcores && plan->nb_workers > info->max_rx_queues)
 		plan->nb_workers = info->max_rx_queues;
@@ -418,12 +480,12 @@ static int fit_queues(
 			"tx_lcores (%u) and rx_lcores (%u)",
 			plan->port, info->max_tx_queues, info->max_rx_queues, plan->nb_tx,
 			plan->nb_rx);
-	engine->nb_tx_queues = (uint16_t)plan->nb_tx;
-	engine->nb_rx_queues
+	port->nb_tx_queues = (uint16_t)plan->nb_tx;
+	port->nb_rx_queues
 		= (uint16_t)(plan->nb_queues > plan->nb_rx ? plan->nb_queues : plan->nb_rx);
 	/* These drivers come in pairs of queues, of which all are to be set up. */
 	if (plan->driver == DP_DRIVER_AF_XDP || plan->driver == DP_DRIVER_AF_PACKET)
-		engine->nb_tx_queues = engine->nb_rx_queues;
+		port->nb_tx_queues = port->nb_rx_queues;
 	return 0;
 }
 
@@ -472,242 +534,198 @@ int port_new_pool(struct rte_mempool **pool, const char *prefix, unsigned number
 		size, rte_strerror(rte_errno));
 }
 
-static int make_rx_pools(struct dp_engine *engine, struct dp_error *err) {
-	if (engine->peer) {
-		int rc = port_new_pool(&engine->peer->pool, "peer", 0, PEER_POOL, PEER_ROOM, err);
+static int make_rx_pools(struct port *port, struct dp_error *err) {
+	const unsigned base = port->number * DP_MAX_LCORES;
 
-		engine->rx_pool[0] = engine->peer->pool;
-		engine->nb_rx_pools = 1;
+	if (port->peer) {
+		int rc = port_new_pool(
+			&port->peer->pool, "peer", port->number, PEER_POOL, PEER_ROOM, err);
+
+		port->rx_pool[0] = port->peer->pool;
+		port->nb_rx_pools = 1;
 		return rc;
 	}
-	for (unsigned i = 0; i < engine->plan.nb_rx; i++) {
+	for (unsigned i = 0; i < port->plan->nb_rx; i++) {
 		/* Queues beyond one an lcore fill their descriptors from the same pool. */
-		unsigned further = (engine->nb_rx_queues - 1) / engine->plan.nb_rx * RX_DESCRIPTORS;
+		unsigned further = (port->nb_rx_queues - 1u) / port->plan->nb_rx * RX_DESCRIPTORS;
 		int rc = port_new_pool(
-			&engine->rx_pool[i], "rx", i, RX_POOL + further, RX_ROOM, err);
+			&port->rx_pool[i], "rx", base + i, RX_POOL + further, RX_ROOM, err);
 
 		if (rc)
 			return rc;
-		engine->nb_rx_pools = i + 1;
+		port->nb_rx_pools = i + 1;
 	}
 	return 0;
 }
 
+/* Whatever the device can tell apart: any lcore can judge any response. */
 static uint64_t rss_types(const struct rte_eth_dev_info *info) {
-	return info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+	return info->flow_type_rss_offloads
+		& (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
 }
 
-static int configure(
-	struct dp_engine *engine, const struct rte_eth_dev_info *info, struct dp_error *err) {
+/* What the device does for us: checksums of what we send, and of what we receive. */
+static void choose_offloads(
+	struct port *port, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf) {
+	const uint64_t l4 = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t can = info->tx_offload_capa;
+	struct probe_env *env = &port->scan.env;
+
+	conf->rxmode.offloads = info->rx_offload_capa
+		& (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM
+			| RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+	env->offload_ip = can & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+	env->offload_l4 = (can & l4) == l4;
+	port->tx_offloads = (env->offload_ip ? RTE_ETH_TX_OFFLOAD_IPV4_CKSUM : 0)
+		| (env->offload_l4 ? l4 : 0);
+	conf->txmode.offloads = port->tx_offloads;
+}
+
+static int configure(struct port *port, const struct rte_eth_dev_info *info, struct dp_error *err) {
 	struct rte_eth_conf conf = {.rxmode = {.mq_mode = RTE_ETH_MQ_RX_NONE}};
 	char why[200];
 	uint16_t nb_rx_desc = RX_DESCRIPTORS, nb_tx_desc = TX_DESCRIPTORS;
 	int rc;
 
-	if (engine->nb_rx_queues > 1 && rss_types(info)) {
+	if (port->nb_rx_queues > 1 && rss_types(info)) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = rss_types(info);
 	}
-	rc = rte_eth_dev_configure(engine->port, engine->nb_rx_queues, engine->nb_tx_queues, &conf);
+	choose_offloads(port, info, &conf);
+	rc = rte_eth_dev_configure(port->id, port->nb_rx_queues, port->nb_tx_queues, &conf);
 	if (rc == 0)
-		rc = rte_eth_dev_adjust_nb_rx_tx_desc(engine->port, &nb_rx_desc, &nb_tx_desc);
-	for (uint16_t q = 0; rc == 0 && q < engine->nb_rx_queues; q++)
-		rc = rte_eth_rx_queue_setup(engine->port, q, nb_rx_desc, SOCKET_ID_ANY, NULL,
-			engine->rx_pool[q % engine->nb_rx_pools]);
-	for (uint16_t q = 0; rc == 0 && q < engine->nb_tx_queues; q++)
-		rc = rte_eth_tx_queue_setup(engine->port, q, nb_tx_desc, SOCKET_ID_ANY, NULL);
+		rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &nb_rx_desc, &nb_tx_desc);
+	for (uint16_t q = 0; rc == 0 && q < port->nb_rx_queues; q++)
+		rc = rte_eth_rx_queue_setup(port->id, q, nb_rx_desc, SOCKET_ID_ANY, NULL,
+			port->rx_pool[q % port->nb_rx_pools]);
+	for (uint16_t q = 0; rc == 0 && q < port->nb_tx_queues; q++)
+		rc = rte_eth_tx_queue_setup(port->id, q, nb_tx_desc, SOCKET_ID_ANY, NULL);
 	if (rc == 0)
-		rc = rte_eth_dev_start(engine->port);
+		rc = rte_eth_dev_start(port->id);
 	if (rc)
 		return dp_fail(err, false, rc,
 			"port = %.120s: the device cannot be set up with %u RX and %u TX queues: "
 			"%s%s; -v shows more",
-			engine->plan.port, engine->nb_rx_queues, engine->nb_tx_queues,
-			strerror(-rc), last_words(engine, why, sizeof(why)));
-	engine->port_started = true;
+			port->plan->port, port->nb_rx_queues, port->nb_tx_queues, strerror(-rc),
+			last_words(port->engine, why, sizeof(why)));
+	port->started = true;
+	/* So that solicitations for addresses which are not the kernel's reach us. */
+	if (port->plan->v6.used)
+		rte_eth_allmulticast_enable(port->id);
 	return 0;
 }
 
-/* --- workers --------------------------------------------------------------------------------- */
-
-static int make_tx(struct dp_engine *engine, unsigned number, struct tx *tx, struct dp_error *err) {
-	double pps = engine->plan.rate_pps / engine->plan.nb_tx;
-	int rc;
-
-	tx->active = true;
-	tx->queue = (uint16_t)number;
-	tx->refreshing = number == 0;
-	rate_init(&tx->rate, pps, engine->tsc_hz, rte_rdtsc());
-	rate_stagger(&tx->rate, number, engine->plan.nb_tx);
-	rc = port_new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);
-	if (rc == 0)
-		rc = port_new_pool(&tx->pool, "tx", number, TX_POOL, TX_ROOM, err);
-	if (rc == 0)
-		tx_prepare_pool(engine, tx->pool);
-	if (rc || number > 0)
-		return rc;
-	engine->singles = tx->singles = new_ring("singles", 0, SINGLE_RING);
-	if (!tx->singles)
-		return dp_fail(err, false, -ENOMEM, "no memory for the ring of single probes");
-	return 0;
-}
-
-static int make_rx(
-	struct dp_engine *engine, unsigned number, struct worker *worker, struct dp_error *err) {
-	struct rx *rx = &worker->rx;
-	struct tx *tx;
-
-	rx->active = true;
-	for (unsigned q = number; q < engine->nb_rx_queues; q += engine->plan.nb_rx)
-		rx->queue[rx->nb_queues++] = (uint16_t)q;
-	rx->answers = new_ring("answers", number, ANSWER_RING);
-	if (!rx->answers)
-		return dp_fail(err, false, -ENOMEM, "no memory for the ring to the control core");
-	if (worker->tx.active) {
-		rx->reply_pool = worker->tx.reply_pool;
-		return 0;
-	}
-	/* An lcore without a TX queue replies through one that has it. */
-	tx = &engine->worker[number % engine->plan.nb_tx]->tx;
-	rx->replies = new_ring("replies", number, REPLY_RING);
-	if (!rx->replies)
-		return dp_fail(err, false, -ENOMEM, "no memory for the ring of replies");
-	tx->replies[tx->nb_replies++] = rx->replies;
-	rx->reply_pool = tx->reply_pool;
-	return 0;
-}
-
-static int make_workers(struct dp_engine *engine, struct dp_error *err) {
-	const struct dp_plan *plan = &engine->plan;
-	int rc = 0;
-
-	for (unsigned i = 0; i < plan->nb_workers; i++) {
-		struct worker *worker = aligned_alloc(RTE_CACHE_LINE_SIZE, sizeof(*worker));
-
-		if (!worker)
-			return dp_fail(err, false, -ENOMEM, "out of memory");
-		memset(worker, 0, sizeof(*worker));
-		worker->engine = engine;
-		engine->worker[i] = worker;
-	}
-	/* Senders first: receivers lean on them for replies. */
-	for (unsigned i = 0; rc == 0 && i < plan->nb_tx; i++)
-		rc = make_tx(engine, i, &engine->worker[i]->tx, err);
-	for (unsigned i = 0; rc == 0 && i < plan->nb_rx; i++)
-		rc = make_rx(engine, i, engine->worker[plan->merged ? i : plan->nb_tx + i], err);
-	return rc;
-}
-
-/* Give each worker, and the peer, an lcore of EAL's. */
-static int assign_lcores(struct dp_engine *engine, struct dp_error *err) {
-	unsigned lcore = rte_get_next_lcore(-1, 1, 0), needed = engine->plan.nb_workers;
-
-	for (unsigned i = 0; i < needed && lcore < RTE_MAX_LCORE; i++) {
-		engine->worker[i]->lcore = lcore;
-		engine->peer_lcore = lcore = rte_get_next_lcore(lcore, 1, 0);
-	}
-	if (rte_lcore_count() < 1 + needed + engine->plan.has_peer)
-		return dp_fail(err, true, -EINVAL,
-			"eal: %u lcores are given, %u are needed (control%s, %u for packets)",
-			rte_lcore_count(), 1 + needed + engine->plan.has_peer,
-			engine->plan.has_peer ? ", peer" : "", needed);
-	return 0;
-}
-
-static void set_source_mac(struct dp_engine *engine) {
+static void set_source_mac(struct port *port) {
 	struct rte_ether_addr mac;
 
 	/* Behind a ring there is no device; peers know us by the address we began with. */
-	if (!engine->peer && rte_eth_macaddr_get(engine->port, &mac) == 0)
-		engine->env.source_mac = mac_get(mac.addr_bytes);
+	if (!port->peer && rte_eth_macaddr_get(port->id, &mac) == 0)
+		port->scan.env.source_mac = mac_get(mac.addr_bytes);
 }
 
-/* What the kernel does with our address decides what is left to us. */
-static void set_manners(struct dp_engine *engine) {
-	const struct dp_plan *plan = &engine->plan;
-	bool kernel_sees = plan->driver == DP_DRIVER_AF_PACKET || plan->driver == DP_DRIVER_LO;
+/* What the kernel does with our addresses decides what is left to us. */
+static void set_manners(struct port *port, enum family family, const struct dp_route_plan *route) {
+	enum dp_driver driver = port->plan->driver;
+	bool kernel_sees = driver == DP_DRIVER_AF_PACKET || driver == DP_DRIVER_LO;
 
-	engine->answer_own = !plan->kernel_owns_source && plan->driver != DP_DRIVER_LO;
-	engine->reply_resets = !(plan->kernel_owns_source && kernel_sees);
-	engine->arp_sender = plan->driver == DP_DRIVER_AF_XDP && plan->kernel_owns_source
-		? 0
-		: plan->source_ip;
-	engine->lossless = plan->driver == DP_DRIVER_SIM || plan->driver == DP_DRIVER_LO
+	port->answer_own[family] = !route->kernel_owns_source && driver != DP_DRIVER_LO;
+	port->reply_resets[family] = !(route->kernel_owns_source && kernel_sees);
+	if (!route->used)
+		return;
+	if (driver == DP_DRIVER_AF_XDP && route->kernel_owns_source)
+		port->asker[family]
+			= family == FAMILY_V6 ? neigh_asker(port->scan.env.source_mac) : 0;
+	else
+		port->asker[family]
+			= source_pick(&port->scan.env.sources[family], UINT64_C(1) << 63);
+}
+
+static bool waits(const struct dp_port_plan *plan) {
+	return plan->driver == DP_DRIVER_SIM || plan->driver == DP_DRIVER_LO
 		|| strncmp(plan->port, "net_ring", 8) == 0
 		|| strncmp(plan->port, "net_pcap", 8) == 0;
 }
 
-static int try_port(struct dp_engine *engine, struct dp_error *err) {
+static int try_port(struct port *port, struct dp_error *err) {
 	struct rte_eth_dev_info info;
-	int rc = open_device(engine, err);
+	int rc = open_device(port, err);
 
 	if (rc)
 		return rc;
-	set_source_mac(engine);
-	set_manners(engine);
-	rc = rte_eth_dev_info_get(engine->port, &info);
+	set_source_mac(port);
+	set_manners(port, FAMILY_V4, &port->plan->v4);
+	set_manners(port, FAMILY_V6, &port->plan->v6);
+	port->lossless = waits(port->plan);
+	rc = rte_eth_dev_info_get(port->id, &info);
 	if (rc)
-		return dp_fail(err, false, rc, "port = %s: %s", engine->plan.port, strerror(-rc));
-	rc = fit_queues(engine, &info, err);
+		return dp_fail(err, false, rc, "port = %s: %s", port->plan->port, strerror(-rc));
+	rc = fit_queues(port, &info, err);
 	if (rc == 0)
-		rc = make_rx_pools(engine, err);
+		rc = make_rx_pools(port, err);
 	if (rc == 0)
-		rc = configure(engine, &info, err);
+		rc = configure(port, &info, err);
 	return rc;
 }
 
 /* A driver can refuse our program when it is attached, for its MTU, say: nobody can know before. */
-static int fall_back(struct dp_engine *engine, struct dp_error *err) {
-	struct dp_plan *plan = &engine->plan;
+static int fall_back(struct port *port, struct dp_error *err) {
+	struct dp_port_plan *plan = port->plan;
+	char name[32];
 
 	snprintf(plan->note, sizeof(plan->note), "af_packet, as the driver of %.15s refused af_xdp",
 		plan->port);
-	port_close(engine);
-	rte_vdev_uninit("net_af_xdp0");
-	for (unsigned i = 0; i < engine->nb_rx_pools; i++)
-		rte_mempool_free(engine->rx_pool[i]);
-	engine->nb_rx_pools = 0;
+	port_close(port);
+	snprintf(name, sizeof(name), "net_af_xdp%u", port->number);
+	rte_vdev_uninit(name);
+	for (unsigned i = 0; i < port->nb_rx_pools; i++)
+		rte_mempool_free(port->rx_pool[i]);
+	port->nb_rx_pools = 0;
 	plan->driver = DP_DRIVER_AF_PACKET;
 	plan->ephemeral_overlap = 0;
-	return try_port(engine, err);
+	return try_port(port, err);
 }
 
-int port_open(struct dp_engine *engine, struct dp_error *err) {
+/* Through af_packet the kernel would see, and reset, what banners are to come from. */
+static bool may_fall_back(const struct port *port) {
+	const struct dp_engine *engine = port->engine;
+	const struct dp_port_plan *plan = port->plan;
+	bool kernel_owns = plan->v4.kernel_owns_source || plan->v6.kernel_owns_source;
+
+	return plan->driver == DP_DRIVER_AF_XDP && plan->auto_driver
+		&& !(port->number == 0 && engine->plan.exception.on)
+		&& !(engine->params.banner.enable && kernel_owns);
+}
+
+int port_open(struct port *port, struct dp_error *err) {
 	int rc;
 
-	engine->env.source_mac = UINT64_C(0x020000000002); /* a device's own below */
-	ifsock_mark(&engine->ifsock);
-	rc = try_port(engine, err);
-	/* Through af_packet the kernel would see, and reset, what banners are to come from. */
-	if (rc && engine->plan.driver == DP_DRIVER_AF_XDP && engine->plan.auto_driver
-		&& !engine->plan.exception.on
-		&& !(engine->params.banner.enable && engine->plan.kernel_owns_source))
-		rc = fall_back(engine, err);
-	if (rc == 0)
-		rc = make_workers(engine, err);
-	if (rc == 0)
-		rc = assign_lcores(engine, err);
-	if (rc == 0 && engine->plan.exception.on)
-		rc = exception_create(engine, err);
-	if (rc == 0 && ifsock_scan(&engine->ifsock) < 0)
-		rc = dp_fail(err, false, -E2BIG, "port = %s: too many sockets", engine->plan.port);
+	ifsock_mark(&port->ifsock);
+	rc = try_port(port, err);
+	if (rc && may_fall_back(port))
+		rc = fall_back(port, err);
+	if (rc == 0 && ifsock_scan(&port->ifsock) < 0)
+		rc = dp_fail(err, false, -E2BIG, "port = %s: too many sockets", port->plan->port);
 	return rc;
 }
 
-void port_close(struct dp_engine *engine) {
+void port_read_losses(struct port *port) {
+	ifsock_read(&port->ifsock, &port->losses);
+}
+
+void port_close(struct port *port) {
 	struct dp_error ignored;
 
-	if (engine->port_started) {
-		rte_eth_dev_stop(engine->port);
-		rte_eth_dev_close(engine->port);
-		engine->port_started = false;
+	if (port->started) {
+		rte_eth_dev_stop(port->id);
+		rte_eth_dev_close(port->id);
+		port->started = false;
 	}
-	if (engine->ifindex)
-		xdp_detach((int)engine->ifindex, &ignored);
-	if (engine->xdp_fd >= 0)
-		close(engine->xdp_fd);
-	if (engine->lock_fd >= 0)
-		close(engine->lock_fd);
-	engine->xdp_fd = engine->lock_fd = -1;
-	engine->ifindex = 0;
+	if (port->ifindex)
+		xdp_detach((int)port->ifindex, &ignored);
+	if (port->xdp_fd >= 0)
+		close(port->xdp_fd);
+	if (port->lock_fd >= 0)
+		close(port->lock_fd);
+	port->xdp_fd = port->lock_fd = -1;
+	port->ifindex = 0;
 }

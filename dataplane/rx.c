@@ -9,12 +9,17 @@
 
 #include <rte_cycles.h>
 
+enum {
+	ECHO_HEADERS = ETH_BYTES + VLAN_BYTES + IPV6_BYTES,
+};
+
 /* What a frame is answered with. */
 enum reply {
-	REPLY_ARP,
+	REPLY_TELL, /* our hardware address */
 	REPLY_ECHO,
 	REPLY_RESET,
 	REPLY_HELLO,
+	REPLY_ACKNOWLEDGE,
 };
 
 static void send_reply(struct worker *worker, struct rte_mbuf *mbuf, bool charged) {
@@ -34,27 +39,38 @@ static void send_reply(struct worker *worker, struct rte_mbuf *mbuf, bool charge
 	}
 }
 
-static unsigned write_reply(const struct probe_env *env, enum reply reply, const uint8_t *frame,
-	const struct frame_view *view, uint32_t clock_us, uint8_t *out) {
+static unsigned write_reply(struct worker *worker, enum reply reply, const uint8_t *frame,
+	const struct frame_view *view, uint8_t *out) {
+	const struct scan *scan = &worker->port->scan;
+	unsigned length;
+
 	switch (reply) {
-	case REPLY_ARP:
-		return frame_arp_reply(out, env, view->arp.mac, view->arp.ip);
+	case REPLY_TELL:
+		return frame_tell(out, scan, view);
 	case REPLY_ECHO:
-		return frame_echo_reply(out, env, frame, view);
+		return frame_echo_reply(out, scan, frame, view);
 	case REPLY_RESET:
-		return frame_reset(out, env, frame, view);
+		return frame_reset(out, scan, frame, view);
 	case REPLY_HELLO:
-		return frame_hello(out, env, frame, view, clock_us);
+		length = frame_hello(out, scan, frame, view);
+		if (length)
+			return length;
+		/* It takes no segment as long as our hello. */
+		count(&worker->rx.banner_mss, 1);
+		return frame_reset(out, scan, frame, view);
+	case REPLY_ACKNOWLEDGE:
+		return frame_acknowledge(out, scan, frame, view);
 	}
 	return 0;
 }
 
 static void reply_to(struct worker *worker, enum reply reply, bool charged, const uint8_t *frame,
-	const struct frame_view *view, uint32_t clock_us) {
+	const struct frame_view *view) {
 	struct rte_mbuf *mbuf;
+	unsigned length;
 
 	/* Longer than a buffer: a ping of a size that nobody needs an answer to. */
-	if (reply == REPLY_ECHO && view->ip_bytes > REPLY_ROOM - ETH_BYTES) {
+	if (reply == REPLY_ECHO && view->packet.l4_bytes > REPLY_ROOM - ECHO_HEADERS) {
 		count(&worker->rx.other, 1);
 		return;
 	}
@@ -63,24 +79,47 @@ static void reply_to(struct worker *worker, enum reply reply, bool charged, cons
 		count(&worker->rx.reply_dropped, 1);
 		return;
 	}
-	mbuf->data_len = (uint16_t)write_reply(&worker->engine->env, reply, frame, view, clock_us,
-		rte_pktmbuf_mtod(mbuf, uint8_t *));
-	mbuf->pkt_len = mbuf->data_len;
+	length = write_reply(worker, reply, frame, view, rte_pktmbuf_mtod(mbuf, uint8_t *));
+	if (length == 0) {
+		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	mbuf->data_len = (uint16_t)length;
+	mbuf->pkt_len = length;
 	send_reply(worker, mbuf, charged);
 }
 
+/* What the device knows of a frame already. */
+static struct frame_meta meta_of(const struct rte_mbuf *mbuf, uint32_t clock_us) {
+	const uint64_t flags = mbuf->ol_flags;
+
+	return (struct frame_meta){
+		.clock_us = clock_us,
+		.vlan_stripped = (flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0,
+		.vlan = flags & RTE_MBUF_F_RX_VLAN_STRIPPED ? mbuf->vlan_tci & VLAN_ID : 0,
+		.ip_good = (flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD,
+		.l4_good = (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+	};
+}
+
 /* What fails as an answer to the scan may yet be one to a single probe, which has its own cookies. */
-static enum frame_kind parse(const struct dp_engine *engine, const uint8_t *frame, unsigned length,
-	uint32_t clock_us, struct frame_view *view) {
-	enum frame_kind kind
-		= frame_parse(engine->module, &engine->env, frame, length, clock_us, view);
+static enum frame_kind parse(const struct worker *worker, const uint8_t *frame, unsigned length,
+	const struct frame_meta *meta, struct frame_view *view) {
+	const struct port *port = worker->port;
+	enum frame_kind kind = frame_parse(&port->scan, frame, length, meta, view);
 
 	if (kind != FRAME_REJECTED
-		|| !atomic_load_explicit(&engine->single_probes, memory_order_relaxed))
+		|| !atomic_load_explicit(&worker->engine->single_probes, memory_order_relaxed))
 		return kind;
-	kind = frame_parse(engine->module, &engine->single_env, frame, length, clock_us, view);
-	view->answer.kind = DP_ANSWER_PROBE;
+	for (unsigned i = 0; i < SINGLE_SCANS && kind == FRAME_REJECTED; i++) {
+		kind = frame_parse(&port->single[i], frame, length, meta, view);
+		view->answer.kind = DP_ANSWER_PROBE;
+	}
 	return kind;
+}
+
+static bool is_data(enum probe_kind kind) {
+	return kind == PROBE_DATA || kind == PROBE_DATA_END;
 }
 
 static void count_answer(struct rx *rx, const struct frame_view *view) {
@@ -88,8 +127,12 @@ static void count_answer(struct rx *rx, const struct frame_view *view) {
 		count(&rx->single_answers, 1);
 		return;
 	}
-	count(&rx->kind[view->kind], 1);
-	if (view->kind == PROBE_SYN_ACK && view->zero_window)
+	if (is_data(view->verdict.kind)) {
+		count(&rx->banners, 1);
+		return;
+	}
+	count(&rx->response[view->verdict.response], 1);
+	if (view->answer.zero_window)
 		count(&rx->zero_window, 1);
 }
 
@@ -98,20 +141,24 @@ static void count_answer(struct rx *rx, const struct frame_view *view) {
  * completed, as often as the host repeats itself, and ended when it has spoken. Those replies are
  * charged to the rate; the resets of a scan alone are not, as the kernel's would not be.
  */
-static void answer_segment(struct worker *worker, const uint8_t *frame,
-	const struct frame_view *view, uint32_t clock_us) {
-	bool banners = worker->engine->env.banners && view->answer.kind != DP_ANSWER_PROBE;
+static void answer_segment(
+	struct worker *worker, const uint8_t *frame, const struct frame_view *view) {
+	const struct port *port = worker->port;
+	bool banners = port->scan.env.banners && view->answer.kind != DP_ANSWER_PROBE
+		&& !view->answer.zero_window;
 
-	if (!worker->engine->reply_resets)
+	if (!port->reply_resets[view->packet.family])
 		return;
-	switch (view->kind) {
-	case PROBE_SYN_ACK:
-		reply_to(worker, banners ? REPLY_HELLO : REPLY_RESET, banners, frame, view,
-			clock_us);
+	switch (view->verdict.kind) {
+	case PROBE_OPENED:
+		reply_to(worker, banners ? REPLY_HELLO : REPLY_RESET, banners, frame, view);
 		break;
 	case PROBE_DATA:
+		reply_to(worker, REPLY_ACKNOWLEDGE, true, frame, view);
+		break;
+	case PROBE_DATA_END:
 	case PROBE_FIN:
-		reply_to(worker, REPLY_RESET, true, frame, view, clock_us);
+		reply_to(worker, REPLY_RESET, true, frame, view);
 		break;
 	default:
 		break;
@@ -121,41 +168,62 @@ static void answer_segment(struct worker *worker, const uint8_t *frame,
 /* Put the verdict where the control core finds it. */
 static void hand_over(const struct dp_engine *engine, struct rte_mbuf *mbuf,
 	struct frame_view *view, uint64_t now_tsc) {
-	view->answer.ts_ns = now_tsc; /* dp_engine_collect() makes time of it */
-	if (view->answer.banner_bytes > engine->params.banner.max_bytes)
-		view->answer.banner_bytes = engine->params.banner.max_bytes;
-	*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = view->answer;
+	struct dp_answer *answer = &view->answer;
+
+	answer->ts_ns = now_tsc; /* dp_engine_collect() makes time of it */
+	if (!engine->params.banner.enable) {
+		answer->banner = NULL;
+		answer->banner_bytes = 0;
+	} else if (answer->banner) {
+		uint32_t max = engine->params.banner.max_bytes;
+		uint32_t room = answer->banner_at < max ? max - answer->banner_at : 0;
+
+		if (answer->banner_bytes > room)
+			answer->banner_bytes = (uint16_t)room;
+	}
+	if (engine->type->host && answer->kind == DP_ANSWER_STATE)
+		answer->port = 0;
+	*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = *answer;
 }
 
 /* True where the frame is an answer for the control core; else it is dealt with and can be freed. */
 static bool take_frame(
 	struct worker *worker, struct rte_mbuf *mbuf, uint64_t now_tsc, uint32_t clock_us) {
 	const struct dp_engine *engine = worker->engine;
+	const struct port *port = worker->port;
 	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	const struct frame_meta meta = meta_of(mbuf, clock_us);
 	struct rx *rx = &worker->rx;
 	struct frame_view view;
 	enum frame_kind kind;
 
-	kind = parse(engine, frame, mbuf->data_len, clock_us, &view);
+	view.neigh.mac = 0;
+	kind = parse(worker, frame, mbuf->data_len, &meta, &view);
 	switch (kind) {
 	case FRAME_ANSWER:
+		if (view.neigh.mac) {
+			neigh_learn(port->neigh, view.neigh.ip, view.neigh.mac);
+			exception_offer(engine, rx, mbuf);
+		}
 		count_answer(rx, &view);
-		answer_segment(worker, frame, &view, clock_us);
+		answer_segment(worker, frame, &view);
 		hand_over(engine, mbuf, &view, now_tsc);
 		return true;
 	case FRAME_CONNECTION:
-		answer_segment(worker, frame, &view, clock_us);
+		answer_segment(worker, frame, &view);
 		return false;
 	case FRAME_ARP_REQUEST:
+	case FRAME_SOLICITATION:
 	case FRAME_ECHO_REQUEST:
-		if (engine->answer_own)
-			reply_to(worker, kind == FRAME_ARP_REQUEST ? REPLY_ARP : REPLY_ECHO, false,
-				frame, &view, clock_us);
+		if (port->answer_own[family_of(view.our_ip)])
+			reply_to(worker, kind == FRAME_ECHO_REQUEST ? REPLY_ECHO : REPLY_TELL,
+				false, frame, &view);
 		else
 			count(&rx->other, 1);
 		return false;
 	case FRAME_ARP_REPLY:
-		neigh_learn(engine->neigh, view.arp.ip, view.arp.mac);
+	case FRAME_ADVERTISEMENT:
+		neigh_learn(port->neigh, view.neigh.ip, view.neigh.mac);
 		exception_offer(engine, rx, mbuf); /* the TAP's, where it shares our address */
 		return false;
 	case FRAME_OWN:
@@ -235,9 +303,9 @@ bool rx_turn(struct worker *worker) {
 		unsigned n;
 
 		/* A device that waits loses nothing when it is not polled; a real one would. */
-		if (!room && worker->engine->lossless)
+		if (!room && worker->port->lossless)
 			break;
-		n = rte_eth_rx_burst(worker->engine->port, rx->queue[i], mbuf, BURST);
+		n = rte_eth_rx_burst(worker->port->id, rx->queue[i], mbuf, BURST);
 		if (n == 0)
 			continue;
 		busy = true;

@@ -5,6 +5,17 @@
 #include <dp/sim.h>
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum dp_sim_state tcp(const struct dp_sim_params *params, uint32_t ip, uint16_t port) {
+	return dp_sim_port(params, DP_PROTO_TCP, dp_ip_v4(ip), port);
+}
+
+static unsigned tcp_banner(const struct dp_sim_params *params, uint32_t ip, uint16_t port,
+	const uint8_t *said, unsigned said_bytes, uint8_t *banner) {
+	return dp_sim_banner(params, dp_ip_v4(ip), port, said, said_bytes, banner);
+}
 
 enum {
 	NETWORK = 0x0a000000,
@@ -25,7 +36,7 @@ static struct tally count_up(const struct dp_sim_params *params) {
 		unsigned answers = 0;
 
 		for (unsigned i = 0; i < PORTS; i++) {
-			switch (dp_sim_truth(params, ip, (uint16_t)(i * PORT_STEP))) {
+			switch (tcp(params, ip, (uint16_t)(i * PORT_STEP))) {
 			case DP_SIM_OPEN:
 				tally.open++;
 				answers++;
@@ -97,7 +108,7 @@ Test(sim, nothing_and_everything) {
 			= {.alive = edge[i].alive, .open = edge[i].open, .seed = 5};
 
 		for (uint32_t k = 0; k < 1 << 20; k++)
-			if (dp_sim_truth(&params, k * 4099, (uint16_t)(k * 31)) != edge[i].state)
+			if (tcp(&params, k * 4099, (uint16_t)(k * 31)) != edge[i].state)
 				cr_assert_fail("alive %g, open %g, pair %u", edge[i].alive,
 					edge[i].open, k);
 	}
@@ -122,10 +133,10 @@ Test(sim, pure) {
 	static uint8_t truth[1 << 16];
 
 	for (uint32_t i = 0; i < 1 << 16; i++)
-		truth[i] = (uint8_t)dp_sim_truth(&params, NETWORK + i / 4, (uint16_t)(i % 4));
+		truth[i] = (uint8_t)tcp(&params, NETWORK + i / 4, (uint16_t)(i % 4));
 	for (uint32_t i = 1 << 16; i-- > 0;) {
-		dp_sim_truth(&other, i, 1);
-		if (dp_sim_truth(&params, NETWORK + i / 4, (uint16_t)(i % 4)) != truth[i])
+		tcp(&other, i, 1);
+		if (tcp(&params, NETWORK + i / 4, (uint16_t)(i % 4)) != truth[i])
 			cr_assert_fail("pair %u", i);
 	}
 }
@@ -140,7 +151,7 @@ Test(sim, truth_is_not_of_the_wire) {
 	rough.rtt_us = 100;
 	rough.jitter_us = 100;
 	for (uint32_t i = 0; i < 1 << 16; i++)
-		if (dp_sim_truth(&calm, i, 80) != dp_sim_truth(&rough, i, 80))
+		if (tcp(&calm, i, 80) != tcp(&rough, i, 80))
 			cr_assert_fail("address %u", i);
 }
 
@@ -181,9 +192,8 @@ Test(sim, seeds_and_neighbours_are_independent) {
 				continue;
 			two.seed += step[i].seed;
 			for (uint32_t k = 0; k < PAIRS; k++)
-				same += dp_sim_truth(&one, k, 80)
-					== dp_sim_truth(&two, k + step[i].ip,
-						(uint16_t)(80 + step[i].port));
+				same += tcp(&one, k, 80)
+					== tcp(&two, k + step[i].ip, (uint16_t)(80 + step[i].port));
 			within(same, PAIRS, 0.5, step[i].what, hosts);
 		}
 	}
@@ -217,7 +227,7 @@ Test(sim, banners) {
 			const unsigned said_bytes = (unsigned)strlen(service[i].said);
 			const size_t begins = strlen(service[i].begins);
 			uint8_t banner[DP_SIM_BANNER_BYTES], again[DP_SIM_BANNER_BYTES];
-			const unsigned n = dp_sim_banner(
+			const unsigned n = tcp_banner(
 				&params, ip, service[i].port, said, said_bytes, banner);
 
 			cr_assert_gt(n, begins);
@@ -225,13 +235,12 @@ Test(sim, banners) {
 			cr_assert_arr_eq(banner, service[i].begins, begins);
 			cr_assert(is_utf8_text(banner, n));
 			cr_assert_arr_eq(banner + n - 2, "\r\n", 2);
-			cr_assert_eq(dp_sim_banner(
-					     &params, ip, service[i].port, said, said_bytes, again),
+			cr_assert_eq(
+				tcp_banner(&params, ip, service[i].port, said, said_bytes, again),
 				n);
 			cr_assert_arr_eq(again, banner, n);
 			cr_assert_eq(
-				dp_sim_banner(&off, ip, service[i].port, said, said_bytes, again),
-				0);
+				tcp_banner(&off, ip, service[i].port, said, said_bytes, again), 0);
 		}
 	}
 }
@@ -244,17 +253,17 @@ Test(sim, banners_by_key) {
 	unsigned silent = 0, ssh = 0, binary = 0, web = 0;
 
 	for (uint32_t ip = 0; ip < 6000; ip++) {
-		unsigned n = dp_sim_banner(&params, ip, 31337, NULL, 0, banner);
+		unsigned n = tcp_banner(&params, ip, 31337, NULL, 0, banner);
 
 		silent += n == 0;
 		ssh += n && memcmp(banner, "SSH", 3) == 0;
 		binary += !is_utf8_text(banner, n);
-		n = dp_sim_banner(&params, ip, 31337, request, 5, banner);
+		n = tcp_banner(&params, ip, 31337, request, 5, banner);
 		web += n && memcmp(banner, "HTTP", 4) == 0;
-		cr_assert_eq(dp_sim_banner(&params, ip, 80, NULL, 0, banner), 0);
-		cr_assert_eq(dp_sim_banner(&params, ip, 80, other, 5, banner), 0);
-		cr_assert_eq(dp_sim_banner(&params, ip, 80, request, 3, banner), 0);
-		cr_assert_gt(dp_sim_banner(&params, ip, 3306, NULL, 0, banner), 40);
+		cr_assert_eq(tcp_banner(&params, ip, 80, NULL, 0, banner), 0);
+		cr_assert_eq(tcp_banner(&params, ip, 80, other, 5, banner), 0);
+		cr_assert_eq(tcp_banner(&params, ip, 80, request, 3, banner), 0);
+		cr_assert_gt(tcp_banner(&params, ip, 3306, NULL, 0, banner), 40);
 		cr_assert_not(is_utf8_text(banner, 60));
 	}
 	/* A sixth each, two for those silent without a request: a standard deviation is 29. */
@@ -262,4 +271,189 @@ Test(sim, banners_by_key) {
 	cr_assert(ssh > 850 && ssh < 1150, "%u", ssh);
 	cr_assert(binary > 850 && binary < 1150, "%u", binary);
 	cr_assert(web > 850 && web < 1150, "%u", web);
+}
+
+/* What was true of TCP over IPv4 in the first release stays true: users keep their seeds. */
+Test(sim, truth_of_old) {
+	static const struct {
+		uint64_t open, closed;
+	} old[] = {
+		{0x0a01411060080000, 0x01b08c8e18129080},
+		{0x3018b1408008c250, 0x0443020458872820},
+		{0x01010252418b4021, 0x4008040912008044},
+		{0xa002e04042420481, 0x1208012084045800},
+	};
+	const struct dp_sim_params params
+		= {.alive = 0.5, .open = 0.5, .seed = 20260101, .banners = true};
+	static const char page[] = "HTTP/1.0 403 Forbidden\r\nServer: Apache/2.4.53\r\n"
+				   "Content-Length: 0\r\n\r\n";
+	static const char greeting[] = "SSH-2.0-dropbear_2022.7\r\n";
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+	unsigned n;
+
+	for (unsigned k = 0; k < 4; k++) {
+		uint64_t open = 0, closed = 0;
+
+		for (unsigned i = 0; i < 64; i++) {
+			const enum dp_sim_state state = tcp(
+				&params, 0xc6120000 + k * 77777 + i, (uint16_t)(80 + i * 1021 * k));
+
+			open |= (uint64_t)(state == DP_SIM_OPEN) << i;
+			closed |= (uint64_t)(state == DP_SIM_CLOSED) << i;
+		}
+		cr_assert_eq(open, old[k].open, "%u", k);
+		cr_assert_eq(closed, old[k].closed, "%u", k);
+	}
+	n = tcp_banner(&params, 0xc6120001, 80, (const uint8_t *)"GET ", 4, banner);
+	cr_assert_eq(n, sizeof(page) - 1);
+	cr_assert_arr_eq(banner, page, n);
+	n = tcp_banner(&params, 0xc6120002, 22, NULL, 0, banner);
+	cr_assert_eq(n, sizeof(greeting) - 1);
+	cr_assert_arr_eq(banner, greeting, n);
+}
+
+/* Protocols are open apart from each other, on the same hosts, in both families. */
+Test(sim, protocols_and_families) {
+	enum { PAIRS = 1 << 16 };
+	static const enum dp_proto with_ports[] = {DP_PROTO_TCP, DP_PROTO_UDP, DP_PROTO_SCTP};
+	const struct dp_sim_params params = {.alive = 0.5, .open = 0.5, .seed = 12};
+	const dp_ip base[] = {dp_ip_v4(NETWORK), dp_ip_v6(UINT64_C(0x20010db800000000), 0),
+		dp_ip_v6(UINT64_C(0x20010db800000001), 0)};
+	static uint8_t seen[3][3][PAIRS];
+
+	for (unsigned b = 0; b < 3; b++) {
+		unsigned up = 0, open[3] = {0}, both[3] = {0};
+
+		for (unsigned i = 0; i < PAIRS; i++) {
+			const dp_ip ip = base[b] + i;
+			const bool alive
+				= dp_sim_port(&params, DP_PROTO_ICMP, ip, 0) != DP_SIM_SILENT;
+
+			up += alive;
+			for (unsigned k = 0; k < 3; k++) {
+				seen[b][k][i]
+					= (uint8_t)dp_sim_port(&params, with_ports[k], ip, 443);
+				cr_assert_eq(seen[b][k][i] != DP_SIM_SILENT, alive);
+				open[k] += seen[b][k][i] == DP_SIM_OPEN;
+				both[k] += seen[b][k][i] == DP_SIM_OPEN
+					&& seen[b][(k + 2) % 3][i] == DP_SIM_OPEN && k > 0;
+			}
+		}
+		within(up, PAIRS, 0.5, "up", b);
+		for (unsigned k = 0; k < 3; k++)
+			within(open[k], up, 0.5, "open", k);
+		within(both[1], up, 0.25, "open for TCP and UDP", b);
+		within(both[2], up, 0.25, "open for UDP and SCTP", b);
+	}
+	for (unsigned b = 0; b < 3; b++) {
+		unsigned same = 0;
+
+		for (unsigned i = 0; i < PAIRS; i++)
+			same += (seen[b][0][i] == DP_SIM_SILENT)
+				== (seen[(b + 1) % 3][0][i] == DP_SIM_SILENT);
+		within(same, PAIRS, 0.5, "hosts of two networks", b);
+	}
+}
+
+/* What each scan type is to find of an open port, a closed one, and nobody. */
+Test(sim, truth_of_types) {
+	static const struct {
+		struct dp_scan_type type;
+		int open, closed; /* enum dp_state; -1: silence */
+		enum dp_proto proto;
+	} list[] = {
+		{{"syn", DP_PROTO_TCP, true, true, true, false, "S", "filtered"}, DP_STATE_OPEN,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"ack", DP_PROTO_TCP, true, true, true, false, "A", "filtered"},
+			DP_STATE_UNFILTERED, DP_STATE_UNFILTERED, DP_PROTO_TCP},
+		{{"window", DP_PROTO_TCP, true, true, true, false, "A", "filtered"}, DP_STATE_OPEN,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"fin", DP_PROTO_TCP, true, true, true, false, "F", "open|filtered"}, -1,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"null", DP_PROTO_TCP, true, true, true, false, "", "open|filtered"}, -1,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"xmas", DP_PROTO_TCP, true, true, true, false, "FPU", "open|filtered"}, -1,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"maimon", DP_PROTO_TCP, true, true, true, false, "FA", "open|filtered"}, -1,
+			DP_STATE_CLOSED, DP_PROTO_TCP},
+		{{"udp", DP_PROTO_UDP, true, true, true, false, "", "open|filtered"}, DP_STATE_OPEN,
+			DP_STATE_CLOSED, DP_PROTO_UDP},
+		{{"sctp", DP_PROTO_SCTP, true, true, true, false, "", "filtered"}, DP_STATE_OPEN,
+			DP_STATE_CLOSED, DP_PROTO_SCTP},
+		{{"icmp", DP_PROTO_ICMP, false, true, true, false, "", "down"}, DP_STATE_UP,
+			DP_STATE_UP, DP_PROTO_ICMP},
+		{{"arp", DP_PROTO_ARP, false, true, false, true, "", "down"}, DP_STATE_UP,
+			DP_STATE_UP, DP_PROTO_ARP},
+		{{"ndp", DP_PROTO_NDP, false, false, true, true, "", "down"}, DP_STATE_UP,
+			DP_STATE_UP, DP_PROTO_NDP},
+		{{"discovery", DP_PROTO_ICMP, false, true, true, false, "", "down"}, DP_STATE_UP,
+			DP_STATE_UP, DP_PROTO_ICMP},
+	};
+	const struct dp_sim_params params = {.alive = 0.7, .open = 0.5, .seed = 3};
+	const dp_ip base[] = {dp_ip_v4(NETWORK), dp_ip_v6(UINT64_C(0x20010db800000000), 0)};
+
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		for (unsigned k = 0; k < 2000; k++) {
+			const dp_ip ip = base[k % 2] + k;
+			const enum dp_sim_state there = dp_sim_port(&params, list[i].proto, ip, 53);
+			const int expected = there == DP_SIM_SILENT ? -1
+				: there == DP_SIM_OPEN		    ? list[i].open
+								    : list[i].closed;
+			const bool meant = k % 2 ? list[i].type.v6 : list[i].type.v4;
+			enum dp_proto proto = DP_PROTO_COUNT;
+			enum dp_state state = DP_STATE_COUNT;
+			const bool found
+				= dp_sim_truth(&params, &list[i].type, ip, 53, &state, &proto);
+
+			cr_assert_eq(found, meant && expected >= 0, "%s", list[i].type.name);
+			if (!found)
+				continue;
+			cr_assert_eq((int)state, expected, "%s", list[i].type.name);
+			cr_assert_eq(proto, list[i].proto, "%s", list[i].type.name);
+		}
+	}
+}
+
+/* Every eighth host has a long page, as long as its head says. */
+Test(sim, long_banners) {
+	const struct dp_sim_params params = {.banners = true, .seed = 5};
+
+	for (unsigned ip = 0; ip < 800; ip++) {
+		uint8_t banner[DP_SIM_BANNER_BYTES + 1], part[100];
+		const unsigned n = tcp_banner(&params, ip, 80, (const uint8_t *)"GET /", 5, banner);
+		const char *body;
+		unsigned length;
+
+		banner[n] = '\0';
+		cr_assert(is_utf8_text(banner, n));
+		body = strstr((const char *)banner, "\r\n\r\n") + 4;
+		cr_assert_eq(sscanf(strstr((const char *)banner, "Content-Length: "),
+				     "Content-Length: %u", &length),
+			1);
+		cr_assert_eq(strlen(body), length);
+		cr_assert_eq(length > 0, ip % 8 == 0);
+		cr_assert(length == 0 || (length >= 1920 && n <= 4000), "%u", n);
+		/* In parts it is the same. */
+		for (unsigned at = 0; at <= n; at += 97) {
+			const struct sim_part got
+				= sim_say(&params, dp_ip_v4(ip), 80, at, 97, part);
+
+			cr_assert_eq(got.total, n);
+			cr_assert_eq(got.bytes, n - at < 97 ? n - at : 97);
+			cr_assert(got.closes);
+			cr_assert_arr_eq(part, banner + at, got.bytes);
+		}
+	}
+}
+
+/* TLS begins with the client. */
+Test(sim, tls_alerts) {
+	const struct dp_sim_params params = {.banners = true, .seed = 5};
+	const uint8_t hello[] = {22, 3, 1, 2, 0}, alert[] = {21, 3, 3, 0, 2, 2, 40};
+	uint8_t banner[DP_SIM_BANNER_BYTES];
+
+	cr_assert_eq(tcp_banner(&params, 9, 443, NULL, 0, banner), 0);
+	cr_assert_eq(tcp_banner(&params, 9, 443, (const uint8_t *)"GET /", 5, banner), 0);
+	cr_assert_eq(tcp_banner(&params, 9, 443, hello, sizeof(hello), banner), sizeof(alert));
+	cr_assert_arr_eq(banner, alert, sizeof(alert));
 }

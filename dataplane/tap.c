@@ -22,9 +22,10 @@
 enum {
 	FIRST_TABLE = 7714, /* routing tables and rule priorities of TAP 0, 1, ... */
 	REQUEST_BYTES = 512,
-	/* Whoever is given a gateway's hardware address only needs some name for it: RFC 7600's. */
-	DUMMY_GATEWAY = 0xc0000008,
 };
+
+/* Whoever is given a gateway's hardware address only needs some name for it: RFC 7600's. */
+#define DUMMY_GATEWAY dp_ip_v4(0xc0000008)
 
 /* One rtnetlink request under construction. */
 struct request {
@@ -57,8 +58,8 @@ static void put_u32(struct request *r, unsigned short type, uint32_t value) {
 	put(r, type, &value, sizeof(value));
 }
 
-static void put_ip(struct request *r, unsigned short type, uint32_t ip) {
-	put_u32(r, type, __builtin_bswap32(ip));
+static void put_ip(struct request *r, unsigned short type, dp_ip ip) {
+	put_u32(r, type, __builtin_bswap32(dp_ip_to_v4(ip)));
 }
 
 /* All that was put since @attribute lies in it. */
@@ -135,7 +136,7 @@ static int set_link(int netlink, int index, const struct tap_params *params) {
 	return ask(netlink, &r);
 }
 
-static int add_address(int netlink, int index, uint32_t ip) {
+static int add_address(int netlink, int index, dp_ip ip) {
 	struct request r;
 	struct ifaddrmsg *address
 		= begin(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(*address));
@@ -168,7 +169,7 @@ static void remove_rules(int netlink, unsigned number) {
 	while (ask(netlink, &r) == 0);
 }
 
-static int add_rule(int netlink, unsigned number, uint32_t ip) {
+static int add_rule(int netlink, unsigned number, dp_ip ip) {
 	struct request r = rule_request(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, number);
 	struct fib_rule_hdr *rule = NLMSG_DATA(&r.header);
 
@@ -178,8 +179,8 @@ static int add_rule(int netlink, unsigned number, uint32_t ip) {
 }
 
 /* To @prefix/@bits through @gateway_ip, or where that is 0 on the link. */
-static int add_route(int netlink, int index, const struct tap_params *params, uint32_t prefix,
-	unsigned bits, uint32_t gateway_ip) {
+static int add_route(int netlink, int index, const struct tap_params *params, dp_ip prefix,
+	unsigned bits, dp_ip gateway_ip) {
 	struct request r;
 	struct rtmsg *route = begin(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(*route));
 
@@ -201,7 +202,7 @@ static int add_route(int netlink, int index, const struct tap_params *params, ui
 	return ask(netlink, &r);
 }
 
-static int add_neighbour(int netlink, int index, uint32_t ip, uint64_t mac) {
+static int add_neighbour(int netlink, int index, dp_ip ip, uint64_t mac) {
 	struct request r;
 	struct ndmsg *neighbour
 		= begin(&r, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*neighbour));
@@ -217,14 +218,14 @@ static int add_neighbour(int netlink, int index, uint32_t ip, uint64_t mac) {
 }
 
 static unsigned prefix_bits(struct dp_range range) {
-	uint32_t differ = range.first ^ range.last;
+	const uint32_t differ = dp_ip_to_v4(range.first ^ range.last);
 
 	return differ ? (unsigned)__builtin_clz(differ) : 32;
 }
 
 /* The same next hops as the probes have. */
 static int add_routes(int netlink, int index, const struct tap_params *params) {
-	uint32_t gateway_ip = params->gateway_ip;
+	dp_ip gateway_ip = params->gateway_ip;
 	int rc = 0;
 
 	if (params->gateway_mac) {

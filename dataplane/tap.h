@@ -25,10 +25,10 @@ struct tap_params {
 	unsigned number; /* of the interface's name, the routing table and the rule */
 	uint64_t mac;
 	unsigned mtu;
-	uint32_t ip; /* host order, as all addresses here */
+	dp_ip ip; /* of IPv4, as all addresses here */
 	const struct dp_range *onlink; /* prefixes on the port's link */
 	unsigned nb_onlink;
-	uint32_t gateway_ip; /* 0 without gateway_mac: whatever is asked for is on the link */
+	dp_ip gateway_ip; /* 0 without gateway_mac: whatever is asked for is on the link */
 	uint64_t gateway_mac; /* 0: by ARP */
 };
 

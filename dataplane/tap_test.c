@@ -16,14 +16,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-	TAP_IP = 0xc6130032, /* 198.19.0.50 */
-	GATEWAY_IP = 0xc6130002,
-};
+/* Constants: what dp_ip_v4() makes is none to the compiler. */
+#define V4(ip) (DP_IP_V4_FIRST | (ip))
+#define TAP_IP V4(0xc6130032) /* 198.19.0.50 */
+#define GATEWAY_IP V4(0xc6130002)
 
 #define MAC UINT64_C(0x020304050607)
 
-static const struct dp_range onlink[] = {{0xc6130000, 0xc61300ff}, {0xc6140000, 0xc6140003}};
+static const struct dp_range onlink[]
+	= {{V4(0xc6130000), V4(0xc61300ff)}, {V4(0xc6140000), V4(0xc6140003)}};
 
 static struct tap_params params(unsigned number) {
 	return (struct tap_params){
@@ -155,7 +156,8 @@ Test(tap, numbers_are_apart) {
 /* A socket that is bound to the address, and to nothing else, speaks through the TAP. */
 Test(tap, bound_sockets_use_it) {
 	struct tap_params p = params(0);
-	struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(TAP_IP)};
+	struct sockaddr_in from
+		= {.sin_family = AF_INET, .sin_addr.s_addr = htonl(dp_ip_to_v4(TAP_IP))};
 	struct sockaddr_in to = {
 		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0x01020304)};
 	uint8_t frame[2000];

@@ -9,24 +9,13 @@
 
 #include <rte_cycles.h>
 
-/* Where the next hop's and our hardware address meet in a frame: six bytes, then two. */
-static inline void put_next_hop(uint8_t *frame, uint64_t mac) {
-	mac_put(frame, mac & NEIGH_MAC);
-}
-
-static void write_template(struct rte_mempool *pool, void *arg, void *object, unsigned index) {
-	struct dp_engine *engine = arg;
-	struct rte_mbuf *mbuf = object;
-
-	rte_pktmbuf_reset(mbuf);
-	mbuf->data_len = (uint16_t)engine->module->frame_bytes;
-	mbuf->pkt_len = engine->module->frame_bytes;
-	engine->module->prepare(&engine->env, rte_pktmbuf_mtod(mbuf, uint8_t *));
-}
-
-void tx_prepare_pool(struct dp_engine *engine, struct rte_mempool *pool) {
-	rte_mempool_obj_iter(pool, write_template, engine);
-}
+enum {
+	/*
+	 * Transmissions of one pair are at least this far apart, however small the scan: what lost the
+	 * first would lose the second, too (nmap's and TCP's first timeout, RFC 6298 2.1).
+	 */
+	REPEAT_DISTANCE_S = 1,
+};
 
 unsigned tx_frame_room(const struct tx *tx) {
 	return FRAME_QUEUE - (tx->frame_tail - tx->frame_head);
@@ -73,8 +62,7 @@ static bool flush_frames(struct worker *worker, bool *busy) {
 		/* Up to the end of the array, in bursts. */
 		n = n < FRAME_QUEUE - at ? n : FRAME_QUEUE - at;
 		n = n < BURST ? n : BURST;
-		sent = rte_eth_tx_burst(
-			worker->engine->port, tx->queue, &tx->frame[at], (uint16_t)n);
+		sent = rte_eth_tx_burst(worker->port->id, tx->queue, &tx->frame[at], (uint16_t)n);
 		tx->frame_head += sent;
 		*busy |= sent > 0;
 		if (sent < n)
@@ -83,8 +71,8 @@ static bool flush_frames(struct worker *worker, bool *busy) {
 	return true;
 }
 
-static void ask(struct worker *worker, const uint32_t *ip, unsigned n) {
-	struct dp_engine *engine = worker->engine;
+static void ask(struct worker *worker, const dp_ip *ip, unsigned n) {
+	const struct port *port = worker->port;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->tx.reply_pool);
@@ -94,8 +82,8 @@ static void ask(struct worker *worker, const uint32_t *ip, unsigned n) {
 			count(&worker->tx.reply_dropped, 1);
 			continue;
 		}
-		length = frame_arp_request(rte_pktmbuf_mtod(mbuf, uint8_t *),
-			engine->env.source_mac, engine->arp_sender, MAC_BROADCAST, ip[i]);
+		length = frame_ask(rte_pktmbuf_mtod(mbuf, uint8_t *), port->scan.vlan,
+			port->scan.env.source_mac, port->asker[family_of(ip[i])], ip[i]);
 		mbuf->data_len = (uint16_t)length;
 		mbuf->pkt_len = length;
 		tx_frame(&worker->tx, mbuf);
@@ -107,34 +95,53 @@ static void set_phase(struct dp_engine *engine, enum dp_phase phase) {
 	atomic_store_explicit(&engine->phase, phase, memory_order_release);
 }
 
-static void fail_unreachable(struct dp_engine *engine) {
-	uint32_t ip = engine->plan.gateway_ip;
+static void fail_unreachable(const struct port *port) {
+	struct dp_engine *engine = port->engine;
+	dp_ip missing = neigh_missing(port->neigh);
+	char text[DP_IP_TEXT_BYTES];
 
+	/* Several ports may fail at once: one of them says so. */
+	if (atomic_exchange_explicit(&engine->failing, true, memory_order_relaxed))
+		return;
+	dp_ip_write(missing, text);
 	snprintf(engine->failure, sizeof(engine->failure),
-		"the gateway %u.%u.%u.%u did not answer ARP on %.64s; check the cable and the "
-		"address, "
-		"or give gateway_mac",
-		ip >> 24, ip >> 16 & 255, ip >> 8 & 255, ip & 255, engine->plan.port);
+		"the gateway %s did not answer %s on %.64s; check the cable and the address, or "
+		"give gateway_mac",
+		text, dp_ip_is_v4(missing) ? "ARP" : "neighbour solicitations", port->plan->port);
 	set_phase(engine, DP_PHASE_FAILED);
 }
 
-static bool resolve(struct worker *worker, uint64_t now_tsc) {
-	uint32_t ip[BURST];
-	unsigned n;
-	int rc = neigh_resolve(worker->engine->neigh, now_tsc, ip, BURST, &n);
+/* The scan begins when all ports know their next hops. */
+static void port_resolved(struct port *port) {
+	struct dp_engine *engine = port->engine;
 
+	port->resolved = true;
+	if (atomic_fetch_add_explicit(&engine->resolved_ports, 1, memory_order_acq_rel) + 1
+		== engine->plan.nb_ports)
+		set_phase(engine, DP_PHASE_SENDING);
+}
+
+static bool resolve(struct worker *worker, uint64_t now_tsc) {
+	struct port *port = worker->port;
+	dp_ip ip[BURST];
+	unsigned n;
+	int rc;
+
+	if (port->resolved)
+		return false;
+	rc = neigh_resolve(port->neigh, now_tsc, ip, BURST, &n);
 	ask(worker, ip, n);
 	if (rc == 1)
-		set_phase(worker->engine, DP_PHASE_SENDING);
+		port_resolved(port);
 	else if (rc < 0)
-		fail_unreachable(worker->engine);
+		fail_unreachable(port);
 	return n > 0;
 }
 
 static void refresh(struct worker *worker, uint64_t now_tsc) {
-	uint32_t ip[2];
+	dp_ip ip[2];
 
-	ask(worker, ip, neigh_refresh(worker->engine->neigh, now_tsc, ip, 2));
+	ask(worker, ip, neigh_refresh(worker->port->neigh, now_tsc, ip, 2));
 }
 
 static enum pressure highest_pressure(const struct dp_engine *engine) {
@@ -165,60 +172,6 @@ static bool follow_rings(struct worker *worker, uint64_t now_tsc) {
 	return pressure != PRESSURE_STOP;
 }
 
-/*
- * Keep those targets whose next hop is known, and write it into their frames. Returns their number;
- * the others' buffers stay behind it, untouched.
- */
-static unsigned address_frames(
-	struct worker *worker, struct dp_target *target, uint8_t *const *frame, unsigned n) {
-	const struct neigh *neigh = worker->engine->neigh;
-	unsigned kept = 0;
-
-	if (neigh_single(neigh)) {
-		uint64_t mac = neigh_next_hop(neigh, 0);
-
-		for (unsigned i = 0; i < n; i++)
-			put_next_hop(frame[i], mac);
-		return n;
-	}
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t mac = neigh_next_hop(neigh, target[i].ip);
-
-		if (!(mac & NEIGH_RESOLVED))
-			continue;
-		put_next_hop(frame[kept], mac);
-		target[kept++] = target[i];
-	}
-	return kept;
-}
-
-/* Make the next @n probes as pending; false where the pool is empty for now. */
-static bool make_probes(struct worker *worker, unsigned n, uint64_t now_tsc) {
-	const struct dp_engine *engine = worker->engine;
-	struct tx *tx = &worker->tx;
-	struct dp_target target[BURST];
-	uint64_t index[BURST];
-	uint8_t *frame[BURST];
-	unsigned kept;
-
-	/* Not rte_pktmbuf_alloc_bulk(), which would reset lengths that never change. */
-	if (rte_mempool_get_bulk(tx->pool, (void **)tx->pending, n))
-		return false;
-	dp_perm_burst(&engine->work.perm, tx->slice.first, index, n);
-	dp_space_pick(engine->work.space, index, target, n);
-	for (unsigned i = 0; i < n; i++)
-		frame[i] = rte_pktmbuf_mtod(tx->pending[i], uint8_t *);
-	kept = address_frames(worker, target, frame, n);
-	count(&tx->probes_unresolved, n - kept);
-	engine->module->make(&engine->env, frame, target, kept, engine_clock_us(engine, now_tsc));
-	if (kept < n)
-		rte_mempool_put_bulk(tx->pool, (void **)&tx->pending[kept], n - kept);
-	tx->slice.first += n;
-	tx->nb_pending = kept;
-	tx->pending_at = 0;
-	return true;
-}
-
 /* Sending began with the first probe and lasts until the latest. */
 static void note_time(struct tx *tx, unsigned sent, uint64_t now_tsc) {
 	if (sent == 0)
@@ -231,21 +184,31 @@ static void note_time(struct tx *tx, unsigned sent, uint64_t now_tsc) {
 /* Hand pending probes to the device; true where it took any. */
 static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
-	unsigned left = tx->nb_pending - tx->pending_at;
-	unsigned sent = rte_eth_tx_burst(
-		worker->engine->port, tx->queue, &tx->pending[tx->pending_at], (uint16_t)left);
+	struct rte_mbuf **mbuf = &tx->pending[tx->pending_at];
+	unsigned left = tx->nb_pending - tx->pending_at, sent;
+	uint32_t length[BURST];
+	uint64_t bytes = 0;
 
+	/* Sent buffers may be gone, and in use again. */
+	for (unsigned i = 0; i < left; i++)
+		length[i] = mbuf[i]->pkt_len;
+	sent = rte_eth_tx_burst(worker->port->id, tx->queue, mbuf, (uint16_t)left);
+	for (unsigned i = 0; i < sent; i++)
+		bytes += length[i];
 	note_time(tx, sent, now_tsc);
 	count(&tx->probes_sent, sent);
+	count(&tx->probe_bytes, bytes);
 	tx->pending_at += sent;
 	return sent > 0;
 }
 
 /* Probes that were made but not taken were never sent. */
 static void drop_pending(struct tx *tx) {
-	if (tx->pending_at < tx->nb_pending)
-		rte_mempool_put_bulk(tx->pool, (void **)&tx->pending[tx->pending_at],
-			tx->nb_pending - tx->pending_at);
+	for (; tx->pending_at < tx->nb_pending; tx->pending_at++) {
+		struct rte_mbuf *mbuf = tx->pending[tx->pending_at];
+
+		rte_mempool_put(mbuf->pool, mbuf);
+	}
 	tx->pending_at = tx->nb_pending = 0;
 }
 
@@ -255,26 +218,52 @@ void tx_finish(struct worker *worker) {
 	atomic_store_explicit(&worker->tx.done, true, memory_order_release);
 }
 
+/* The slice was walked to its end: once more for the next pass, or it was the last. */
+static void end_pass(struct worker *worker) {
+	const struct dp_engine *engine = worker->engine;
+	struct tx *tx = &worker->tx;
+
+	if (tx->slice.first == tx->slice.end || ++tx->pass == engine->plan.passes) {
+		tx_finish(worker);
+		return;
+	}
+	tx->next = tx->slice.first;
+	tx->resting = tx->pass % engine->variants == 0;
+}
+
+/* Whether the next transmission of the pairs may begin. */
+static bool begin_repeat(struct worker *worker, uint64_t now_tsc) {
+	struct tx *tx = &worker->tx;
+
+	if (now_tsc < tx->repeat_tsc)
+		return false;
+	tx->resting = false;
+	tx->repeat_tsc = now_tsc + REPEAT_DISTANCE_S * worker->engine->tsc_hz;
+	rate_restart(&tx->rate, now_tsc);
+	return true;
+}
+
 static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
-	uint64_t left = tx->slice.end - tx->slice.first;
-	unsigned want = left < BURST ? (unsigned)left : BURST;
+	dp_u128 left = tx->slice.end - tx->next;
+	unsigned want = left < BURST ? (unsigned)left : BURST, spared;
 
 	if (tx->pending_at < tx->nb_pending)
 		return flush_pending(worker, now_tsc);
 	if (want == 0) {
-		tx_finish(worker);
+		end_pass(worker);
 		return false;
 	}
-	if (!follow_rings(worker, now_tsc))
+	if ((tx->resting && !begin_repeat(worker, now_tsc)) || !follow_rings(worker, now_tsc))
 		return false;
 	want = rate_take(&tx->rate, now_tsc, want);
 	if (want == 0)
 		return false;
-	if (!make_probes(worker, want, now_tsc)) {
+	if (!probes_make(worker, want, now_tsc, &spared)) {
 		rate_refund(&tx->rate, want);
 		return false;
 	}
+	rate_refund(&tx->rate, spared);
 	return tx->nb_pending == 0 || flush_pending(worker, now_tsc);
 }
 
@@ -290,36 +279,28 @@ static unsigned singles_due(struct worker *worker, uint64_t now_tsc) {
 
 /* Queue single probes ahead of the scan's, by the frames' way and for tokens of the same bucket. */
 static bool send_singles(struct worker *worker, uint64_t now_tsc) {
-	const struct dp_engine *engine = worker->engine;
 	struct tx *tx = &worker->tx;
-	struct rte_mbuf *mbuf[BURST];
-	struct dp_target target[BURST];
-	uint8_t *frame[BURST];
-	void *word[BURST];
-	unsigned n = singles_due(worker, now_tsc), kept;
+	struct single single[BURST];
+	unsigned n = singles_due(worker, now_tsc), sent = 0;
 
 	if (n == 0)
 		return false;
-	if (rte_mempool_get_bulk(tx->pool, (void **)mbuf, n)) {
-		rate_refund(&tx->rate, n);
-		return false;
-	}
 	/* Nobody else takes from the ring: as many as were counted are there. */
-	rte_ring_sc_dequeue_bulk(tx->singles, word, n, NULL);
+	rte_ring_sc_dequeue_bulk_elem(tx->singles, single, sizeof(*single), n, NULL);
 	for (unsigned i = 0; i < n; i++) {
-		target[i] = single_unpack(word[i]);
-		frame[i] = rte_pktmbuf_mtod(mbuf[i], uint8_t *);
+		bool unresolved;
+		struct rte_mbuf *mbuf
+			= probes_make_single(worker, &single[i], now_tsc, &unresolved);
+
+		if (mbuf) {
+			tx_frame(tx, mbuf);
+			sent++;
+		} else if (!unresolved) {
+			count(&tx->reply_dropped, 1);
+		}
 	}
-	kept = address_frames(worker, target, frame, n);
-	engine->module->make(
-		&engine->single_env, frame, target, kept, engine_clock_us(engine, now_tsc));
-	for (unsigned i = 0; i < kept; i++)
-		tx_frame(tx, mbuf[i]);
-	count(&tx->single_probes, kept);
-	if (kept < n) {
-		rte_mempool_put_bulk(tx->pool, (void **)&mbuf[kept], n - kept);
-		rate_refund(&tx->rate, n - kept);
-	}
+	count(&tx->single_probes, sent);
+	rate_refund(&tx->rate, n - sent);
 	return true;
 }
 
@@ -330,7 +311,9 @@ static bool begin(struct worker *worker, uint64_t now_tsc) {
 
 	if (!atomic_load_explicit(&engine->released, memory_order_acquire))
 		return false;
-	tx->slice = dp_slice_part(engine->work.slice, tx->queue + 1u, engine->plan.nb_tx);
+	tx->slice = dp_slice_part(engine->work.slice, tx->number + 1u, engine->plan.nb_tx);
+	tx->next = tx->slice.first;
+	tx->repeat_tsc = now_tsc + REPEAT_DISTANCE_S * engine->tsc_hz;
 	/* Nothing earned while waiting: the scan starts at its rate, not above. */
 	rate_restart(&tx->rate, now_tsc);
 	tx->begun = true;
@@ -350,6 +333,11 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 	/* While probes are held, a release may take a nap's time to be seen. */
 	if (!tx->begun && phase != DP_PHASE_RESOLVING)
 		return UINT64_MAX;
+	if (tx->resting) {
+		uint64_t now_tsc = rte_rdtsc();
+
+		return now_tsc < tx->repeat_tsc ? tx->repeat_tsc - now_tsc : 0;
+	}
 	return rate_wait_tsc(&tx->rate);
 }
 

@@ -33,8 +33,10 @@ static const unsigned char steer_object[] = {
 
 _Static_assert(sizeof(STEER_MARKER) == STEER_MARKER_BYTES + 1, "the marker fills its field");
 _Static_assert(sizeof(STEER_PROGRAM_NAME) <= BPF_OBJ_NAME_LEN, "the kernel would cut the name");
-_Static_assert(
-	sizeof(struct steer_config) == STEER_MARKER_BYTES + 16, "same layout for both sides");
+_Static_assert(sizeof(struct steer_family) == STEER_MAX_RANGES * 32 + 8
+		&& sizeof(struct steer_config)
+			== STEER_MARKER_BYTES + 2 * sizeof(struct steer_family) + 20,
+	"same layout for both sides");
 
 static int write_all(int fd, const void *data, size_t bytes, off_t at) {
 	while (bytes > 0) {

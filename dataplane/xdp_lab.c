@@ -3,27 +3,33 @@
  * A hand-driven net_af_xdp port for tests/lab/xdp-steer.sh: starts one with the steering program as
  * the scanner does, obeys commands on standard input, and prints what reaches the socket.
  *
- *     xdp_lab INTERFACE SOURCE FIRST LAST owned|unowned [DESCRIPTORS]
+ *     xdp_lab INTERFACE SOURCES FIRST LAST owned|unowned[,pings][,asks][,vlan=N] [DESCRIPTORS]
+ *
+ * SOURCES is a list of addresses or ranges (A or A-B) with commas; frames come from the first one of
+ * their family.
  *
  *     xdp_lab object     write the unpatched program's ELF object to standard output
  *
  * Commands:
  *
- *     arp IP          ask for a neighbour, as the scanner would
+ *     ask IP          ask for a neighbour, as the scanner would
  *     syn IP PORT N   send N SYNs to the neighbour found last, from ports FIRST, FIRST + 1, ...
+ *     udp IP PORT N   the same with empty datagrams
+ *     sctp IP PORT N  the same with SCTP headers
+ *     ping IP         send it an echo request
  *     sleep MS        do not poll, so that the receive ring fills
  *     stats           sockets' and driver's counters
  *     quit            (or end of input) close the port
  *
  * One thread. Not part of the scanner.
  */
+#include "frame.h"
 #include "ifsock.h"
 #include "xdp.h"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
-#include <rte_ip.h>
 #include <rte_mbuf.h>
 
 #include <arpa/inet.h>
@@ -39,66 +45,113 @@
 enum {
 	BUFFERS = 8191,
 	BURST = 32,
+	FRAME_ROOM = 128,
 };
 
 struct lab {
 	struct steer_config config;
 	struct ifsock ifsock;
 	struct rte_mempool *rx_pool, *tx_pool;
-	struct rte_ether_addr mac, peer_mac;
+	uint64_t mac, peer_mac;
 	uint64_t tcp_received;
 	uint16_t port, descriptors;
 };
 
-static const char *text_of(uint32_t ip_be, char text[static INET_ADDRSTRLEN]) {
-	return inet_ntop(AF_INET, &ip_be, text, INET_ADDRSTRLEN);
+static dp_ip parse_ip(const char *text) {
+	uint8_t bytes[16];
+
+	if (inet_pton(AF_INET6, text, bytes) == 1)
+		return dp_ip_get_v6(bytes);
+	return inet_pton(AF_INET, text, bytes) == 1 ? dp_ip_v4(get32(bytes)) : 0;
 }
 
-/* One line a frame, but for TCP, of which there can be many: `stats` has their number. */
-static void print_frame(struct lab *lab, const uint8_t *frame, unsigned length) {
-	uint32_t source, destination;
-	uint16_t type;
-	char from[INET_ADDRSTRLEN], to[INET_ADDRSTRLEN];
+static const char *text_of(dp_ip ip, char text[static INET6_ADDRSTRLEN]) {
+	uint8_t bytes[16];
 
-	memcpy(&type, frame + 12, 2);
-	if (type == htons(RTE_ETHER_TYPE_ARP) && length >= 42) {
-		memcpy(&source, frame + 28, 4);
-		memcpy(&destination, frame + 38, 4);
-		if (frame[21] == 2)
-			memcpy(&lab->peer_mac, frame + 22, RTE_ETHER_ADDR_LEN);
-		printf("rx arp %s from %s to %s\n", frame[21] == 2 ? "reply" : "request",
-			text_of(source, from), text_of(destination, to));
-		return;
-	}
-	if (type != htons(RTE_ETHER_TYPE_IPV4) || length < 42) {
-		printf("rx other\n");
-		return;
-	}
-	memcpy(&source, frame + 26, 4);
-	memcpy(&destination, frame + 30, 4);
-	text_of(source, from);
-	text_of(destination, to);
-	if (frame[23] == IPPROTO_TCP && length >= 54) {
-		if (lab->tcp_received++ < 2)
-			printf("rx tcp %s:%u to %s:%u flags %#x\n", from,
-				frame[34] << 8 | frame[35], to, frame[36] << 8 | frame[37],
-				frame[47]);
-	} else if (frame[23] == IPPROTO_ICMP && frame[34] == 8) {
+	dp_ip_put_v6(bytes, ip);
+	return dp_ip_is_v4(ip) ? inet_ntop(AF_INET, bytes + 12, text, INET6_ADDRSTRLEN)
+			       : inet_ntop(AF_INET6, bytes, text, INET6_ADDRSTRLEN);
+}
+
+static void print_arp(struct lab *lab, const uint8_t *arp) {
+	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+	const bool reply = get16(arp + 6) == ARP_REPLY;
+
+	if (reply)
+		lab->peer_mac = mac_get(arp + 8);
+	printf("rx arp %s from %s to %s\n", reply ? "reply" : "request",
+		text_of(dp_ip_v4(get32(arp + 14)), from), text_of(dp_ip_v4(get32(arp + 24)), to));
+}
+
+/* Of either family. */
+static void print_icmp(struct lab *lab, const uint8_t *icmp, const uint8_t *frame, bool v4,
+	const char *from, const char *to) {
+	char target[INET6_ADDRSTRLEN];
+
+	if (icmp[0] == (v4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST)) {
 		printf("rx echo request from %s to %s\n", from, to);
-	} else if (frame[23] == IPPROTO_ICMP && length >= 64) {
-		printf("rx icmp %u/%u from %s quotes port %u\n", frame[34], frame[35], from,
-			frame[62] << 8 | frame[63]);
+	} else if (icmp[0] == (v4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY)) {
+		printf("rx echo reply from %s to %s\n", from, to);
+	} else if (!v4 && (icmp[0] == ICMPV6_SOLICITATION || icmp[0] == ICMPV6_ADVERTISEMENT)) {
+		if (icmp[0] == ICMPV6_ADVERTISEMENT)
+			lab->peer_mac = mac_get(frame + 6);
+		printf("rx nd %s from %s to %s for %s\n",
+			icmp[0] == ICMPV6_SOLICITATION ? "solicitation" : "advertisement", from, to,
+			text_of(dp_ip_get_v6(icmp + 8), target));
 	} else {
-		printf("rx other IPv4 protocol %u\n", frame[23]);
+		const uint8_t *quoted = icmp + ICMP_BYTES;
+
+		printf("rx icmp %u/%u from %s quotes protocol %u port %u\n", icmp[0], icmp[1], from,
+			quoted[v4 ? 9 : 6], get16(quoted + (v4 ? IPV4_BYTES : IPV6_BYTES)));
 	}
+}
+
+/* One line a packet, but for TCP, of which there can be many: `stats` has their number. */
+static void print_ip(struct lab *lab, const uint8_t *ip, const uint8_t *frame) {
+	const bool v4 = ip[0] >> 4 == 4;
+	const uint8_t protocol = ip[v4 ? 9 : 6], *payload = ip + (v4 ? IPV4_BYTES : IPV6_BYTES);
+	char from[INET6_ADDRSTRLEN], to[INET6_ADDRSTRLEN];
+
+	text_of(v4 ? dp_ip_v4(get32(ip + 12)) : dp_ip_get_v6(ip + 8), from);
+	text_of(v4 ? dp_ip_v4(get32(ip + 16)) : dp_ip_get_v6(ip + 24), to);
+	if (protocol == IPV4_TCP) {
+		if (lab->tcp_received++ < 2)
+			printf("rx tcp %s:%u to %s:%u flags %#x\n", from, get16(payload), to,
+				get16(payload + 2), payload[13]);
+	} else if (protocol == IPV4_UDP || protocol == IPV4_SCTP) {
+		printf("rx %s %s:%u to %s:%u\n", protocol == IPV4_UDP ? "udp" : "sctp", from,
+			get16(payload), to, get16(payload + 2));
+	} else if (protocol == (v4 ? IPV4_ICMP : IPV4_ICMPV6)) {
+		print_icmp(lab, payload, frame, v4, from, to);
+	} else {
+		printf("rx other protocol %u\n", protocol);
+	}
+}
+
+static void print_frame(struct lab *lab, const uint8_t *frame) {
+	const uint8_t *packet = frame + ETH_BYTES;
+	uint16_t type = get16(frame + ETH_TYPE_AT);
+
+	if (type == ETH_TYPE_VLAN) {
+		printf("rx tag %u\n", get16(packet) & VLAN_ID);
+		type = get16(packet + 2);
+		packet += VLAN_BYTES;
+	}
+	if (type == ETH_TYPE_ARP)
+		print_arp(lab, packet);
+	else if (type == ETH_TYPE_IPV4 || type == ETH_TYPE_IPV6)
+		print_ip(lab, packet, frame);
+	else
+		printf("rx other\n");
 }
 
 static void receive(struct lab *lab) {
 	struct rte_mbuf *burst[BURST];
 	unsigned n = rte_eth_rx_burst(lab->port, 0, burst, BURST);
 
+	/* Buffers have room for more than is looked at. */
 	for (unsigned i = 0; i < n; i++)
-		print_frame(lab, rte_pktmbuf_mtod(burst[i], const uint8_t *), burst[i]->data_len);
+		print_frame(lab, rte_pktmbuf_mtod(burst[i], const uint8_t *));
 	rte_pktmbuf_free_bulk(burst, n);
 }
 
@@ -112,45 +165,122 @@ static void transmit(struct lab *lab, const uint8_t *frame, unsigned length) {
 		receive(lab);
 }
 
-static void send_arp(struct lab *lab, uint32_t target_be) {
-	uint8_t frame[60] = {[12] = 8, [13] = 6, [15] = 1, [16] = 8, [18] = 6, [19] = 4, [21] = 1};
-
-	memset(frame, 0xff, RTE_ETHER_ADDR_LEN);
-	memcpy(frame + 6, &lab->mac, RTE_ETHER_ADDR_LEN);
-	memcpy(frame + 22, &lab->mac, RTE_ETHER_ADDR_LEN);
-	if (!lab->config.kernel_owns)
-		memcpy(frame + 28, &lab->config.source_be, 4);
-	memcpy(frame + 38, &target_be, 4);
-	transmit(lab, frame, sizeof(frame));
+/* Our first address of the family of @peer. */
+static dp_ip source_to(const struct lab *lab, dp_ip peer) {
+	return dp_ip_is_v4(peer) ? dp_ip_v4(get32(lab->config.v4.range[0].first + 12))
+				 : dp_ip_get_v6(lab->config.v6.range[0].first);
 }
 
-static void send_syn(struct lab *lab, uint32_t target_be, uint16_t port, unsigned n) {
-	uint8_t frame[60] = {0};
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(frame + 14);
-	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+static unsigned begin_frame(
+	const struct lab *lab, uint8_t frame[static FRAME_ROOM], uint64_t to, uint16_t type) {
+	memset(frame, 0, FRAME_ROOM);
+	return eth_put(frame, to, lab->mac, (uint16_t)lab->config.vlan, type);
+}
 
-	memcpy(frame, &lab->peer_mac, RTE_ETHER_ADDR_LEN);
-	memcpy(frame + 6, &lab->mac, RTE_ETHER_ADDR_LEN);
-	frame[12] = 8;
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	ip->total_length = htons(sizeof(*ip) + sizeof(*tcp));
-	ip->time_to_live = 64;
-	ip->next_proto_id = IPPROTO_TCP;
-	ip->src_addr = lab->config.source_be;
-	ip->dst_addr = target_be;
-	ip->hdr_checksum = rte_ipv4_cksum(ip);
-	tcp->dst_port = htons(port);
-	tcp->sent_seq = htonl(1000);
-	tcp->data_off = sizeof(*tcp) / 4 << 4;
-	tcp->tcp_flags = RTE_TCP_SYN_FLAG;
-	tcp->rx_win = htons(1024);
+static void send_arp(struct lab *lab, dp_ip target) {
+	uint8_t frame[FRAME_ROOM];
+	unsigned at = begin_frame(lab, frame, MAC_BROADCAST, ETH_TYPE_ARP);
+	uint8_t *arp = frame + at;
+
+	put16(arp, 1);
+	put16(arp + 2, ETH_TYPE_IPV4);
+	arp[4] = 6;
+	arp[5] = 4;
+	put16(arp + 6, ARP_REQUEST);
+	mac_put(arp + 8, lab->mac);
+	if (!lab->config.v4.kernel_owns)
+		put32(arp + 14, dp_ip_to_v4(source_to(lab, target)));
+	put32(arp + 24, dp_ip_to_v4(target));
+	transmit(lab, frame, ETH_MIN_FRAME + VLAN_BYTES);
+}
+
+static void send_solicitation(struct lab *lab, dp_ip target) {
+	const dp_ip source
+		= lab->config.v6.kernel_owns ? neigh_asker(lab->mac) : source_to(lab, target);
+	const unsigned bytes = ND_BYTES + ND_OPTION_BYTES;
+	uint8_t frame[FRAME_ROOM];
+	unsigned at = begin_frame(lab, frame, solicited_mac(target), ETH_TYPE_IPV6);
+	uint8_t *nd = frame + at + IPV6_BYTES;
+
+	ipv6_put(frame + at, (uint16_t)bytes, IPV4_ICMPV6, ND_HOP_LIMIT, source,
+		solicited_node(target));
+	nd[0] = ICMPV6_SOLICITATION;
+	dp_ip_put_v6(nd + 8, target);
+	nd[24] = ND_OPTION_SOURCE;
+	nd[25] = 1;
+	mac_put(nd + 26, lab->mac);
+	put16(nd + 2,
+		(uint16_t)~sum_fold(
+			sum_pseudo_ip(source, solicited_node(target), IPV4_ICMPV6, bytes)
+			+ sum_bytes(nd, bytes)));
+	transmit(lab, frame, at + IPV6_BYTES + bytes);
+}
+
+static void send_packet(
+	struct lab *lab, dp_ip target, uint8_t protocol, uint8_t *payload, unsigned bytes) {
+	const bool v4 = dp_ip_is_v4(target);
+	const dp_ip source = source_to(lab, target);
+	uint8_t frame[FRAME_ROOM];
+	unsigned at = begin_frame(lab, frame, lab->peer_mac, v4 ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6);
+
+	if (v4)
+		ipv4_put(frame + at, (uint16_t)(IPV4_BYTES + bytes), 0, 64, protocol,
+			dp_ip_to_v4(source), dp_ip_to_v4(target));
+	else
+		ipv6_put(frame + at, (uint16_t)bytes, protocol, 64, source, target);
+	at += v4 ? IPV4_BYTES : IPV6_BYTES;
+	memcpy(frame + at, payload, bytes);
+	transmit(lab, frame, at + bytes < ETH_MIN_FRAME ? ETH_MIN_FRAME : at + bytes);
+}
+
+/* The checksum of all that have one over the pseudo-header, whose place in them is @at. */
+static void put_checksum(const struct lab *lab, dp_ip target, uint8_t protocol, uint8_t *payload,
+	unsigned bytes, unsigned at) {
+	uint64_t sum = sum_pseudo_ip(source_to(lab, target), target, protocol, bytes);
+
+	put16(payload + at, 0);
+	put16(payload + at, (uint16_t)~sum_fold(sum + sum_bytes(payload, bytes)));
+}
+
+static void send_probes(
+	struct lab *lab, uint8_t protocol, dp_ip target, uint16_t port, unsigned n) {
+	uint8_t payload[TCP_BYTES] = {0};
+	unsigned bytes = protocol == IPV4_TCP ? TCP_BYTES : protocol == IPV4_UDP ? UDP_BYTES : 12;
+
+	put16(payload + 2, port);
+	if (protocol == IPV4_TCP) {
+		put32(payload + 4, 1000);
+		payload[12] = TCP_BYTES / 4 << 4;
+		payload[13] = TCP_SYN;
+		put16(payload + 14, 1024);
+	} else if (protocol == IPV4_UDP) {
+		put16(payload + 4, UDP_BYTES);
+	}
 	for (unsigned i = 0; i < n; i++) {
-		tcp->src_port = htons((uint16_t)(lab->config.port_first
-			+ i % (lab->config.port_last - lab->config.port_first + 1u)));
-		tcp->cksum = 0;
-		tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
-		transmit(lab, frame, sizeof(frame));
+		put16(payload,
+			(uint16_t)(lab->config.port_first
+				+ i % (lab->config.port_last - lab->config.port_first + 1u)));
+		if (protocol == IPV4_TCP)
+			put_checksum(lab, target, protocol, payload, bytes, 16);
+		else if (protocol == IPV4_UDP)
+			put_checksum(lab, target, protocol, payload, bytes, 6);
+		send_packet(lab, target, protocol, payload, bytes);
 		receive(lab);
+	}
+	ifsock_kick(&lab->ifsock);
+}
+
+static void send_ping(struct lab *lab, dp_ip target) {
+	uint8_t icmp[ICMP_BYTES] = {0};
+
+	if (dp_ip_is_v4(target)) {
+		icmp[0] = ICMP_ECHO_REQUEST;
+		put16(icmp + 2, (uint16_t)~sum_fold(sum_bytes(icmp, ICMP_BYTES)));
+		send_packet(lab, target, IPV4_ICMP, icmp, ICMP_BYTES);
+	} else {
+		icmp[0] = ICMPV6_ECHO_REQUEST;
+		put_checksum(lab, target, IPV4_ICMPV6, icmp, ICMP_BYTES, 2);
+		send_packet(lab, target, IPV4_ICMPV6, icmp, ICMP_BYTES);
 	}
 	ifsock_kick(&lab->ifsock);
 }
@@ -167,15 +297,28 @@ static void print_stats(struct lab *lab) {
 		stats.opackets, stats.oerrors);
 }
 
+static void ask(struct lab *lab, dp_ip target) {
+	if (dp_ip_is_v4(target))
+		send_arp(lab, target);
+	else
+		send_solicitation(lab, target);
+}
+
 /* False at the end. */
 static bool obey(struct lab *lab, const char *line) {
-	char ip[32];
+	char verb[8], ip[64];
 	unsigned port, n;
 
-	if (sscanf(line, "arp %31s", ip) == 1)
-		send_arp(lab, inet_addr(ip));
-	else if (sscanf(line, "syn %31s %u %u", ip, &port, &n) == 3)
-		send_syn(lab, inet_addr(ip), (uint16_t)port, n);
+	if (sscanf(line, "ask %63s", ip) == 1)
+		ask(lab, parse_ip(ip));
+	else if (sscanf(line, "ping %63s", ip) == 1)
+		send_ping(lab, parse_ip(ip));
+	else if (sscanf(line, "%7s %63s %u %u", verb, ip, &port, &n) == 4)
+		send_probes(lab,
+			strcmp(verb, "syn") == 0	   ? IPV4_TCP
+				: strcmp(verb, "udp") == 0 ? IPV4_UDP
+							   : IPV4_SCTP,
+			parse_ip(ip), (uint16_t)port, n);
 	else if (sscanf(line, "sleep %u", &n) == 1)
 		usleep(n * 1000);
 	else if (strncmp(line, "stats", 5) == 0)
@@ -206,6 +349,7 @@ static int start_port(struct lab *lab, const char *device) {
 		"--iova-mode=va", "-m", "128", "-l", "0", "--log-level=*:error", "--vdev", vdev,
 		NULL};
 	struct rte_eth_conf conf = {0};
+	struct rte_ether_addr mac = {0};
 	int rc;
 
 	snprintf(vdev, sizeof(vdev), "%s", device);
@@ -227,7 +371,8 @@ static int start_port(struct lab *lab, const char *device) {
 	if (rc == 0)
 		rc = rte_eth_dev_start(lab->port);
 	if (rc == 0)
-		rc = rte_eth_macaddr_get(lab->port, &lab->mac);
+		rc = rte_eth_macaddr_get(lab->port, &mac);
+	lab->mac = mac_get(mac.addr_bytes);
 	return rc;
 }
 
@@ -249,6 +394,31 @@ static int write_object(void) {
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
+/* "A,B-C,...": each to its family. */
+static void add_sources(struct steer_config *config, char *list) {
+	for (char *word = strtok(list, ","); word; word = strtok(NULL, ",")) {
+		char *last = strchr(word, '-');
+		struct steer_family *family;
+		struct steer_range *range;
+
+		if (last)
+			*last++ = '\0';
+		family = strchr(word, ':') ? &config->v6 : &config->v4;
+		range = &family->range[family->nb_ranges++];
+		dp_ip_put_v6(range->first, parse_ip(word));
+		dp_ip_put_v6(range->last, parse_ip(last ? last : word));
+	}
+}
+
+static void set_options(struct steer_config *config, const char *options) {
+	const char *vlan = strstr(options, "vlan=");
+
+	config->v4.kernel_owns = config->v6.kernel_owns = strncmp(options, "owned", 5) == 0;
+	config->pings = strstr(options, "pings") != NULL;
+	config->asks = strstr(options, "asks") != NULL;
+	config->vlan = vlan ? (unsigned)atoi(vlan + 5) : 0;
+}
+
 int main(int argc, char **argv) {
 	struct lab lab = {0};
 	struct dp_error err = {0};
@@ -260,13 +430,14 @@ int main(int argc, char **argv) {
 		return write_object();
 	if (interface == NULL) {
 		fprintf(stderr,
-			"usage: xdp_lab INTERFACE SOURCE FIRST LAST owned|unowned [DESCRIPTORS]\n");
+			"usage: xdp_lab INTERFACE SOURCES FIRST LAST "
+			"owned|unowned[,pings][,asks][,vlan=N] [DESCRIPTORS]\n");
 		return 2;
 	}
-	lab.config.source_be = inet_addr(argv[2]);
+	add_sources(&lab.config, argv[2]);
 	lab.config.port_first = (uint16_t)atoi(argv[3]);
 	lab.config.port_last = (uint16_t)atoi(argv[4]);
-	lab.config.kernel_owns = strcmp(argv[5], "owned") == 0;
+	set_options(&lab.config, argv[5]);
 	lab.descriptors = argc == 7 ? (uint16_t)atoi(argv[6]) : 2048;
 
 	rc = xdp_supported(interface, &err);

@@ -9,7 +9,6 @@
 
 #include <lauxlib.h>
 
-#include <arpa/inet.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,13 +61,12 @@ static int refuse(lua_State *L, const char *why) {
 	return 2;
 }
 
-static bool read_ip(lua_State *L, int index, uint32_t *ip) {
-	struct in_addr address;
+/* A text with a NUL in it is none. */
+static bool read_ip(lua_State *L, int index, lh_ip *ip) {
+	size_t length;
+	const char *text = luaL_checklstring(L, index, &length);
 
-	if (inet_pton(AF_INET, luaL_checkstring(L, index), &address) != 1)
-		return false;
-	*ip = ntohl(address.s_addr);
-	return true;
+	return strlen(text) == length && lh_ip_read(text, ip);
 }
 
 static uint16_t read_port(lua_State *L, int index) {
@@ -350,7 +348,7 @@ static int api_connect(lua_State *L) {
 	need(L, lane, LH_CAP_NETWORK);
 	op.port = read_port(L, 2);
 	if (!read_ip(L, 1, &op.ip))
-		return refuse(L, "not an IPv4 address");
+		return refuse(L, "not an IP address");
 	refused = no_network(L, lane);
 	if (refused)
 		return refused;
@@ -463,6 +461,18 @@ static int api_need_filesystem(lua_State *L) {
 	return need_for(L, LH_CAP_FILESYSTEM, "filesystem");
 }
 
+/* private.ip(text): as a scan writes the address, or nil where it is none. */
+static int api_ip(lua_State *L) {
+	char text[LH_IP_TEXT_BYTES];
+	lh_ip ip;
+
+	if (!read_ip(L, 1, &ip))
+		return 0;
+	lh_ip_write(ip, text);
+	lua_pushstring(L, text);
+	return 1;
+}
+
 /* private.global(name): the plugin's own. */
 static int api_global(lua_State *L) {
 	sandbox_push_global(lane_of(L)->box, L, luaL_checkstring(L, 1));
@@ -472,13 +482,15 @@ static int api_global(lua_State *L) {
 static int api_scan_port(lua_State *L) {
 	struct lane *lane = lane_of(L);
 	struct op op = {.kind = OP_PROBE};
+	const char *protocol;
 
 	need(L, lane, LH_CAP_NETWORK);
 	op.port = read_port(L, 2);
-	if (strcmp(luaL_optstring(L, 3, "tcp"), "tcp"))
-		return refuse(L, "only tcp in this version");
+	protocol = luaL_optstring(L, 3, "tcp");
+	op.udp = !strcmp(protocol, "udp");
+	luaL_argcheck(L, op.udp || !strcmp(protocol, "tcp"), 3, "protocol is tcp or udp");
 	if (!read_ip(L, 1, &op.ip))
-		return refuse(L, "not an IPv4 address");
+		return refuse(L, "not an IP address");
 	if (!lane->current->network)
 		return refuse(L, "denied");
 	op.deadline_ns = lane->now_ns + PROBE_WAIT_S * UINT64_C(1000000000);
@@ -636,6 +648,8 @@ static void push_private(lua_State *L, struct lane *lane) {
 	lua_setfield(L, -2, "need_filesystem");
 	push_function(L, lane, "global", api_global);
 	lua_setfield(L, -2, "global");
+	push_function(L, lane, "ip", api_ip);
+	lua_setfield(L, -2, "ip");
 	lua_pushboolean(L, lane->plugin->scope == LH_SCOPE_SCAN);
 	lua_setfield(L, -2, "whole_scan");
 	push_function(L, lane, "target_info", api_target_info);

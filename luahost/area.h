@@ -16,6 +16,7 @@
 
 #include <lh/host.h>
 
+#include <assert.h>
 #include <sys/types.h>
 
 enum {
@@ -73,13 +74,27 @@ enum down_type {
 enum {
 	WIRE_HAS_PORT = 1,
 	WIRE_HAS_SERVICE = 2,
+	WIRE_ZERO_WINDOW = 4,
 };
+
+/* An address within messages, which are aligned to 8 bytes in rings and in Lua's memory. */
+struct wire_ip {
+	uint64_t high, low;
+};
+
+static inline struct wire_ip wire_ip_put(lh_ip ip) {
+	return (struct wire_ip){(uint64_t)(ip >> 64), (uint64_t)ip};
+}
+
+static inline lh_ip wire_ip_get(struct wire_ip ip) {
+	return lh_ip_v6(ip.high, ip.low);
+}
 
 /* A result. Followed by struct lh_service where flagged, the banner and the plugins' JSON. */
 struct wire_record {
 	uint64_t ts_ns;
+	struct wire_ip ip;
 	uint32_t slot;
-	uint32_t ip;
 	uint32_t rtt_us;
 	uint16_t port;
 	uint8_t state, ttl;
@@ -96,7 +111,14 @@ struct wire_phase {
 	uint64_t count; /* elements of the sequence */
 };
 
-/* Part of a sequence: @rows struct lh_target, or wire records each with its length (uint32_t) before. */
+/* A pair of the target sequence. */
+struct wire_target {
+	struct wire_ip ip;
+	uint16_t port;
+	uint16_t pad[3];
+};
+
+/* Part of a sequence: @rows struct wire_target, or wire records each with its length (uint32_t) before. */
 struct wire_page {
 	uint64_t first;
 	uint32_t rows;
@@ -112,6 +134,11 @@ enum {
 	PROBED_DENIED = 100,
 	PROBED_BUSY, /* more at once than the plugin's share */
 };
+
+/* Rings align to 8 bytes, and so does Lua: nothing in messages may want more. */
+static_assert(alignof(struct wire_record) == 8 && alignof(struct wire_target) == 8
+	&& alignof(struct wire_page) == 8);
+static_assert(sizeof(struct wire_target) == 24);
 
 /* ---- Up the ring ---- */
 
@@ -153,12 +180,15 @@ struct wire_want {
 };
 
 struct wire_probe {
+	struct wire_ip ip;
 	uint32_t id;
-	uint32_t ip;
-	uint16_t port;
-	uint16_t pad;
 	uint32_t slot;
+	uint16_t port;
+	uint16_t protocol; /* enum lh_probe_protocol */
+	uint32_t pad;
 };
+
+static_assert(alignof(struct wire_probe) == 8 && sizeof(struct wire_probe) == 32);
 
 /* ---- Lane to warden and back: datagrams of a socket pair ---- */
 
@@ -177,11 +207,13 @@ struct request {
 	uint32_t op;
 	uint32_t id; /* given back in the reply */
 	uint32_t slot; /* whose target it is for */
-	uint32_t ip;
 	uint16_t port;
 	uint8_t udp;
 	uint8_t mode; /* enum open_mode */
+	struct wire_ip ip;
 };
+
+static_assert(sizeof(struct request) == 32);
 
 enum {
 	REQUESTS_MAX = 64, /* in one datagram; as many descriptors come back in one */
@@ -225,6 +257,37 @@ struct notice {
 	uint64_t cpu_ns; /* of its whole life */
 };
 
+/* ---- Control core and warden; lanes never see it ---- */
+
+/*
+ * Which address a slot stands for. Read by the warden while the control core may write: what changes
+ * meanwhile is none.
+ * writer: control core, readers: it and the warden
+ */
+struct authority {
+	_Atomic uint64_t version; /* odd while it is written */
+	_Atomic uint64_t high, low; /* both 0: none */
+};
+
+void authority_set(struct authority *authority, lh_ip ip); /* 0: none */
+lh_ip authority_get(struct authority *authority);
+
+/*
+ * What was excluded while the scan runs: two tables of ascending, disjoint ranges, of which one
+ * holds and the other is where the next one is made.
+ * writer: control core, readers: it and the warden
+ */
+struct excluded {
+	_Atomic uint64_t version; /* of the tables; the lowest bit says which one holds */
+	_Atomic uint32_t nb[2];
+	struct lh_range range[2][LH_EXCLUDED_MAX];
+};
+
+static_assert(sizeof(struct lh_range) == 32 && offsetof(struct excluded, range) == 16);
+
+bool excluded_contains(struct excluded *excluded, lh_ip ip);
+int excluded_add(struct excluded *excluded, const struct lh_range *more, size_t nb);
+
 /* The whole arrangement, made before the warden is forked; constant but for what areas hold. */
 struct setup {
 	const struct lh_host_params *params;
@@ -232,7 +295,8 @@ struct setup {
 	unsigned areas_each; /* lanes and a spare */
 	unsigned nb_areas;
 	uint8_t *areas; /* nb_areas * area_bytes() */
-	_Atomic uint32_t *authority; /* nb_areas * LANE_SLOTS addresses; 0: none */
+	struct authority *authority; /* nb_areas * LANE_SLOTS */
+	struct excluded *excluded;
 	uint32_t connections[LH_MAX_PLUGINS]; /* a lane */
 	/* Source ports of plugins' sockets, none of the scan's; the warden's own. */
 	uint16_t port_first, port_last;
@@ -243,6 +307,17 @@ struct setup {
 static inline struct area *setup_area(const struct setup *setup, unsigned i) {
 	return (struct area *)(setup->areas + i * area_bytes());
 }
+
+static inline struct authority *setup_authority(
+	const struct setup *setup, unsigned area, uint32_t slot) {
+	return &setup->authority[(size_t)area * LANE_SLOTS + slot];
+}
+
+/* True where @ip lies in one of the sorted ranges. */
+bool scope_contains(const struct lh_range *ranges, size_t nb, lh_ip ip);
+
+/* False where it is not in the scan's scope, or excluded since. */
+bool scope_allows(const struct setup *setup, lh_ip ip);
 
 static inline unsigned setup_plugin(const struct setup *setup, unsigned area) {
 	return area / setup->areas_each;

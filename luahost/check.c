@@ -297,7 +297,7 @@ static bool give_result(void *ctx, uint64_t index, struct lh_record *record) {
 	return false;
 }
 
-static bool send_probe(void *ctx, uint32_t ip, uint16_t port) {
+static bool send_probe(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port) {
 	return false;
 }
 
@@ -324,6 +324,8 @@ static int start(const struct check *check, const struct lh_enabled *enabled, co
 		.data_dir = check->data_dir,
 		.tests = tests,
 		.scan_type = "syn",
+		.protocol = "tcp",
+		.has_ports = true,
 		.flags = "S",
 		.ports = "80",
 		.rate_pps = 10000,

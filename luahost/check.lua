@@ -56,16 +56,24 @@ local function check_port(port)
 	return tonumber(port)
 end
 
+-- An IPv6 address has many texts; private.ip() gives the one that a scan writes, or nil.
 local function is_ip(ip)
-	local parts = { match(ip, "^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
-	for i = 1, 4 do
-		if not parts[i] or #parts[i] > 3 or tonumber(parts[i]) > 255 then return false end
-	end
-	return true
+	return private.ip(ip) ~= nil
+end
+
+local function same_ip(a, b)
+	return type(a) == "string" and (private.ip(a) or a) == (private.ip(b) or b)
 end
 
 local function key_of(ip, port, protocol)
-	return format("%s:%d/%s", ip, port, protocol or "tcp")
+	return format("%s %d/%s", private.ip(ip) or ip, port, protocol or "tcp")
+end
+
+-- "tcp" or "udp", of a function at level 2.
+local function check_protocol(protocol, what)
+	if protocol == nil then return "tcp" end
+	if protocol ~= "tcp" and protocol ~= "udp" then error(what .. ": protocol is tcp or udp", 3) end
+	return protocol
 end
 
 -- ---- Comparing ----
@@ -178,13 +186,19 @@ local function with_defaults(fields, defaults)
 	return to
 end
 
+local PORTLESS = { icmp = true, arp = true, ndp = true }
+
+local function default_port(fields)
+	return not (fields and PORTLESS[fields.protocol or fields.proto]) and 80 or nil
+end
+
 function test.target(fields)
-	return with_defaults(fields, { ip = "198.18.0.1", port = 80 })
+	return with_defaults(fields, { ip = "198.18.0.1", port = default_port(fields) })
 end
 
 function test.result(fields)
 	local result = with_defaults(fields, {
-		ip = "198.18.0.1", port = 80, state = "open", reason = "syn-ack", ttl = 64, rtt_us = 412,
+		ip = "198.18.0.1", port = default_port(fields), state = "open", reason = "syn-ack", ttl = 64, rtt_us = 412,
 		ts = "2026-01-31T12:00:00.123456Z",
 	})
 	result.proto = result.protocol
@@ -310,11 +324,12 @@ function test.server(ip, port, script)
 	servers[key_of(ip, port, script.protocol)] = script
 end
 
-function test.ports(ip, states)
+function test.ports(ip, states, protocol)
 	expect(ip, "string", "test.ports: the address")
 	expect(states, "table", "test.ports: the states")
+	protocol = check_protocol(protocol, "test.ports")
 	if not ports then error("test.ports: only within a case", 2) end
-	for port, state in next, states do ports[key_of(ip, check_port(port))] = state end
+	for port, state in next, states do ports[key_of(ip, check_port(port), protocol)] = state end
 end
 
 local sockets = setmetatable({}, { __mode = "k" })
@@ -323,7 +338,7 @@ local sockets = setmetatable({}, { __mode = "k" })
 local function denied(ip)
 	if not call then return false end
 	if call.name == "on_load" or call.name == "on_unload" then return true end
-	return not private.whole_scan and not (call.target and call.target.ip == ip)
+	return not private.whole_scan and not (call.target and same_ip(call.target.ip, ip))
 end
 
 -- Let the server go on as far as it can: until it has to wait for the plugin.
@@ -381,7 +396,7 @@ local function new_connection(server, ip, port, protocol)
 	-- Without TLS, one that speaks TLS at once has nothing to say.
 	local script = server.tls and not server.starttls and {} or server
 	return {
-		server = server, name = ip .. ":" .. port, protocol = protocol, script = script,
+		server = server, name = format(find(ip, ":", 1, true) and "[%s]:%d" or "%s:%d", ip, port), protocol = protocol, script = script,
 		at = 1, sent = "", chunks = {},
 	}
 end
@@ -390,12 +405,11 @@ function prtip.connect(ip, port, options)
 	private.need_network("connect")
 	expect(ip, "string", "connect: the address")
 	port = check_port(port)
-	if not is_ip(ip) then return nil, "not an IPv4 address" end
+	if not is_ip(ip) then return nil, "not an IP address" end
 	if options ~= nil then expect(options, "table", "connect: what follows the port") end
 	options = options or {}
 	seconds(options.timeout, "connect")
-	local protocol = options.protocol or "tcp"
-	if protocol ~= "tcp" and protocol ~= "udp" then error("connect: protocol is tcp or udp", 2) end
+	local protocol = check_protocol(options.protocol, "connect")
 	if protocol == "udp" and options.tls then error("connect: no TLS over udp", 2) end
 	if denied(ip) then return nil, "denied" end
 	local server = servers and servers[key_of(ip, port, protocol)]
@@ -481,6 +495,7 @@ function prtip.tls_probe(ip, port, options)
 	expect(ip, "string", "tls_probe: the address")
 	port = check_port(port)
 	if options ~= nil then expect(options, "table", "tls_probe: what follows the port") end
+	if not is_ip(ip) then return nil, "not an IP address" end
 	if denied(ip) then return nil, "denied" end
 	local server = servers and servers[key_of(ip, port)]
 	local refuse = not server or server[1] and server[1].refuse
@@ -495,12 +510,13 @@ function prtip.scan_port(ip, port, protocol)
 	private.need_network("scan_port")
 	expect(ip, "string", "scan_port: the address")
 	port = check_port(port)
-	if protocol ~= nil and protocol ~= "tcp" then return nil, "only tcp in this version" end
-	if not is_ip(ip) then return nil, "not an IPv4 address" end
+	protocol = check_protocol(protocol, "scan_port")
+	if not is_ip(ip) then return nil, "not an IP address" end
 	if denied(ip) then return nil, "denied" end
-	local key = key_of(ip, port)
+	local key = key_of(ip, port, protocol)
 	if ports and ports[key] then return ports[key] end
 	local server = servers and servers[key]
+	if not server and protocol == "udp" then return "no-answer" end
 	return server and not (server[1] and server[1].refuse) and "open" or "closed"
 end
 

@@ -68,6 +68,36 @@ Test(check, hook_of_another_type) {
 		     "scan");
 }
 
+/* Addresses of both families, in any spelling, and ports that there may not be. */
+Test(check, the_scripted_network_has_ipv6_and_udp) {
+	cr_expect_eq(
+		check(SCAN "capabilities = [\"network\"]\n",
+			"function on_target(t)\n"
+			"  local s = assert(prtip.connect(t.ip, 80))\n"
+			"  prtip.add_result('r', {prtip.receive(s, 9), t.port or 'none',\n"
+			"    prtip.scan_port(t.ip, 80), prtip.scan_port(t.ip, 53, 'udp'),\n"
+			"    prtip.scan_port(t.ip, 54, 'udp'), prtip.scan_port(t.ip, 54)})\n"
+			"end\n",
+			"test.case('all', function()\n"
+			"  test.server('2001:DB8:0::1', 80, {{reply = 'hi'}})\n"
+			"  test.ports('2001:db8::1', {[53] = 'filtered'}, 'udp')\n"
+			"  test.call('on_target', test.target{ip = '2001:db8::1'})\n"
+			"  test.equal(test.results().r,\n"
+			"    {'hi', 80, 'open', 'filtered', 'no-answer', 'closed'})\n"
+			"  test.call('on_target', test.target{ip = '2001:db8::1', "
+			"protocol = 'icmp'})\n"
+			"  test.equal(test.results().r[2], 'none')\n"
+			"end)\n"
+			"test.case('none', function()\n"
+			"  for _, ip in ipairs{'::ffff:1.2.3.4', '1.2.3.256', 'x', '[::1]'} do\n"
+			"    local _, why = prtip.connect(ip, 80)\n"
+			"    test.equal(why, 'not an IP address')\n"
+			"  end\n"
+			"end)\n"),
+		0, "%s\n%s", err.text, report);
+	expect_report("2 tests passed\n");
+}
+
 Test(check, undeclared_capability) {
 	cr_expect_eq(check(SCAN,
 			     "local f = prtip[\"read_file\"]\n"

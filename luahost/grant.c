@@ -7,11 +7,13 @@
  */
 #include "warden.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -31,37 +33,21 @@ enum {
 	PORTS_FEW = 1024, /* too few for a plugin's connections to one server */
 };
 
-bool scope_contains(const struct lh_range *ranges, size_t nb, uint32_t ip) {
-	size_t low = 0, high = nb;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ranges[middle].last < ip)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < nb && ranges[low].first <= ip;
-}
-
 /* Whether the lane may talk to the address of @request. */
 static bool may_connect(const struct setup *setup, unsigned area, const struct request *request) {
 	const struct lh_host_params *params = setup->params;
 	const struct lh_plugin *plugin = params->plugins[setup_plugin(setup, area)].plugin;
-	uint32_t target = 0;
+	lh_ip ip = wire_ip_get(request->ip);
 
 	if (!(plugin->capabilities & LH_CAP_NETWORK) || !params->network || request->port == 0)
 		return false;
-	if (!scope_contains(params->scope, params->nb_scope, request->ip))
+	/* 0 stands for no address below. */
+	if (ip == 0 || !scope_allows(setup, ip))
 		return false;
 	if (plugin->scope == LH_SCOPE_SCAN)
 		return true;
-	if (request->slot < LANE_SLOTS)
-		target = atomic_load_explicit(
-			&setup->authority[(size_t)area * LANE_SLOTS + request->slot],
-			memory_order_acquire);
-	return target != 0 && target == request->ip;
+	return request->slot < LANE_SLOTS
+		&& authority_get(setup_authority(setup, area, request->slot)) == ip;
 }
 
 /* The larger of what [@low, @high] has below and above the scan's own source ports; how many. */
@@ -105,8 +91,36 @@ void grant_ports(struct setup *setup) {
 		free_ports(params, FIRST_PORT, UINT16_MAX, &setup->port_first, &setup->port_last);
 }
 
+/* An address of either family, as the socket calls take it. */
+struct endpoint {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	};
+	socklen_t length;
+};
+
+static struct endpoint endpoint_of(lh_ip ip, uint16_t port) {
+	struct endpoint at = {.length = sizeof(at.v4)};
+
+	if (lh_ip_is_v4(ip)) {
+		at.v4 = (struct sockaddr_in){.sin_family = AF_INET,
+			.sin_port = htons(port),
+			.sin_addr.s_addr = htonl(lh_ip_to_v4(ip))};
+		return at;
+	}
+	at.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	at.length = sizeof(at.v6);
+	lh_ip_put_v6(at.v6.sin6_addr.s6_addr, ip);
+	return at;
+}
+
+/* Both families have the port in the same place. */
+static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port));
+
 /* Pick a port by hand. Connections may share one where their servers differ; connect() tells. */
-static int bind_port(const struct setup *setup, int fd, bool udp, struct sockaddr_in *from) {
+static int bind_port(const struct setup *setup, int fd, bool udp, struct endpoint *from) {
 	unsigned span = (unsigned)setup->port_last - setup->port_first + 1;
 	struct timespec now;
 	int one = 1;
@@ -117,18 +131,24 @@ static int bind_port(const struct setup *setup, int fd, bool udp, struct sockadd
 	for (unsigned i = 0; i < PORT_TRIES; i++) {
 		unsigned at = (unsigned)(now.tv_nsec / 64 + i * 7919) % span;
 
-		from->sin_port = htons((uint16_t)(setup->port_first + at));
-		if (bind(fd, (struct sockaddr *)from, sizeof(*from)) == 0)
+		from->v4.sin_port = htons((uint16_t)(setup->port_first + at));
+		if (bind(fd, &from->any, from->length) == 0)
 			return 0;
 	}
 	return -errno;
 }
 
-/* From the address and device that the operator gave, and from a port that the scan does not use. */
-static int bind_source(const struct setup *setup, int fd, bool udp) {
+/*
+ * From the address (where it is of the family of @to) and device that the operator gave, and from a
+ * port that the scan does not use. The options of level IPPROTO_IP hold for IPv6 sockets too.
+ */
+static int bind_source(const struct setup *setup, int fd, bool udp, lh_ip to) {
 	const struct lh_host_params *params = setup->params;
-	struct sockaddr_in from
-		= {.sin_family = AF_INET, .sin_addr.s_addr = htonl(params->source_ip)};
+	bool ours = params->source_ip && lh_ip_is_v4(params->source_ip) == lh_ip_is_v4(to);
+	struct endpoint from = endpoint_of(ours ? params->source_ip
+			: lh_ip_is_v4(to)	? lh_ip_v4(INADDR_ANY)
+						: 0,
+		0);
 	uint32_t range = setup->port_first | (uint32_t)setup->port_last << 16;
 	int one = 1;
 
@@ -140,29 +160,31 @@ static int bind_source(const struct setup *setup, int fd, bool udp) {
 		return bind_port(setup, fd, udp, &from);
 	if (setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)))
 		return -errno;
-	if (!params->source_ip)
+	if (!ours)
 		return 0;
 	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
-	return bind(fd, (struct sockaddr *)&from, sizeof(from)) ? -errno : 0;
+	return bind(fd, &from.any, from.length) ? -errno : 0;
 }
 
 static int try_socket(
 	const struct setup *setup, const struct request *request, struct reply *reply) {
-	struct sockaddr_in to = {.sin_family = AF_INET,
-		.sin_port = htons(request->port),
-		.sin_addr.s_addr = htonl(request->ip)};
-	int fd = socket(AF_INET,
+	lh_ip ip = wire_ip_get(request->ip);
+	struct endpoint to = endpoint_of(ip, request->port);
+	int fd = socket(to.any.sa_family,
 		(request->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1, rc;
 
 	if (fd < 0)
 		return -errno;
-	rc = bind_source(setup, fd, request->udp);
+	/* A socket bound to :: must not stand for IPv4's ports too. */
+	if (to.any.sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	rc = bind_source(setup, fd, request->udp, ip);
 	if (rc)
 		goto close_fd;
 	if (!request->udp)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+	if (connect(fd, &to.any, to.length) == 0)
 		reply->connected = 1;
 	else if (errno != EINPROGRESS) {
 		rc = -errno;

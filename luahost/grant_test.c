@@ -29,7 +29,8 @@ struct office {
 	struct lh_range scope[3];
 	struct lh_host_params params;
 	struct setup setup;
-	_Atomic uint32_t authority[2 * LANE_SLOTS];
+	struct authority authority[2 * LANE_SLOTS];
+	struct excluded *excluded;
 	int output_fd;
 };
 
@@ -45,9 +46,9 @@ static struct office *open_office(void) {
 	office->plugin.capabilities = LH_CAP_NETWORK | LH_CAP_FILESYSTEM;
 	office->plugin.scope = LH_SCOPE_TARGET;
 	office->enabled.plugin = &office->plugin;
-	office->scope[0] = (struct lh_range){1, 1};
-	office->scope[1] = (struct lh_range){0x7f000000, 0x7f0000ff};
-	office->scope[2] = (struct lh_range){0xc6120000, 0xc6120000};
+	office->scope[0] = (struct lh_range){lh_ip_v4(1), lh_ip_v4(1)};
+	office->scope[1] = (struct lh_range){lh_ip_v4(0x7f000000), lh_ip_v4(0x7f0000ff)};
+	office->scope[2] = (struct lh_range){lh_ip_v4(0xc6120000), lh_ip_v4(0xc6120000)};
 	office->params = (struct lh_host_params){.plugins = &office->enabled,
 		.nb_plugins = 1,
 		.lanes = 1,
@@ -61,7 +62,9 @@ static struct office *open_office(void) {
 	office->setup.areas_each = 2;
 	office->setup.nb_areas = 2;
 	office->setup.authority = office->authority;
-	office->authority[SLOT] = LOOPBACK;
+	office->excluded = calloc(1, sizeof(*office->excluded));
+	office->setup.excluded = office->excluded;
+	authority_set(&office->authority[SLOT], lh_ip_v4(LOOPBACK));
 	office->output_fd = -1;
 	grant_ports(&office->setup);
 	return office;
@@ -72,6 +75,7 @@ static void close_office(struct office *office) {
 
 	snprintf(command, sizeof(command), "rm -rf %s", office->base);
 	cr_expect_eq(system(command), 0);
+	free(office->excluded);
 	free(office);
 }
 
@@ -86,24 +90,6 @@ static int ask(const struct office *office, const struct request *request, const
 	cr_expect_eq(fd < 0, reply.error != 0);
 	*error = reply.error;
 	return fd;
-}
-
-/* ---- Scope ---- */
-
-Test(grant, looks_addresses_up_in_the_scope) {
-	static const struct lh_range ranges[] = {{0, 0}, {5, 9}, {11, 11}, {100, UINT32_MAX}};
-	static const struct {
-		uint32_t ip;
-		bool in;
-	} cases[] = {{0, true}, {1, false}, {4, false}, {5, true}, {7, true}, {9, true},
-		{10, false}, {11, true}, {12, false}, {99, false}, {100, true}, {UINT32_MAX, true}};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		cr_expect_eq(
-			scope_contains(ranges, 4, cases[i].ip), cases[i].in, "%u", cases[i].ip);
-	cr_expect(!scope_contains(NULL, 0, 5));
-	cr_expect(!scope_contains(ranges + 1, 1, 4));
-	cr_expect(!scope_contains(ranges + 1, 1, 10));
 }
 
 /* ---- Connections ---- */
@@ -136,7 +122,10 @@ Test(grant, connects_without_waiting_from_a_port_that_the_scan_does_not_use) {
 	} cases[] = {{32768, 49151}, {49152, 65535}, {1024, 20000}, {1, 60000}, {32768, 60999},
 		{20000, 65535}, {33000, 60990}};
 	struct office *office = open_office();
-	struct request request = {.op = REQUEST_CONNECT, .id = 42, .slot = SLOT, .ip = LOOPBACK};
+	struct request request = {.op = REQUEST_CONNECT,
+		.id = 42,
+		.slot = SLOT,
+		.ip = wire_ip_put(lh_ip_v4(LOOPBACK))};
 	int listener = listen_tcp(&request.port);
 
 	for (size_t i = 0; i < 10 * sizeof(cases) / sizeof(cases[0]); i++) {
@@ -165,14 +154,17 @@ Test(grant, connects_without_waiting_from_a_port_that_the_scan_does_not_use) {
 
 Test(grant, sends_datagrams_from_the_operators_address) {
 	struct office *office = open_office();
-	const struct request request
-		= {.op = REQUEST_CONNECT, .slot = SLOT, .ip = LOOPBACK, .port = 9, .udp = 1};
+	const struct request request = {.op = REQUEST_CONNECT,
+		.slot = SLOT,
+		.ip = wire_ip_put(lh_ip_v4(LOOPBACK)),
+		.port = 9,
+		.udp = 1};
 	struct sockaddr_in at;
 	socklen_t length = sizeof(at);
 	int32_t error;
 	int fd, type = 0;
 
-	office->params.source_ip = LOOPBACK + 1;
+	office->params.source_ip = lh_ip_v4(LOOPBACK + 1);
 	office->params.device = "lo";
 	fd = ask(office, &request, "", &error);
 	cr_assert_geq(fd, 0, "%s", strerror(error));
@@ -187,7 +179,7 @@ Test(grant, sends_datagrams_from_the_operators_address) {
 	fd = ask(office, &request, "", &error);
 	cr_expect_eq(error, ENODEV);
 	office->params.device = NULL;
-	office->params.source_ip = 0xc6130001; /* not this machine's */
+	office->params.source_ip = lh_ip_v4(0xc6130001); /* not this machine's */
 	fd = ask(office, &request, "", &error);
 	cr_expect_eq(error, EADDRNOTAVAIL);
 	close_office(office);
@@ -203,17 +195,19 @@ static void expect_denied(const struct office *office, const struct request *req
 }
 
 Test(grant, denies_connections) {
-	const struct request good
-		= {.op = REQUEST_CONNECT, .slot = SLOT, .ip = LOOPBACK, .port = 80};
+	const struct request good = {.op = REQUEST_CONNECT,
+		.slot = SLOT,
+		.ip = wire_ip_put(lh_ip_v4(LOOPBACK)),
+		.port = 80};
 	struct office *office = open_office();
 	struct request request = good;
 
 	request.port = 0;
 	expect_denied(office, &request);
 	request = good;
-	request.ip = LOOPBACK + 1; /* in the scope, but not this result's */
+	request.ip = wire_ip_put(lh_ip_v4(LOOPBACK + 1)); /* in the scope, but not this result's */
 	expect_denied(office, &request);
-	request.ip = 0x0a000001; /* outside of the scope */
+	request.ip = wire_ip_put(lh_ip_v4(0x0a000001)); /* outside of the scope */
 	expect_denied(office, &request);
 	request = good;
 	request.slot = SLOT + 1; /* a slot without a result */
@@ -222,11 +216,12 @@ Test(grant, denies_connections) {
 	expect_denied(office, &request);
 	request.slot = UINT32_MAX;
 	expect_denied(office, &request);
-	office->authority[SLOT] = 0x0a000001; /* a target that was excluded meanwhile */
+	authority_set(&office->authority[SLOT],
+		lh_ip_v4(0x0a000001)); /* a target that was excluded meanwhile */
 	request = good;
-	request.ip = 0x0a000001;
+	request.ip = wire_ip_put(lh_ip_v4(0x0a000001));
 	expect_denied(office, &request);
-	office->authority[SLOT] = LOOPBACK;
+	authority_set(&office->authority[SLOT], lh_ip_v4(LOOPBACK));
 	office->params.network = false;
 	expect_denied(office, &good);
 	office->params.network = true;
@@ -239,7 +234,7 @@ Test(grant, any_address_of_the_scan_where_the_plugin_declared_it) {
 	struct office *office = open_office();
 	struct request request = {.op = REQUEST_CONNECT,
 		.slot = LANE_SLOT_PHASE,
-		.ip = LOOPBACK + 5,
+		.ip = wire_ip_put(lh_ip_v4(LOOPBACK + 5)),
 		.port = 9,
 		.udp = 1};
 	int32_t error;
@@ -249,19 +244,98 @@ Test(grant, any_address_of_the_scan_where_the_plugin_declared_it) {
 	fd = ask(office, &request, "", &error);
 	cr_expect_geq(fd, 0);
 	close(fd);
-	request.ip = 0x7f000100;
+	request.ip = wire_ip_put(lh_ip_v4(0x7f000100));
+	expect_denied(office, &request);
+	close_office(office);
+}
+
+/* ::1 at the office: in scope, and what SLOT stands for. */
+static struct office *open_office6(void) {
+	struct office *office = open_office();
+
+	office->scope[0] = (struct lh_range){1, 1};
+	authority_set(&office->authority[SLOT], 1);
+	return office;
+}
+
+Test(grant, connects_over_ipv6) {
+	struct office *office = open_office6();
+	struct request request
+		= {.op = REQUEST_CONNECT, .id = 42, .slot = SLOT, .ip = wire_ip_put(1)};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int listener = socket(AF_INET6, SOCK_STREAM, 0);
+	socklen_t length = sizeof(at);
+
+	cr_assert_eq(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(listen(listener, 16), 0);
+	cr_assert_eq(getsockname(listener, (struct sockaddr *)&at, &length), 0);
+	request.port = ntohs(at.sin6_port);
+	/* With the kernel's ports, by hand, and from an address of either family. */
+	for (unsigned i = 0; i < 6; i++) {
+		uint16_t first = i % 2 ? 32768 : 49152, last = i % 2 ? 60999 : 65535, port;
+		int32_t error;
+		int fd;
+
+		office->params.source_ip = i < 2 ? 0 : i < 4 ? 1 : lh_ip_v4(LOOPBACK + 1);
+		office->params.avoid_first = first;
+		office->params.avoid_last = last;
+		grant_ports(&office->setup);
+		fd = ask(office, &request, "", &error);
+		cr_assert_geq(fd, 0, "%s", strerror(error));
+		cr_assert_eq(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+		cr_expect_eq(at.sin6_family, AF_INET6);
+		port = ntohs(at.sin6_port);
+		cr_expect(port >= 1024 && (port < first || port > last), "%u", port);
+		close(fd);
+	}
+	office->params.source_ip = (lh_ip)0x20010db8 << 96; /* not this machine's */
+	{
+		int32_t error;
+
+		cr_expect_lt(ask(office, &request, "", &error), 0);
+		cr_expect_eq(error, EADDRNOTAVAIL);
+	}
+	close(listener);
+	close_office(office);
+}
+
+Test(grant, denies_connections_over_ipv6) {
+	struct office *office = open_office6();
+	struct request request
+		= {.op = REQUEST_CONNECT, .slot = SLOT, .ip = wire_ip_put(1), .port = 9, .udp = 1};
+	const struct lh_range one = {1, 1};
+	int32_t error;
+	int fd = ask(office, &request, "", &error);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	request.ip = wire_ip_put((lh_ip)1 << 64 | 1); /* half of it is right */
+	expect_denied(office, &request);
+	request.ip = wire_ip_put(0);
+	expect_denied(office, &request);
+	office->scope[0].first = 0;
+	authority_set(&office->authority[SLOT], 0); /* a slot without a result is not :: */
+	expect_denied(office, &request);
+	authority_set(&office->authority[SLOT], 1);
+	request.ip = wire_ip_put(1);
+	cr_assert_eq(excluded_add(office->excluded, &one, 1), 0);
+	expect_denied(office, &request);
+	office->plugin.scope = LH_SCOPE_SCAN;
 	expect_denied(office, &request);
 	close_office(office);
 }
 
 Test(grant, tells_why_a_connection_cannot_begin) {
 	struct office *office = open_office();
-	const struct request request
-		= {.op = REQUEST_CONNECT, .slot = SLOT, .ip = UINT32_MAX, .port = 80};
+	const struct request request = {.op = REQUEST_CONNECT,
+		.slot = SLOT,
+		.ip = wire_ip_put(lh_ip_v4(UINT32_MAX)),
+		.port = 80};
 	int32_t error;
 
-	office->scope[2] = (struct lh_range){UINT32_MAX, UINT32_MAX};
-	office->authority[SLOT] = UINT32_MAX; /* broadcast: not without asking for it */
+	office->scope[2] = (struct lh_range){lh_ip_v4(UINT32_MAX), lh_ip_v4(UINT32_MAX)};
+	authority_set(&office->authority[SLOT],
+		lh_ip_v4(UINT32_MAX)); /* broadcast: not without asking for it */
 	cr_expect_lt(ask(office, &request, "", &error), 0);
 	cr_expect_gt(error, 0, "%d", error);
 	close_office(office);

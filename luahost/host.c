@@ -182,16 +182,22 @@ static struct lh_limits limits_of(
 	};
 }
 
-static int map_areas(struct setup *setup) {
-	size_t authority = (size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority);
+/* Zeros that processes share; MAP_FAILED: none. Takes memory as it is written to. */
+static void *map_shared(size_t bytes) {
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+}
 
-	setup->areas = mmap(NULL, setup->nb_areas * area_bytes(), PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static int map_areas(struct setup *setup) {
+	setup->areas = map_shared(setup->nb_areas * area_bytes());
 	if (setup->areas == MAP_FAILED)
 		return -errno;
-	setup->authority = mmap(NULL, authority, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	return setup->authority == MAP_FAILED ? -errno : 0;
+	setup->authority
+		= map_shared((size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority));
+	if (setup->authority == MAP_FAILED)
+		return -errno;
+	setup->excluded = map_shared(sizeof(*setup->excluded));
+	return setup->excluded == MAP_FAILED ? -errno : 0;
 }
 
 static int make_setup(struct lh_host *host) {
@@ -203,6 +209,7 @@ static int make_setup(struct lh_host *host) {
 	setup->nb_areas = params->nb_plugins * setup->areas_each;
 	setup->areas = MAP_FAILED;
 	setup->authority = MAP_FAILED;
+	setup->excluded = MAP_FAILED;
 	for (unsigned i = 0; i < params->nb_plugins; i++) {
 		const struct lh_plugin *plugin = params->plugins[i].plugin;
 		uint32_t share = plugin->max_connections / params->lanes;
@@ -356,7 +363,7 @@ int lh_host_phase(struct lh_host *host, unsigned plugin, enum lh_hook hook, uint
 	}
 	p->phase_wanted = true;
 	p->phase_hook = (uint8_t)hook;
-	p->phase_count = count;
+	p->phase_count = count < LH_SEQUENCE_MAX ? count : LH_SEQUENCE_MAX;
 	return 0;
 }
 
@@ -365,6 +372,10 @@ int lh_host_output(struct lh_host *host, unsigned plugin, int fd) {
 
 	host_command(host, &command, fd);
 	return host->broken ? -EPIPE : 0;
+}
+
+int lh_host_exclude(struct lh_host *host, const struct lh_range *more, size_t nb) {
+	return excluded_add(host->setup.excluded, more, nb);
 }
 
 /* A lane that has work and says nothing for longer than any of it may take. */
@@ -561,8 +572,10 @@ void lh_host_destroy(struct lh_host *host) {
 	if (setup->areas && setup->areas != MAP_FAILED)
 		munmap(setup->areas, setup->nb_areas * area_bytes());
 	if (setup->authority && setup->authority != MAP_FAILED)
-		munmap((void *)setup->authority,
+		munmap(setup->authority,
 			(size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority));
+	if (setup->excluded && setup->excluded != MAP_FAILED)
+		munmap(setup->excluded, sizeof(*setup->excluded));
 	for (unsigned i = 0; i < LH_MAX_PLUGINS; i++) {
 		free(host->plugin[i].queue);
 		free(host->plugin[i].again);

@@ -79,9 +79,11 @@ struct host_plugin {
 
 /* scan_port on its way. */
 struct probe {
-	bool used, sent;
-	uint32_t area, id, ip;
+	lh_ip ip;
+	uint32_t area, id;
 	uint16_t port;
+	uint8_t protocol; /* enum lh_probe_protocol */
+	bool used, sent;
 	uint64_t sent_ns;
 };
 

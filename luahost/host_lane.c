@@ -7,6 +7,7 @@
 #include "sandbox.h"
 #include "warden.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -40,8 +41,7 @@ static void discard_texts(struct lh_host *host, struct host_lane *lane, struct s
 void lane_free_slot(struct lh_host *host, unsigned area, uint32_t slot) {
 	struct host_lane *lane = &host->lane[area];
 
-	atomic_store_explicit(
-		&host->setup.authority[(size_t)area * LANE_SLOTS + slot], 0, memory_order_relaxed);
+	authority_set(setup_authority(&host->setup, area, slot), 0);
 	discard_texts(host, lane, &lane->slot[slot]);
 	lane->slot[slot].used = false;
 	lane->free[lane->nb_free++] = slot;
@@ -360,20 +360,17 @@ static bool send_probed(struct lh_host *host, unsigned area, uint32_t id, uint32
 
 /* The same rule as for sockets. */
 static bool may_probe(const struct lh_host *host, unsigned area, const struct wire_probe *wire) {
-	const struct lh_host_params *params = &host->params;
-	const struct lh_plugin *plugin = params->plugins[plugin_of(host, area)].plugin;
+	const struct lh_plugin *plugin = host->params.plugins[plugin_of(host, area)].plugin;
 	const struct host_lane *lane = &host->lane[area];
+	lh_ip ip = wire_ip_get(wire->ip);
 
-	if (!(plugin->capabilities & LH_CAP_NETWORK) || !wire->port
-		|| !scope_contains(params->scope, params->nb_scope, wire->ip))
+	if (!(plugin->capabilities & LH_CAP_NETWORK) || !wire->port || ip == 0
+		|| !scope_allows(&host->setup, ip))
 		return false;
 	if (plugin->scope == LH_SCOPE_SCAN)
 		return true;
 	return wire->slot < LANE_SLOTS && lane->slot[wire->slot].used
-		&& atomic_load_explicit(
-			   &host->setup.authority[(size_t)area * LANE_SLOTS + wire->slot],
-			   memory_order_relaxed)
-		== wire->ip;
+		&& authority_get(setup_authority(&host->setup, area, wire->slot)) == ip;
 }
 
 /* Each plugin has a share of the places. */
@@ -393,6 +390,8 @@ static const char *take_probe(struct lh_host *host, unsigned area, const uint8_t
 	if (n != sizeof(wire))
 		return "too short";
 	memcpy(&wire, bytes, sizeof(wire));
+	if (wire.protocol >= LH_PROBE_PROTOCOLS)
+		return "a probe of no known protocol";
 	if (!may_probe(host, area, &wire))
 		return send_probed(host, area, wire.id, PROBED_DENIED) ? NULL : "does not listen";
 	for (unsigned i = may_probe_more(host, area) ? 0 : PROBES_MAX; i < PROBES_MAX; i++) {
@@ -401,8 +400,9 @@ static const char *take_probe(struct lh_host *host, unsigned area, const uint8_t
 		host->probe[i] = (struct probe){.used = true,
 			.area = area,
 			.id = wire.id,
-			.ip = wire.ip,
-			.port = wire.port};
+			.ip = wire_ip_get(wire.ip),
+			.port = wire.port,
+			.protocol = (uint8_t)wire.protocol};
 		host->nb_probes++;
 		return NULL;
 	}
@@ -453,13 +453,19 @@ static bool send_targets(struct lh_host *host, struct host_lane *lane) {
 	struct lh_target *target = (struct lh_target *)host->scratch;
 	uint8_t *room;
 
+	static_assert(PAGE_ROWS * sizeof(*target) <= MESSAGE_BYTES);
 	page.rows = host->params.ops->targets(host->params.ctx, want->first, target, want->rows);
-	room = ring_reserve(
-		&lane->down, DOWN_PAGE, (uint32_t)(sizeof(page) + page.rows * sizeof(*target)));
+	room = ring_reserve(&lane->down, DOWN_PAGE,
+		(uint32_t)(sizeof(page) + page.rows * sizeof(struct wire_target)));
 	if (!room)
 		return false;
 	memcpy(room, &page, sizeof(page));
-	memcpy(room + sizeof(page), target, page.rows * sizeof(*target));
+	room += sizeof(page);
+	for (uint32_t i = 0; i < page.rows; i++, room += sizeof(struct wire_target)) {
+		const struct wire_target wire = {wire_ip_put(target[i].ip), target[i].port, {0}};
+
+		memcpy(room, &wire, sizeof(wire));
+	}
 	ring_commit(&lane->down);
 	return true;
 }
@@ -514,7 +520,8 @@ void lane_serve_want(struct lh_host *host, unsigned area) {
 
 /* ---- scan_port ---- */
 
-static void end_probe(struct lh_host *host, struct probe *probe, enum lh_probe_state state) {
+/* @state: enum lh_probe_state, or PROBED_DENIED. */
+static void end_probe(struct lh_host *host, struct probe *probe, uint32_t state) {
 	if (!send_probed(host, probe->area, probe->id, state))
 		return; /* the next turn */
 	probe->used = false;
@@ -528,8 +535,12 @@ void lane_probes(struct lh_host *host) {
 		if (!probe->used)
 			continue;
 		seen++;
-		if (!probe->sent
-			&& host->params.ops->probe(host->params.ctx, probe->ip, probe->port)) {
+		/* Excluded while it waited for its turn. */
+		if (!probe->sent && excluded_contains(host->setup.excluded, probe->ip)) {
+			end_probe(host, probe, PROBED_DENIED);
+		} else if (!probe->sent
+			&& host->params.ops->probe(host->params.ctx,
+				(enum lh_probe_protocol)probe->protocol, probe->ip, probe->port)) {
 			probe->sent = true;
 			probe->sent_ns = host->now_ns;
 		} else if (probe->sent && host->now_ns - probe->sent_ns > PROBE_NS) {
@@ -547,11 +558,13 @@ void lane_forget_probes(struct lh_host *host, unsigned area) {
 	}
 }
 
-void lh_host_probed(struct lh_host *host, uint32_t ip, uint16_t port, enum lh_probe_state state) {
+void lh_host_probed(struct lh_host *host, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port,
+	enum lh_probe_state state) {
 	for (unsigned i = 0; i < PROBES_MAX && host->nb_probes; i++) {
 		struct probe *probe = &host->probe[i];
 
-		if (probe->used && probe->sent && probe->ip == ip && probe->port == port)
+		if (probe->used && probe->sent && probe->ip == ip && probe->port == port
+			&& probe->protocol == protocol)
 			end_probe(host, probe, state);
 	}
 }

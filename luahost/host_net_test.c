@@ -74,9 +74,12 @@ static void do_nonsense(int fd) {
 	swallow(fd);
 }
 
+/* For both families. */
 static int open_server(int type) {
-	const struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(PORT)};
-	int fd = socket(AF_INET, type, 0);
+	const struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(PORT)};
+	int fd = socket(AF_INET6, type, 0), no = 0;
+
+	cr_assert_eq(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no)), 0);
 
 	cr_assert_eq(bind(fd, (const struct sockaddr *)&at, sizeof(at)), 0);
 	return fd;
@@ -107,7 +110,7 @@ static pid_t serve_udp(void) {
 	pid_t pid = fork();
 
 	while (pid == 0) {
-		struct sockaddr_in from;
+		struct sockaddr_in6 from;
 		socklen_t length = sizeof(from);
 		char bytes[2048];
 		ssize_t n
@@ -124,18 +127,22 @@ static pid_t serve_udp(void) {
 #define NETWORK "capabilities = [\"network\"]\n"
 #define ANYWHERE NETWORK "[plugin.network]\nscope = \"scan\"\n"
 
-static struct rig *start_local(const char *manifest, const char *lua) {
+static struct rig *start_at(lh_ip ip, const char *manifest, const char *lua) {
 	struct rig *rig = make(manifest, "scan", lua);
 	struct lh_error err = {0};
 
-	rig->ip = LOOPBACK;
+	rig->ip = ip;
 	cr_assert_eq(begin(rig, &err), 0, "%s", err.text);
 	return rig;
 }
 
-/* Run @lua for one result at 127.0.0.1; what it added as `r` must be @wanted (JSON). */
-static void expect(const char *manifest, const char *lua, const char *wanted) {
-	struct rig *rig = start_local(manifest, lua);
+static struct rig *start_local(const char *manifest, const char *lua) {
+	return start_at(lh_ip_v4(LOOPBACK), manifest, lua);
+}
+
+/* Run @lua for one result at @ip; what it added as `r` must be @wanted (JSON). */
+static void expect_at(lh_ip ip, const char *manifest, const char *lua, const char *wanted) {
+	struct rig *rig = start_at(ip, manifest, lua);
 	char results[256];
 
 	snprintf(results, sizeof(results), "{\"r\":%s}", wanted);
@@ -143,6 +150,18 @@ static void expect(const char *manifest, const char *lua, const char *wanted) {
 	cr_expect_eq(rig->count[LH_OK], 1u, "%s", rig->error);
 	cr_expect_str_eq(rig->results, results);
 	stop(rig);
+}
+
+/* At 127.0.0.1. */
+static void expect(const char *manifest, const char *lua, const char *wanted) {
+	expect_at(lh_ip_v4(LOOPBACK), manifest, lua, wanted);
+}
+
+/* 2001:db8::7, which loopback gets. */
+static const lh_ip seven = (lh_ip)0x20010db8 << 96 | 7;
+
+static void add_seven(void) {
+	lab_run("ip address add 2001:db8::7/128 dev lo nodad");
 }
 
 TestSuite(host_net, .init = lab_enter, .fini = lab_leave);
@@ -181,6 +200,68 @@ Test(host_net, talks_udp) {
 	lab_stop(server);
 }
 
+Test(host_net, talks_over_ipv6) {
+	pid_t tcp = serve(do_echo), udp = serve_udp();
+
+	add_seven();
+	expect_at(seven, NETWORK,
+		"function on_target(t)\n"
+		"  assert(t.ip == '2001:db8::7')\n"
+		"  local s = assert(prtip.connect(t.ip, 7000, {timeout = 5}))\n"
+		"  local a = prtip.send(s, 'hello') local b = prtip.receive(s, 100)\n"
+		"  s = assert(prtip.connect('2001:DB8:0::0007', 7000, {protocol = 'udp'}))\n"
+		"  local c = prtip.send(s, 'ping') local d = prtip.receive(s, 100, 5)\n"
+		"  local _, e = prtip.connect(t.ip, 7001)\n"
+		"  local _, f = prtip.connect('2001:db8::8', 7000)\n"
+		"  local _, g = prtip.connect('127.0.0.1', 7000)\n"
+		"  prtip.add_result('r', {a, b, c, d, e, f, g})\n"
+		"end\n",
+		"[5,\"hello\",4,\"ping\",\"Connection refused\",\"denied\",\"denied\"]");
+	lab_stop(tcp);
+	lab_stop(udp);
+}
+
+/* What is excluded while plugins run holds from the next request on, for sockets and probes. */
+Test(host_net, reaches_no_address_that_was_excluded_meanwhile) {
+	pid_t server = serve(do_echo);
+	const struct lh_range more[] = {{seven, seven}, {lh_ip_v4(LOOPBACK), lh_ip_v4(LOOPBACK)}};
+	struct rig *rig;
+
+	add_seven();
+	rig = start_at(seven, ANYWHERE,
+		"local kept\n"
+		"function on_target(t)\n"
+		"  local r = {}\n"
+		"  for i, ip in ipairs{'2001:db8::7', '127.0.0.1', '127.0.0.2'} do\n"
+		"    local s, why = prtip.connect(ip, 7000)\n"
+		"    r[i] = s and 'open' or why\n"
+		"  end\n"
+		"  r[4] = select(2, prtip.scan_port('127.0.0.1', 22)) or 'no'\n"
+		"  prtip.add_result('r', r)\n"
+		"end\n");
+	rig->deaf = true;
+	cr_assert(lh_host_submit(rig->host, 0, 0));
+	while (!rig->probes)
+		turn(rig);
+	/* The probe waits for its turn, and is not sent any more. */
+	cr_expect_eq(lh_host_exclude(rig->host, more, 2), 0);
+	rig->deaf = false;
+	rig->probes = 0;
+	while (!rig->answered)
+		turn(rig);
+	cr_expect_eq(rig->probes, 0u);
+	cr_expect_str_eq(rig->results, "{\"r\":[\"open\",\"open\",\"open\",\"denied\"]}");
+	for (unsigned again = 0; again < 2; again++) {
+		cr_expect_eq(lh_host_exclude(rig->host, more, 2), 0);
+		rig->answered = 0;
+		offer(rig, 1);
+		cr_expect_str_eq(
+			rig->results, "{\"r\":[\"denied\",\"denied\",\"open\",\"denied\"]}");
+	}
+	stop(rig);
+	lab_stop(server);
+}
+
 Test(host_net, tells_why_there_is_no_connection) {
 	expect(NETWORK,
 		"function on_target(t)\n"
@@ -188,9 +269,13 @@ Test(host_net, tells_why_there_is_no_connection) {
 		"  local _, b = prtip.connect('127.0.0.2', 7001)\n"
 		"  local _, c = prtip.connect('10.0.0.1', 7001)\n"
 		"  local _, d = prtip.connect('localhost', 7001)\n"
-		"  prtip.add_result('r', {a, b, c, d})\n"
+		"  local _, e = prtip.connect('::ffff:127.0.0.1', 7001)\n"
+		"  local _, f = prtip.connect('127.0.0.1\\0', 7001)\n"
+		"  local _, g = prtip.connect('::1', 7001)\n"
+		"  prtip.add_result('r', {a, b, c, d, e, f, g})\n"
 		"end\n",
-		"[\"Connection refused\",\"denied\",\"denied\",\"not an IPv4 address\"]");
+		"[\"Connection refused\",\"denied\",\"denied\",\"not an IP address\","
+		"\"not an IP address\",\"not an IP address\",\"denied\"]");
 }
 
 Test(host_net, waits_no_longer_than_it_should) {
@@ -273,7 +358,7 @@ Test(host_net, keeps_many_conversations_apart) {
 		"end\n");
 	struct lh_error err = {0};
 
-	rig->ip = LOOPBACK;
+	rig->ip = lh_ip_v4(LOOPBACK);
 	cr_assert_eq(begin(rig, &err), 0, "%s", err.text);
 	offer(rig, 500);
 	cr_expect_eq(rig->count[LH_OK], 500u, "%s", rig->error);
@@ -348,9 +433,8 @@ Test(host_net, says_what_is_wrong_with_an_argument) {
 		"  bad('read-only', function() t.port = 1 end)\n"
 		"  bad('cannot wait inside', string.gsub, 'x', 'x', function() prtip.sleep(1) "
 		"end)\n"
-		"  assert(select(2, prtip.scan_port(t.ip, 1, 'udp')) == 'only tcp in this "
-		"version')\n"
-		"  assert(select(2, prtip.scan_port('x', 1)) == 'not an IPv4 address')\n"
+		"  bad('protocol is tcp or udp', prtip.scan_port, t.ip, 1, 'sctp')\n"
+		"  assert(select(2, prtip.scan_port('x', 1)) == 'not an IP address')\n"
 		"end\n");
 	offer(rig, 1);
 	cr_expect_eq(rig->count[LH_OK], 1u, "%s", rig->error);
@@ -426,6 +510,24 @@ Test(host_net, talks_tls) {
 
 	expect(NETWORK, TLS_VERSIONS,
 		"[\"TLSv1.2\",\"desserts\\n\",\"TLS already\",\"CN=lab.example\"]");
+	lab_stop(server);
+}
+
+Test(host_net, talks_tls_over_ipv6) {
+	pid_t server;
+
+	lab_certificate("server", "-newkey rsa:2048 -subj /CN=lab.example");
+	server = lab_server_at("*", "-cert server.pem -key server.key -rev -alpn http/1.1");
+	close(lab_connect());
+	add_seven();
+	expect_at(seven, NETWORK, TLS_VERSIONS,
+		"[\"TLSv1.2\",\"desserts\\n\",\"TLS already\",\"CN=lab.example\"]");
+	expect_at(seven, NETWORK,
+		"function on_target(t)\n"
+		"  local hello = assert(prtip.tls_probe(t.ip, 4433, {versions = {'TLSv1.2'}}))\n"
+		"  prtip.add_result('r', hello.version)\n"
+		"end\n",
+		"\"TLSv1.2\"");
 	lab_stop(server);
 }
 
@@ -564,11 +666,29 @@ Test(host_net, scan_port_tells_what_was_found) {
 		snprintf(wanted, sizeof(wanted), "{\"r\":\"%s\"}", words[i]);
 		cr_assert(lh_host_submit(rig->host, 0, i));
 		await_probes(rig, i + 1);
-		lh_host_probed(rig->host, LOOPBACK + 8, 23, LH_PROBE_OPEN); /* another one's */
-		lh_host_probed(rig->host, LOOPBACK + 8, 22, (enum lh_probe_state)i);
+		lh_host_probed(rig->host, LH_PROBE_TCP, lh_ip_v4(LOOPBACK + 8), 23,
+			LH_PROBE_OPEN); /* another one's */
+		lh_host_probed(rig->host, LH_PROBE_TCP, lh_ip_v4(LOOPBACK + 8), 22,
+			(enum lh_probe_state)i);
 		await_answers(rig, i + 1);
 		cr_expect_str_eq(rig->results, wanted);
 	}
+	stop(rig);
+}
+
+Test(host_net, scan_port_sends_udp) {
+	struct rig *rig = start_probes("function on_target(t)\n"
+				       "  prtip.add_result('r', prtip.scan_port('2001:db8::7', 53, "
+				       "'udp'))\n"
+				       "end\n");
+
+	cr_assert(lh_host_submit(rig->host, 0, 0));
+	await_probes(rig, 1);
+	cr_expect_eq(rig->probed, LH_PROBE_UDP);
+	lh_host_probed(rig->host, LH_PROBE_TCP, seven, 53, LH_PROBE_OPEN); /* another one's */
+	lh_host_probed(rig->host, LH_PROBE_UDP, seven, 53, LH_PROBE_CLOSED);
+	await_answers(rig, 1);
+	cr_expect_str_eq(rig->results, "{\"r\":\"closed\"}");
 	stop(rig);
 }
 
@@ -594,10 +714,11 @@ Test(host_net, scan_port_waits_for_its_turn) {
 	rig->deaf = true;
 	cr_assert(lh_host_submit(rig->host, 0, 0));
 	await_probes(rig, 3);
-	lh_host_probed(rig->host, LOOPBACK + 8, 22, LH_PROBE_CLOSED); /* of one that was not sent */
+	lh_host_probed(rig->host, LH_PROBE_TCP, lh_ip_v4(LOOPBACK + 8), 22,
+		LH_PROBE_CLOSED); /* of one that was not sent */
 	rig->deaf = false;
 	await_probes(rig, rig->probes + 1);
-	lh_host_probed(rig->host, LOOPBACK + 8, 22, LH_PROBE_OPEN);
+	lh_host_probed(rig->host, LH_PROBE_TCP, lh_ip_v4(LOOPBACK + 8), 22, LH_PROBE_OPEN);
 	await_answers(rig, 1);
 	cr_expect_str_eq(rig->results, "{\"r\":\"open\"}");
 	stop(rig);
@@ -615,7 +736,7 @@ Test(host_net, scan_port_is_forgotten_with_its_lane) {
 	cr_assert(lh_host_submit(rig->host, 0, 1));
 	await_answers(rig, 1); /* the loop's */
 	await_probes(rig, 2); /* again, from the spare */
-	lh_host_probed(rig->host, LOOPBACK + 8, 22, LH_PROBE_OPEN);
+	lh_host_probed(rig->host, LH_PROBE_TCP, lh_ip_v4(LOOPBACK + 8), 22, LH_PROBE_OPEN);
 	await_answers(rig, 2);
 	cr_expect_eq(rig->count[LH_INSTRUCTIONS], 1u);
 	cr_expect_eq(rig->count[LH_OK], 1u);

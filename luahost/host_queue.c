@@ -90,8 +90,7 @@ static bool give(struct lh_host *host, unsigned area, const struct item *item) {
 		return false;
 	wire_write(room, slot, &record);
 	/* Before the lane can know of it. */
-	atomic_store_explicit(&host->setup.authority[(size_t)area * LANE_SLOTS + slot], record.ip,
-		memory_order_release);
+	authority_set(setup_authority(&host->setup, area, slot), record.ip);
 	ring_commit(&lane->down);
 	if (lane->nb_used++ == 0)
 		lane->progress_ns = host->now_ns;

@@ -26,7 +26,7 @@ struct rig {
 	char folder[128], data[128];
 	struct lh_plugin *plugin;
 	struct lh_enabled enabled;
-	struct lh_range scope;
+	struct lh_range scope[2]; /* 127.0.0.0/8 and 2001:db8::/32 */
 	struct lh_host *host;
 	struct lh_host_params params;
 	char log[LOG_BYTES];
@@ -43,11 +43,14 @@ struct rig {
 	char ports[256], exclude[256];
 	uint64_t nb_results; /* of the result sequence */
 	unsigned probes;
+	enum lh_probe_protocol probed; /* by the latest of them */
 	const char *banner;
 	const struct lh_service *known;
 	const char *others; /* what other plugins said */
-	uint32_t ip; /* of all results; 0: one each */
+	lh_ip ip; /* of all results; 0: one each */
 	bool deaf; /* probes are not taken */
+	bool portless; /* results are unfiltered or up, and have no port */
+	bool zero_window;
 };
 
 static inline void write_file(const char *folder, const char *name, const char *text) {
@@ -65,12 +68,13 @@ static inline void give_record(void *ctx, uint64_t tag, struct lh_record *record
 	struct rig *rig = ctx;
 
 	*record = (struct lh_record){.ts_ns = 1000000000 + tag,
-		.ip = rig->ip ? rig->ip : 0xc6120000 + (uint32_t)tag,
+		.ip = rig->ip ? rig->ip : lh_ip_v4(0xc6120000 + (uint32_t)tag),
 		.rtt_us = 412,
 		.port = (uint16_t)(tag % 60000 + 1),
 		.has_port = true,
 		.state = LH_STATE_OPEN,
 		.ttl = 64,
+		.zero_window = rig->zero_window,
 		.protocol = "tcp",
 		.reason = "syn-ack",
 		.banner = rig->banner,
@@ -78,6 +82,12 @@ static inline void give_record(void *ctx, uint64_t tag, struct lh_record *record
 		.service = rig->known,
 		.plugins = rig->others,
 		.plugins_bytes = rig->others ? (uint32_t)strlen(rig->others) : 0};
+	if (!rig->portless)
+		return;
+	record->has_port = false;
+	record->state = tag % 2 ? LH_STATE_UP : LH_STATE_UNFILTERED;
+	record->protocol = "icmp";
+	record->reason = "echo-reply";
 }
 
 static inline unsigned give_targets(
@@ -85,7 +95,7 @@ static inline unsigned give_targets(
 	unsigned n = 0;
 
 	for (; n < max && first + n < 100000000; n++)
-		targets[n] = (struct lh_target){(uint32_t)(first + n), 80};
+		targets[n] = (struct lh_target){lh_ip_v4((uint32_t)(first + n)), 80};
 	return n;
 }
 
@@ -96,10 +106,11 @@ static inline bool give_result(void *ctx, uint64_t index, struct lh_record *reco
 	return index < rig->nb_results;
 }
 
-static inline bool send_probe(void *ctx, uint32_t ip, uint16_t port) {
+static inline bool send_probe(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port) {
 	struct rig *rig = ctx;
 
 	rig->probes++;
+	rig->probed = protocol;
 	return !rig->deaf;
 }
 
@@ -134,7 +145,9 @@ static inline struct rig *make(const char *manifest_more, const char *type, cons
 	write_file(rig->folder, "README.md", "# victim\n");
 	cr_assert_eq(lh_plugin_load(rig->folder, "0.1.0", &rig->plugin, &err), 0, "%s", err.text);
 	rig->enabled.plugin = rig->plugin;
-	rig->scope = (struct lh_range){0x7f000000, 0x7fffffff};
+	rig->scope[0] = (struct lh_range){lh_ip_v4(0x7f000000), lh_ip_v4(0x7fffffff)};
+	rig->scope[1] = (struct lh_range){lh_ip_v6(UINT64_C(0x20010db8) << 32, 0),
+		lh_ip_v6(UINT64_C(0x20010db8) << 32 | UINT32_MAX, UINT64_MAX)};
 	rig->params = (struct lh_host_params){
 		.plugins = &rig->enabled,
 		.nb_plugins = 1,
@@ -144,10 +157,12 @@ static inline struct rig *make(const char *manifest_more, const char *type, cons
 		.network = true,
 		.avoid_first = 32768,
 		.avoid_last = 49151,
-		.scope = &rig->scope,
-		.nb_scope = 1,
+		.scope = rig->scope,
+		.nb_scope = 2,
 		.data_dir = rig->data,
 		.scan_type = "syn",
+		.protocol = "tcp",
+		.has_ports = true,
 		.flags = "S",
 		.ports = "80",
 		.rate_pps = 1000,

@@ -31,6 +31,41 @@ Test(host, gives_the_fields_of_a_result) {
 	stop(rig);
 }
 
+/* What is not there is nil, in each way to ask. */
+Test(host, gives_the_fields_of_a_result_without_a_port) {
+	struct rig *rig = start("", "scan",
+		"function on_target(t, r)\n"
+		"  local n = 0 for k, v in pairs(r) do n = n + (k == 'port' and 1 or 0) end\n"
+		"  prtip.add_result('a', table.concat({t.ip, tostring(t.port), t.protocol, r.state,"
+		" r.reason, tostring(prtip.target_info.port), n, tostring(r)}, ' '))\n"
+		"end\n");
+
+	rig->ip = lh_ip_v6(UINT64_C(0x20010db8) << 32, 0xa);
+	rig->portless = true;
+	offer(rig, 1);
+	cr_expect_str_eq(rig->results,
+		"{\"a\":\"2001:db8::a nil icmp unfiltered echo-reply nil 0 2001:db8::a/icmp\"}");
+	stop(rig);
+}
+
+Test(host, gives_the_fields_of_a_fake_open_port) {
+	struct rig *rig = start("", "scan",
+		"function on_target(t, r)\n"
+		"  prtip.add_result('a', {tostring(r.zero_window), tostring(t), r.port})\n"
+		"end\n");
+
+	rig->ip = lh_ip_v6(UINT64_C(0x20010db8) << 32, 0xa);
+	rig->zero_window = true;
+	offer(rig, 1);
+	cr_expect_str_eq(rig->results, "{\"a\":[\"true\",\"[2001:db8::a]:1/tcp\",1]}");
+	rig->zero_window = false;
+	rig->ip = 0;
+	rig->answered = 0;
+	offer(rig, 1);
+	cr_expect_str_eq(rig->results, "{\"a\":[\"nil\",\"198.18.0.0:1/tcp\",1]}");
+	stop(rig);
+}
+
 Test(host, keeps_the_last_value_of_a_key) {
 	struct rig *rig = start("", "scan",
 		"function on_target(t, r)\n"

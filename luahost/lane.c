@@ -259,8 +259,8 @@ static void unmap_others(struct lane *lane) {
 	if (lane->area + 1 < setup->nb_areas)
 		munmap(setup->areas + (lane->area + 1) * each,
 			(setup->nb_areas - lane->area - 1) * each);
-	munmap((void *)setup->authority,
-		(size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority));
+	munmap(setup->authority, (size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority));
+	munmap(setup->excluded, sizeof(*setup->excluded));
 }
 
 /* 0, 1, 2: nothing; 3: the warden; 4: epoll; all others closed by the lock. */

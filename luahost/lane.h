@@ -89,11 +89,11 @@ struct outcome {
 };
 
 struct op {
+	lh_ip ip;
 	enum op_kind kind;
 	uint8_t stage;
 	uint8_t mode; /* enum open_mode */
 	uint32_t id; /* of the request at the warden or the control core; 0: none */
-	uint32_t ip;
 	uint16_t port;
 	bool udp, wants_tls;
 	uint32_t sock; /* place in the lane's table */
@@ -160,7 +160,7 @@ struct page {
 	uint64_t first;
 	unsigned rows;
 	bool targets;
-	struct lh_target *target; /* PAGE_ROWS */
+	struct wire_target *target; /* PAGE_ROWS */
 	struct record *record; /* PAGE_ROWS */
 };
 

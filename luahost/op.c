@@ -95,8 +95,9 @@ static void ask_page(struct lane *lane, const struct op *op) {
 
 static void ask_probe(struct lane *lane, struct convo *convo) {
 	const struct wire_probe probe = {.id = convo->op.id,
-		.ip = convo->op.ip,
+		.ip = wire_ip_put(convo->op.ip),
 		.port = convo->op.port,
+		.protocol = convo->op.udp ? LH_PROBE_UDP : LH_PROBE_TCP,
 		.slot = convo->slot};
 
 	memcpy(lane_reserve(lane, UP_PROBE, sizeof(probe)), &probe, sizeof(probe));

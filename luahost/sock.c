@@ -156,7 +156,7 @@ void warden_flush(struct lane *lane) {
 		lane->request[lane->nb_requests++] = (struct request){.op = REQUEST_CONNECT,
 			.id = convo->op.id,
 			.slot = convo->slot,
-			.ip = convo->op.ip,
+			.ip = wire_ip_put(convo->op.ip),
 			.port = convo->op.port,
 			.udp = convo->op.udp};
 		convo->op.stage = CONNECT_ASKED;

@@ -57,8 +57,11 @@ static uint32_t draw(struct rig *rig, uint32_t n) {
 
 static void give_record(void *ctx, uint64_t tag, struct lh_record *record) {
 	cr_assert_lt(tag, (uint64_t)RESULTS);
-	*record = (struct lh_record){
-		.ip = 0xc6120000, .port = 80, .has_port = true, .protocol = "tcp", .reason = "r"};
+	*record = (struct lh_record){.ip = lh_ip_v4(0xc6120000),
+		.port = 80,
+		.has_port = true,
+		.protocol = "tcp",
+		.reason = "r"};
 }
 
 static unsigned give_targets(void *ctx, uint64_t first, struct lh_target *targets, unsigned max) {
@@ -71,8 +74,9 @@ static bool give_result(void *ctx, uint64_t index, struct lh_record *record) {
 	return index < 10;
 }
 
-static bool send_probe(void *ctx, uint32_t ip, uint16_t port) {
-	cr_assert_eq(ip, 0xc6120000u, "a probe out of scope");
+static bool send_probe(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port) {
+	cr_assert(ip == lh_ip_v4(0xc6120000), "a probe out of scope");
+	cr_assert_lt((unsigned)protocol, LH_PROBE_PROTOCOLS);
 	return true;
 }
 
@@ -119,7 +123,7 @@ static void start(struct rig *rig, uint64_t seed) {
 	rig->plugin.scope = LH_SCOPE_SCAN;
 	rig->plugin.hooks = 1u << LH_HOOK_ON_POST_SCAN;
 	rig->enabled.plugin = &rig->plugin;
-	rig->scope = (struct lh_range){0xc6120000, 0xc6120000};
+	rig->scope = (struct lh_range){lh_ip_v4(0xc6120000), lh_ip_v4(0xc6120000)};
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	rig->warden = pair[1];
 	host->params = (struct lh_host_params){.plugins = &rig->enabled,
@@ -135,6 +139,7 @@ static void start(struct rig *rig, uint64_t seed) {
 	host->setup.limits[0] = (struct lh_limits){100, 60, 60, 1000000, 60};
 	host->setup.areas = shared(2 * area_bytes());
 	host->setup.authority = shared(2 * LANE_SLOTS * sizeof(*host->setup.authority));
+	host->setup.excluded = shared(sizeof(*host->setup.excluded));
 	make_lanes(host);
 	host->ready = true;
 	queue_balance(host, 0);
@@ -326,8 +331,10 @@ static void say_request(struct rig *rig, struct peer *peer) {
 	const struct wire_want want = {draw(rig, 2) ? draw(rig, 20) : UINT64_MAX - draw(rig, 3),
 		draw(rig, 3), draw(rig, 4) ? draw(rig, PAGE_ROWS + 2) : UINT32_MAX};
 	const struct wire_probe probe = {.id = draw(rig, UINT32_MAX),
-		.ip = 0xc6120000 + draw(rig, 3),
+		.ip = {draw(rig, 4) ? 0 : draw(rig, 3),
+			wire_ip_put(lh_ip_v4(0xc6120000 + draw(rig, 3))).low},
 		.port = (uint16_t)draw(rig, 3),
+		.protocol = (uint16_t)draw(rig, draw(rig, 50) ? 2 : 65536),
 		.slot = some_slot(rig, peer)};
 
 	if (draw(rig, 2))

@@ -100,8 +100,8 @@ static inline int lab_connect(void) {
 	return -1;
 }
 
-/* `openssl s_server @options`, until the test ends. */
-static inline pid_t lab_server(const char *options) {
+/* `openssl s_server @options` at an address, until the test ends. */
+static inline pid_t lab_server_at(const char *at, const char *options) {
 	char command[LAB_TEXT];
 	const pid_t pid = fork();
 
@@ -109,10 +109,14 @@ static inline pid_t lab_server(const char *options) {
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(command, sizeof(command),
-		"exec openssl s_server -accept 127.0.0.1:%d -quiet %s >/dev/null 2>&1 </dev/null",
+		"exec openssl s_server -accept %s:%d -quiet %s >/dev/null 2>&1 </dev/null", at,
 		LAB_PORT, options);
 	execl("/bin/sh", "sh", "-c", command, NULL);
 	_exit(127);
+}
+
+static inline pid_t lab_server(const char *options) {
+	return lab_server_at("127.0.0.1", options);
 }
 
 static inline void lab_stop(pid_t server) {

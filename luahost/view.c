@@ -42,11 +42,9 @@ struct sequence {
 typedef void push_field(lua_State *L, const struct record *record);
 
 static void push_ip(lua_State *L, const struct record *record) {
-	uint32_t ip = record->wire.ip;
-	char text[16];
+	char text[LH_IP_TEXT_BYTES];
 
-	snprintf(text, sizeof(text), "%u.%u.%u.%u", ip >> 24, ip >> 16 & 255, ip >> 8 & 255,
-		ip & 255);
+	lh_ip_write(wire_ip_get(record->wire.ip), text);
 	lua_pushstring(L, text);
 }
 
@@ -67,6 +65,13 @@ static void push_state(lua_State *L, const struct record *record) {
 
 static void push_reason(lua_State *L, const struct record *record) {
 	lua_pushstring(L, record->wire.reason);
+}
+
+static void push_zero_window(lua_State *L, const struct record *record) {
+	if (record->wire.flags & WIRE_ZERO_WINDOW)
+		lua_pushboolean(L, 1);
+	else
+		lua_pushnil(L);
 }
 
 static void push_ttl(lua_State *L, const struct record *record) {
@@ -152,6 +157,7 @@ static const struct {
 	{"proto", push_protocol},
 	{"state", push_state},
 	{"reason", push_reason},
+	{"zero_window", push_zero_window},
 	{"ttl", push_ttl},
 	{"rtt_us", push_rtt},
 	{"ts", push_ts},
@@ -211,10 +217,17 @@ static int read_only(lua_State *L) {
 
 static int view_tostring(lua_State *L) {
 	const struct record *record = record_of(L, lua_touserdata(L, 1));
+	bool v4 = lh_ip_is_v4(wire_ip_get(record->wire.ip));
+	const char *ip;
 
 	push_ip(L, record);
-	lua_pushfstring(
-		L, "%s:%d/%s", lua_tostring(L, -1), record->wire.port, record->wire.protocol);
+	ip = lua_tostring(L, -1);
+	/* RFC 5952 section 6: a port needs brackets around the address. */
+	if (!(record->wire.flags & WIRE_HAS_PORT))
+		lua_pushfstring(L, "%s/%s", ip, record->wire.protocol);
+	else
+		lua_pushfstring(L, v4 ? "%s:%d/%s" : "[%s]:%d/%s", ip, record->wire.port,
+			record->wire.protocol);
 	return 1;
 }
 
@@ -250,14 +263,15 @@ void api_push_record(struct lane *lane, lua_State *L, struct convo *convo) {
 	lua_setmetatable(L, -2);
 }
 
-static void push_target(lua_State *L, const struct lh_target *target) {
+static void push_target(lua_State *L, const struct lane *lane, const struct wire_target *target) {
 	struct view *view = lua_newuserdata(L, sizeof(*view));
 
 	*view = (struct view){.kind = VIEW_TARGET};
 	view->record.wire.ip = target->ip;
 	view->record.wire.port = target->port;
-	view->record.wire.flags = WIRE_HAS_PORT;
-	strcpy(view->record.wire.protocol, "tcp");
+	view->record.wire.flags = lane->params->has_ports ? WIRE_HAS_PORT : 0;
+	snprintf(view->record.wire.protocol, sizeof(view->record.wire.protocol), "%s",
+		lane->params->protocol);
 	set_type(L, RECORD_TYPE);
 }
 
@@ -283,7 +297,7 @@ static void push_copy(lua_State *L, const struct record *record) {
 
 void api_push_row(struct lane *lane, lua_State *L, const struct page *page, unsigned row) {
 	if (page->targets)
-		push_target(L, &page->target[row]);
+		push_target(L, lane, &page->target[row]);
 	else
 		push_copy(L, &page->record[row]);
 }

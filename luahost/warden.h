@@ -17,7 +17,4 @@ void grant_ports(struct setup *setup);
 struct reply grant(const struct setup *setup, unsigned area, const struct request *request,
 	const char *name, int output_fd, int *fd);
 
-/* True where @ip lies in one of the sorted ranges. */
-bool scope_contains(const struct lh_range *ranges, size_t nb, uint32_t ip);
-
 #endif

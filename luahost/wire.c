@@ -23,13 +23,14 @@ static void put_word(char *out, size_t room, const char *word) {
 void wire_write(uint8_t *out, uint32_t slot, const struct lh_record *record) {
 	struct wire_record wire = {.ts_ns = record->ts_ns,
 		.slot = slot,
-		.ip = record->ip,
+		.ip = wire_ip_put(record->ip),
 		.rtt_us = record->rtt_us,
 		.port = record->port,
 		.state = record->state,
 		.ttl = record->ttl,
 		.flags = (uint8_t)((record->has_port ? WIRE_HAS_PORT : 0)
-			| (record->service ? WIRE_HAS_SERVICE : 0)),
+			| (record->service ? WIRE_HAS_SERVICE : 0)
+			| (record->zero_window ? WIRE_ZERO_WINDOW : 0)),
 		.banner_bytes = record->banner ? record->banner_bytes : UINT32_MAX,
 		.plugins_bytes = record->plugins ? record->plugins_bytes : 0};
 

@@ -530,7 +530,7 @@ test.case("timeouts and refusals", function()
     test.equal(prtip.receive(sock, 9), "late")
     test.equal(select(2, prtip.connect(IP, 2)), "Connection refused")
     test.equal(select(2, prtip.connect(IP, 3)), "No route to host")
-    test.equal(select(2, prtip.connect("localhost", 3)), "not an IPv4 address")
+    test.equal(select(2, prtip.connect("localhost", 3)), "not an IP address")
     test.fails(function() prtip.connect(IP, 0) end, "port")
 end)
 

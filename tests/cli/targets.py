@@ -29,6 +29,9 @@ DEFAULT = """0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.1
 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4
 240.0.0.0/4 255.255.255.255/32""".split()
 NEVER = ["0.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32"]
+DEFAULT6 = """::/128 ::1/128 64:ff9b::/96 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001:db8::/32 2002::/16
+3fff::/20 5f00::/16 fc00::/7 fe80::/10 ff00::/8""".split()
+NEVER6 = [(0, 0), (2, 0xFFFFFFFF), (0xFF << 120, (1 << 128) - 1)]
 
 
 def span(text):
@@ -122,6 +125,134 @@ def lists_and_options():
     expected = pairs(model(entries)[0], [22, 80])
     for form in ([",".join(entries)], [" ".join(entries)], entries, [", ".join(entries)]):
         same(listing(["-p22,80"] + form), expected)
+
+
+def span6(entry):
+    """First and last address of an IPv6 address, prefix or range."""
+    if "/" in entry:
+        net = ipaddress.IPv6Network(entry, strict=False)
+        return int(net[0]), int(net[-1])
+    low, _, high = entry.partition("-")
+    return int(ipaddress.IPv6Address(low)), int(ipaddress.IPv6Address(high or low))
+
+
+def model6(targets, exclude=(), default=True):
+    """The IPv6 addresses to scan; entries must be small."""
+    listed = [span6(text) for text in DEFAULT6] if default else []
+    scanned = set()
+    for entry in targets:
+        low, high = span6(entry)
+        addresses = set(range(low, high + 1))
+        if not any(first <= low and high <= last for first, last in listed):
+            addresses = {a for a in addresses if not any(f <= a <= l for f, l in listed)}
+        scanned |= addresses
+    out = NEVER6 + [span6(entry) for entry in exclude]
+    return {a for a in scanned if not any(f <= a <= l for f, l in out)}
+
+
+def pairs6(addresses, ports, proto="tcp"):
+    return {f"{ipaddress.IPv6Address(a)} {p} {proto}" for a in addresses for p in ports}
+
+
+@test
+def forms_of_ipv6_targets():
+    """addresses, prefixes and ranges of IPv6, alone and beside IPv4"""
+    for entry in (
+        "2001:db8::1 2001:DB8:0:0::77/124 2001:db8::fffe-2001:db8::1:5 2a00:1:2:3:4:5:6:7 ::1/128 fe80::1/126 "
+        "2001:db8::7/120 1:0:0:2::/125 1::-1::3"
+    ).split():
+        same(listing(["-p", "80", entry]), pairs6(model6([entry]), [80]))
+    mixed = pairs(model(["198.18.0.0/28"])[0], [22, 80]) | pairs6(model6(["2001:db8::/124"]), [22, 80])
+    same(listing(["-p22,80", "198.18.0.0/28,2001:db8::/124"]), mixed)
+    same(listing(["-p22,80", "2001:db8::/124", "198.18.0.0/28"]), mixed)
+
+
+@test
+def ipv6_default_list():
+    """the default list holds for IPv6 as it does for IPv4; some is never scanned"""
+    for targets in (
+        ["2001:db7:ffff:ffff:ffff:ffff:ffff:fff0-2001:db8::5"],
+        ["fe7f:ffff:ffff:ffff:ffff:ffff:ffff:fff0-fe80::10"],
+        ["feff:ffff:ffff:ffff:ffff:ffff:ffff:fff0-ff00::10"],
+        ["2000:ffff:ffff:ffff:ffff:ffff:ffff:ff00-2001::"],
+        ["fd00::/120", "fbff:ffff:ffff:ffff:ffff:ffff:ffff:ff00-fc00::7"],
+    ):
+        same(listing(["-p80"] + targets), pairs6(model6(targets), [80]))
+    off = ["--set", "scan.default_excludes=no"]
+    for target in ("::", "::2", "::192.0.2.1", "ff02::1", "ff00::/120"):
+        assert run(SIM + off + ["-p80", target, "--list-targets"]).returncode == 2, target
+    same(listing(off + ["-p80", "::-::3"]), {"::1 80 tcp"})
+
+
+@test
+def bad_ipv6():
+    """what is no IPv6 target is exit 2, and says what would be right"""
+    for target, why in (
+        ("2001:db8::1::2", "not an IPv6 address"),
+        ("::ffff:192.0.2.1", "write the IPv4 address"),
+        ("::ffff:c000:0/120", "write the IPv4 address"),
+        ("fe80::1%eth0", "zone"),
+        ("2001:db8::/129", "/0 to /128"),
+        ("2001:db8::2-2001:db8::1", "reversed"),
+        ("2001:db8::1-198.18.0.1", "one family"),
+        ("::/0", "more than 2^120"),
+    ):
+        result = run(SIM + ["-p80", target, "--list-targets"])
+        assert result.returncode == 2 and why in result.stderr, f"{target}: {result.stderr}"
+
+
+@test
+def random_ipv6_sets():
+    """random IPv6 targets and exclusions against the model"""
+    rng = random.Random(8)
+    bases = [0x20010DB8 << 96, (0x20010DB8 << 96) - 300, 0xFE80 << 112, (0xFF << 120) - 400, 0, 0x2A00 << 112]
+
+    def entry():
+        first = max(0, rng.choice(bases) + rng.randrange(900))
+        text = str(ipaddress.IPv6Address(first))
+        kind = rng.randrange(3)
+        if kind == 0:
+            return text
+        if kind == 1:
+            return f"{text}/{rng.randrange(118, 129)}"
+        return f"{text}-{ipaddress.IPv6Address(first + rng.randrange(600))}"
+
+    for _ in range(8 if SANITIZED else 40):
+        targets = [entry() for _ in range(rng.randrange(1, 7))]
+        exclude = [entry() for _ in range(rng.randrange(3))]
+        default = rng.random() < 0.7
+        arguments = ["-p", "53,443", " ".join(targets)]
+        arguments += ["--exclude", ",".join(exclude)] if exclude else []
+        arguments += [] if default else ["--set", "scan.default_excludes=no"]
+        left = model6(targets, exclude, default)
+        if left:
+            same(listing(arguments), pairs6(left, [53, 443]))
+        else:
+            result = run(SIM + arguments + ["--list-targets"])
+            assert result.returncode == 2 and "no targets left" in result.stderr, arguments
+
+
+@test
+def scan_types():
+    """types have families and ports: what does not fit is one clear error"""
+    v4, v6 = "198.18.0.0/30", "2001:db8::/126"
+    for name, proto in (("udp", "udp"), ("sctp", "sctp"), ("ack", "tcp")):
+        both = {f"{ip} 53 {proto}" for net in (v4, v6) for ip in ipaddress.ip_network(net)}
+        same(listing(["--scan-type", name, "-p53", v4, v6]), both)
+    same(listing(["--scan-type", "udp", "-pU:53", v4]), {f"198.18.0.{i} 53 udp" for i in range(4)})
+    for name, net in (("icmp", v4), ("icmp", v6), ("arp", v4), ("ndp", v6)):
+        lines = {f"{ip} - {name}" for ip in ipaddress.ip_network(net)}
+        same(listing(["--scan-type", name, net]), lines)
+    for arguments, why in (
+        (["--scan-type", "arp", v6], "IPv4 only"),
+        (["--scan-type", "ndp", v6, v4], "IPv6 only"),
+        (["--scan-type", "icmp", "-p80", v4], "no ports"),
+        (["--scan-type", "udp", "-pT:80", v4], "TCP ports need"),
+        (["-pU:53", v4], "UDP ports need"),
+        (["-pT:22,S:132", v4], "SCTP ports need"),
+    ):
+        result = run(SIM + arguments + ["--list-targets"])
+        assert result.returncode == 2 and why in result.stderr, f"{arguments}: {result.stderr}"
 
 
 @test
@@ -295,6 +426,57 @@ def whole_internet():
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     # The peak of all children so far: what came before is small too.
     assert SANITIZED or peak < 64 * 1024, f"{peak} KiB"
+
+
+@test
+def whole_prefix():
+    """a /32 of IPv6 on all ports is planned at once, and its shards begin where they should"""
+    start = time.monotonic()
+    result = run(SIM + ["2001:db8::/32", "-p-", "--dry-run"])
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - start < 2
+    heads = []
+    for shard in ("1/4", "3/4", "1/1"):
+        command = [PROGRAM] + SIM + ["2001:db8::/32", "-p-", "--seed=2", f"--shard={shard}", "--list-targets"]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            heads.append([process.stdout.readline() for _ in range(2000)])
+            process.stdout.close()
+            process.wait(30)
+    net = ipaddress.ip_network("2001:db8::/32")
+    for head in heads:
+        assert len(set(head)) == 2000
+        for line in head:
+            ip, port, proto = line.split()
+            assert ipaddress.ip_address(ip) in net and 1 <= int(port) <= 65535 and proto == "tcp"
+    assert heads[0] == heads[2] and not set(heads[0]) & set(heads[1])
+    nets = [line[:12] for line in heads[0]]
+    assert sum(a == b for a, b in zip(nets, nets[1:])) < 10, "neighbours share a network"
+
+
+@test
+def million_ipv6_lines():
+    """a hit list of a million IPv6 addresses is read fast, and each comes once"""
+    rng = random.Random(4)
+    with tempfile.TemporaryDirectory(prefix="prtip-") as folder:
+        path = os.path.join(folder, "million6")
+        prefixes = [0x20010DB8 << 96 | rng.getrandbits(32) << 64 for _ in range(5000)]
+        addresses = {rng.choice(prefixes) | rng.getrandbits(rng.choice([8, 16, 64])) for _ in range(1000000)}
+        with open(path, "w", encoding="ascii") as file:
+            for a in addresses:
+                text = f"{a:032x}"
+                file.write(":".join(text[i : i + 4] for i in range(0, 32, 4)) + "\n")
+        start = time.monotonic()
+        result = run(SIM + ["-p80", "-iL", path, "--dry-run"])
+        elapsed = time.monotonic() - start
+        assert result.returncode == 0, result.stderr
+        assert SANITIZED or elapsed < 5, f"{elapsed:.1f} s"
+        lines = listing(["-p80", "-iL", path])
+        assert len(lines) == len(set(lines)) == len(addresses)
+        for line in lines[::997]:
+            assert int(ipaddress.IPv6Address(line.split()[0])) in addresses
+        print(f"# read in {elapsed:.2f} s")
 
 
 @test

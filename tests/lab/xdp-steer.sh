@@ -6,8 +6,8 @@
 #     xdp-steer.sh [XDP_LAB]
 #
 # XDP_LAB is the program made from dataplane/xdp_lab.c; by default the one built beside $PRTIP_DP.
-# Needs root; exit 77 skips. All happens in namespaces of its own, in 198.18.7.0/24, of which nothing
-# stays behind.
+# Needs root; exit 77 skips. All happens in namespaces of its own, in 198.18.7.0/24 and 2001:db8:7::/64, of
+# which nothing stays behind.
 set -u
 
 lab=${1:-$(dirname "${PRTIP_DP:-build/prtip-dp}")/dataplane/xdp_lab}
@@ -169,7 +169,7 @@ if [ $failed != 0 ] && grep -qE 'needs CAP_|load BPF programs|has no AF_XDP' "$w
 	exit 77
 fi
 check "is attached" attached
-tell arp $peer
+tell ask $peer
 check "a Linux peer answers an RFC 5227 probe, to 0.0.0.0" await "rx arp reply from $peer to 0.0.0.0"
 tell syn $peer 80 1000
 check "SYN-ACKs reach the scanner" await "rx tcp $peer:80 to $us:$first flags 0x12"
@@ -185,7 +185,7 @@ in_far ip route add unreachable 198.18.8.0/24
 in_far sysctl -qw net.ipv4.ip_forward=1 net.ipv4.icmp_ratelimit=0
 tell syn 198.18.8.1 80 1
 check "an ICMP error that quotes our probe reaches the scanner" \
-	await "rx icmp 3/1 from $peer quotes port $first"
+	await "rx icmp 3/1 from $peer quotes protocol 6 port $first"
 check "a kernel connection outward works" fetch "$near" $peer
 check "a kernel connection inward works" fetch "$far" $us
 check "a closed UDP port is reported to the kernel" in_near python3 -c "
@@ -240,7 +240,7 @@ sleep 0.2
 check "so that now the kernel resets (which the checks above would have seen)" test -s "$work/resets"
 check "the next start detaches it" start $us owned
 check "and says so" grep '^leftover 1' "$work/out"
-tell arp $peer
+tell ask $peer
 tell syn $peer 80 10
 check "and works" await "rx tcp $peer:80"
 stop
@@ -248,7 +248,7 @@ check "clean again" not attached
 
 echo "# an address that the kernel does not own"
 check "starts" start $unowned unowned
-tell arp $peer
+tell ask $peer
 check "ARP replies to us reach the scanner" await "rx arp reply from $peer to $unowned"
 tell syn $peer 80 100
 check "somebody asks for our address" await "rx arp request from $peer to $unowned"
@@ -262,6 +262,129 @@ in_far ip neigh flush dev pdx1
 check "ARP and echo for the kernel's address are the kernel's" echo_answer "$far" $us
 stop
 check "clean again" not attached
+
+echo "# IPv6, UDP, SCTP and pings"
+us6=2001:db8:7::1 peer6=2001:db8:7::2
+for ns in "$near" "$far"; do
+	ip netns exec "$ns" sysctl -qw net.ipv6.conf.all.disable_ipv6=0
+done
+ip -n "$near" addr add $us6/64 dev pdx0 nodad
+ip -n "$far" addr add $peer6/64 dev pdx1 nodad
+background "$far" python3 -m http.server 80 --bind $peer6 --directory "$work/www" >/dev/null 2>&1
+background "$near" python3 -m http.server 80 --bind $us6 --directory "$work/www" >/dev/null 2>&1
+background "$far" tcpdump -nqtl --immediate-mode -i pdx1 -Q in \
+	"src host $us6 and ip6[6] == 6 and ip6[53] & 4 != 0" >"$work/resets6" 2>/dev/null
+for _ in $(seq 50); do
+	fetch "$near" "[$peer6]" 2>/dev/null && fetch "$far" "[$us6]" 2>/dev/null && break
+	sleep 0.1
+done
+refused() { # FAMILY ADDRESS: the kernel's own socket hears of a closed port
+	in_near python3 -c "
+import socket
+s = socket.socket(socket.$1, socket.SOCK_DGRAM); s.settimeout(3); s.connect(('$2', 9))
+s.send(b'x')
+try:
+	s.recv(1); raise SystemExit(1)
+except ConnectionRefusedError:
+	pass"
+}
+raw_packet() { # FAMILY PROTOCOL ADDRESS HEX: from the far side's kernel
+	in_far python3 -c "
+import socket
+s = socket.socket(socket.$1, socket.SOCK_RAW, $2)
+s.sendto(bytes.fromhex('$4'), ('$3', 0))"
+}
+ports=0035$(printf %04x $first) # from 53 to our first one
+
+check "starts" start $us,$us6 owned,pings
+tell ask $peer6
+check "a Linux peer answers whom the kernel is not" \
+	await "rx nd advertisement from $peer6 to fe80::7064:[0-9a-f:]* for $peer6"
+tell syn $peer6 80 1000
+check "SYN-ACKs reach the scanner" await "rx tcp $peer6:80 to $us6:$first flags 0x12"
+sleep 0.3
+tell stats
+check "all 1000 of them" test "$(field tcp)" = 1000
+check "and the kernel sent no reset" test ! -s "$work/resets6"
+tell udp $peer6 9 1
+check "an ICMPv6 error that quotes UDP reaches the scanner" \
+	await "rx icmp 1/4 from $peer6 quotes protocol 17 port $first"
+raw_packet AF_INET6 17 $us6 "${ports}00080000"
+raw_packet AF_INET6 132 $us6 "${ports}0000000000000000"
+check "so do UDP datagrams" await "rx udp $peer6:53 to $us6:$first"
+check "and SCTP packets" await "rx sctp $peer6:53 to $us6:$first"
+tell ping $peer6
+check "and echo replies" await "rx echo reply from $peer6 to $us6"
+for ns in "$near" "$far"; do ip -n "$ns" neigh flush all; done
+check "a kernel connection outward works" fetch "$near" "[$peer6]"
+check "a kernel connection inward works" fetch "$far" "[$us6]"
+for ns in "$near" "$far"; do ip -n "$ns" neigh flush all; done
+check "kernel UDP works" refused AF_INET6 $peer6
+tell ask $peer
+tell udp $peer 9 1
+check "the same in IPv4: ICMP errors that quote UDP" \
+	await "rx icmp 3/3 from $peer quotes protocol 17 port $first"
+raw_packet AF_INET 17 $us "${ports}00080000"
+raw_packet AF_INET 132 $us "${ports}0000000000000000"
+check "UDP datagrams" await "rx udp $peer:53 to $us:$first"
+check "SCTP packets" await "rx sctp $peer:53 to $us:$first"
+tell ping $peer
+check "echo replies" await "rx echo reply from $peer to $us"
+check "kernel connections" fetch "$near" $peer
+check "kernel UDP" refused AF_INET $peer
+check "nothing else reached the scanner" not grep -E 'rx (other|echo request|arp request|nd sol)' "$work/out"
+stop
+check "clean again" not attached
+
+echo "# several ranges, of addresses that the kernel does not own"
+within=2001:db8:7::15 within4=198.18.7.45
+check "starts" start $unowned,198.18.7.40-198.18.7.49,2001:db8:7::9,2001:db8:7::10-2001:db8:7::1f unowned
+tell ask $peer6
+check "advertisements to us reach the scanner" \
+	await "rx nd advertisement from $peer6 to 2001:db8:7::9 for $peer6"
+tell syn $peer6 80 100
+check "somebody asks for our address" await "rx nd solicitation from .* for 2001:db8:7::9"
+check "and for another one" not echo_answer "$far" $within4
+check "which comes, too" await "rx arp request from $peer to $within4"
+raw_packet AF_INET6 58 $within 8000000000000001
+check "in IPv6 likewise" await "rx nd solicitation from .* to ff02::1:ff00:15 for $within"
+for address in $within 2001:db8:7::9; do
+	in_far ip neigh replace "$address" lladdr "$(in_near cat /sys/class/net/pdx0/address)" dev pdx1
+done
+raw_packet AF_INET6 58 $within 8000000000000001
+check "echo requests to us reach the scanner" await "rx echo request from $peer6 to $within"
+tell syn $peer6 80 100
+check "SYN-ACKs reach the scanner" await "rx tcp $peer6:80 to 2001:db8:7::9:$first flags 0x12"
+for ns in "$near" "$far"; do ip -n "$ns" neigh flush all; done
+check "kernel connections work beside it" fetch "$near" "[$peer6]"
+check "and inward" fetch "$far" "[$us6]"
+check "without pings nothing is an echo reply's" not grep 'rx echo reply' "$work/out"
+stop
+check "clean again" not attached
+
+echo "# a VLAN"
+tagged() { # TAG ADDRESS PORT: a TCP header in a frame with the tag, none where it is empty
+	in_far python3 -c "
+import socket, sys
+tag, address, port, mac = sys.argv[1:]
+tag = b'\x81\x00' + int(tag).to_bytes(2, 'big') if tag else b''
+tcp = b'\x00\x50' + int(port).to_bytes(2, 'big') + bytes(8) + b'\x50\x12' + bytes(6)
+ip = b'\x45\x00\x00\x28' + bytes(4) + b'\x40\x06\x00\x00' \
+	+ socket.inet_aton('$peer') + socket.inet_aton(address)
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('pdx1', 0))
+s.send(bytes.fromhex(mac.replace(':', '')) + bytes(6) + tag + b'\x08\x00' + ip + tcp)
+" "$1" "$2" "$3" "$(in_near cat /sys/class/net/pdx0/address)"
+}
+check "starts" start $us,$us6 owned,vlan=7
+tagged "" $us 40001
+tagged 8 $us 40002
+tagged $((7 | 5 << 13)) $us 40003
+check "frames with its tag reach the scanner" await "rx tcp $peer:80 to $us:40003"
+check "with the tag in them" await "^rx tag 7\$"
+check "no others do" not grep -E ':4000[12] ' "$work/out"
+check "kernel connections work beside it" fetch "$near" $peer
+stop
 
 echo "# somebody else's program"
 "$lab" object | sed 's/prtip_steer/other_steer/g' >"$work/other.o" # a name of the same length

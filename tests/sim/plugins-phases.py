@@ -194,8 +194,9 @@ function on_target(target)
 	end
 	local state, why = prtip.scan_port("198.18.200.1", 80)
 	assert(state == nil and why == "denied")
-	state, why = prtip.scan_port(target.ip, 80, "udp")
-	assert(state == nil)
+	state = prtip.scan_port(target.ip, 80, "udp")
+	assert(({open = 1, closed = 1, filtered = 1, ["no-answer"] = 1})[state], state)
+	assert(not pcall(prtip.scan_port, target.ip, 80, "sctp"))
 end
 """,
         capabilities=NETWORK,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The packet path: one scan through one port.
+ * The packet path: one scan through one port or several.
  *
  *     dp_plan_make()       look at the port, choose driver, source, next hop and lcores; sends nothing
  *     dp_engine_create()   start EAL and the device, fill the pools; sends nothing
@@ -19,12 +19,16 @@
 
 #include <dp/answer.h>
 #include <dp/error.h>
-#include <dp/order.h>
+#include <dp/payload.h>
 #include <dp/sim.h>
 #include <dp/space.h>
 
 enum {
-	DP_MAX_LCORES = 32, /* TX plus RX lcores */
+	DP_MAX_LCORES = 32, /* TX plus RX lcores, of all ports */
+	DP_MAX_PORTS = 8,
+	DP_MAX_SOURCES = 16, /* ranges of source addresses of a port */
+	DP_MAX_PROBES = 16, /* transmissions of a pair */
+	DP_MAX_PASSES = DP_MAX_PROBES * DP_PAYLOADS_A_PORT,
 	DP_PORT_NAME_BYTES = 512,
 };
 
@@ -39,31 +43,41 @@ struct dp_key {
 	uint8_t bytes[16];
 };
 
+/* What the operator asked for, of one port (network device). */
+struct dp_port_params {
+	const char *port; /* as INTERFACE section 3: auto, lo, sim, interface, PCI address, vdev */
+	struct dp_range sources[DP_MAX_SOURCES]; /* ascending, disjoint */
+	unsigned nb_sources; /* none of a family: automatic */
+	dp_ip gateway4, gateway6; /* 0: automatic */
+	bool has_gateway_mac;
+	uint8_t gateway_mac[6];
+	uint16_t vlan; /* 0: untagged */
+};
+
 /* What the operator asked for. Pointers must outlive the engine. */
 struct dp_params {
 	const struct dp_space *space;
+	const struct dp_scan_type *type;
 	struct dp_slice slice; /* the counters of this shard */
 	uint64_t seed; /* key of the order */
 	struct dp_key key; /* key of the cookies */
+	unsigned probes; /* transmissions of a pair, at least 1 */
 
-	const char *port; /* as INTERFACE section 3: auto, lo, sim, interface, PCI address, vdev */
-	uint32_t source_ip; /* host order; 0: automatic */
+	struct dp_port_params ports[DP_MAX_PORTS]; /* the scan is spread over them */
+	unsigned nb_ports;
 	uint16_t source_port_first, source_port_last;
-	uint32_t gateway_ip; /* host order; 0: automatic */
-	bool has_gateway_mac;
-	uint8_t gateway_mac[6];
-	unsigned tx_lcores; /* 0: automatic, as is rx_lcores */
+	unsigned tx_lcores; /* of each port; 0: automatic, as is rx_lcores */
 	unsigned rx_lcores;
 	enum dp_hugepages hugepages;
 	const char *eal; /* further EAL arguments, separated by blanks; NULL: none */
 
 	/*
 	 * The address that plugin sockets are bound to. Where no interface of the kernel's has it, a TAP
-	 * carries it, and frames for it travel between TAP and port, at most max_pps a second each way.
+	 * on the first port carries it, and frames for it travel between TAP and port, at most max_pps a second each way.
 	 * It may be source_ip: then the TAP has what is not for our source ports.
 	 */
 	struct {
-		uint32_t ip; /* host order; 0: none, plugin sockets are the kernel's affair */
+		dp_ip ip; /* IPv4; 0: none, plugin sockets are the kernel's affair */
 		uint32_t max_pps; /* 0: DP_EXCEPTION_PPS */
 	} exception;
 
@@ -73,13 +87,18 @@ struct dp_params {
 
 	/*
 	 * Stateless banners: complete the connections of SYN-ACKs to the scan's probes, say hello,
-	 * and hand over the first segment of what comes back, as many bytes of it as max_bytes.
+	 * and hand over what comes back, as many bytes of it as max_bytes. What UDP services reply
+	 * comes along with their answer.
 	 * Not where the kernel holds our address and would reset such connections.
 	 */
 	struct {
 		bool enable;
 		uint16_t max_bytes; /* at least 1 */
+		const struct dp_hello *hellos; /* the operator's, in front of the built-in ones */
+		unsigned nb_hellos;
 	} banner;
+	const struct dp_payload *payloads; /* the operator's, likewise, for UDP */
+	unsigned nb_payloads;
 	struct dp_sim_params sim;
 	bool verbose; /* let EAL and driver messages through to standard error */
 };
@@ -98,31 +117,30 @@ enum {
 	DP_EXCEPTION_PPS = 10000,
 };
 
-/* What dp_plan_make() decided. */
-struct dp_plan {
+/* Where packets of one family come from and go, on one port. */
+struct dp_route_plan {
+	bool used; /* the port sends probes of this family */
+	struct dp_range sources[DP_MAX_SOURCES];
+	unsigned nb_sources;
+	bool kernel_owns_source; /* the kernel answers ARP or ND and ICMP for it, and resets */
+	dp_ip gateway; /* 0: none */
+	struct dp_range onlink[DP_MAX_ONLINK];
+	unsigned nb_onlink;
+	bool onlink_all; /* an interface without a gateway: every target is on link */
+};
+
+/* What dp_plan_make() decided for one port. */
+struct dp_port_plan {
 	enum dp_driver driver;
 	char port[DP_PORT_NAME_BYTES]; /* interface name, PCI address or vdev string */
 	char note[256]; /* why `auto` chose as it did; empty where it did not choose */
 	bool auto_driver; /* af_xdp was our choice: where it cannot start, af_packet follows */
-	uint32_t source_ip;
 	unsigned ephemeral_overlap; /* af_xdp: source ports that the kernel may use for itself */
-	bool kernel_owns_source; /* the kernel answers ARP and ICMP for it, and resets */
-	uint32_t gateway_ip; /* 0: none */
+	struct dp_route_plan v4, v6;
 	bool has_gateway_mac;
 	uint8_t gateway_mac[6];
-	struct dp_range onlink[DP_MAX_ONLINK];
-	unsigned nb_onlink;
-	bool onlink_all; /* an interface without a gateway: every target is on link */
-
-	/* How plugin sockets reach a port that is not the kernel's. */
-	struct {
-		bool on; /* off: the kernel has the address, or none was given */
-		uint32_t ip;
-		char name[16]; /* the TAP; sockets that are bound to ip may be bound to it, too */
-		unsigned number; /* of the TAP */
-		unsigned max_pps; /* each way */
-		unsigned mtu;
-	} exception;
+	uint16_t vlan;
+	uint64_t neighbours; /* on-link targets to resolve */
 
 	unsigned nb_workers; /* packet lcores */
 	unsigned nb_tx, nb_rx; /* of them sending, receiving; merged: both are nb_workers */
@@ -130,16 +148,36 @@ struct dp_plan {
 	bool auto_lcores; /* a device with fewer queues gets fewer */
 	unsigned nb_queues; /* RX queues that must be polled; 0: as many as receive */
 	bool has_peer; /* one more lcore plays the simulated network or feeds lo */
-	unsigned nb_cpus;
-	int main_cpu, peer_cpu;
+	int peer_cpu;
 	int worker_cpu[DP_MAX_LCORES];
+};
+
+/* What dp_plan_make() decided. */
+struct dp_plan {
+	struct dp_port_plan ports[DP_MAX_PORTS];
+	unsigned nb_ports;
+
+	/* How plugin sockets reach the first port where it is not the kernel's. */
+	struct {
+		bool on; /* off: the kernel has the address, or none was given */
+		dp_ip ip;
+		char name[16]; /* the TAP; sockets that are bound to ip may be bound to it, too */
+		unsigned number; /* of the TAP */
+		unsigned max_pps; /* each way */
+		unsigned mtu;
+	} exception;
+
+	unsigned nb_workers; /* packet lcores of all ports */
+	unsigned nb_tx; /* of them sending */
+	unsigned nb_cpus;
+	int main_cpu;
 	bool shared_cpus; /* some lcores share a CPU, so that loops yield */
 	bool hugepages;
 	unsigned memory_mb; /* packet memory */
-	uint64_t neighbours; /* on-link targets to resolve */
 
-	double rate_pps; /* 0: unlimited */
-	unsigned frame_bytes; /* one probe as handed to the port */
+	unsigned passes; /* walks over the order: transmissions times payloads */
+	double rate_pps; /* of all ports; 0: unlimited */
+	unsigned frame_bytes; /* the largest probe as handed to the port */
 	unsigned wire_bytes; /* with preamble, FCS and gap; what a rate in bits counts */
 };
 
@@ -171,7 +209,7 @@ int dp_engine_start(struct dp_engine *engine, struct dp_error *err);
 unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, unsigned max);
 
 enum dp_phase {
-	DP_PHASE_RESOLVING, /* next hops by ARP */
+	DP_PHASE_RESOLVING, /* next hops by ARP and ND */
 	DP_PHASE_HELD, /* next hops are known; waiting for dp_engine_release() */
 	DP_PHASE_SENDING,
 	DP_PHASE_SENT, /* every probe of the slice is out, or sending was stopped */
@@ -191,13 +229,21 @@ void dp_engine_release(
 	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice);
 
 /*
- * Send one probe besides the scan's, while those are held, sent or cooling down. Never blocks: false
+ * More addresses never to probe, from the next burst on: probes that are made go out, no more are.
+ * @addresses, sealed, must outlive the engine; a later call replaces it, so that it has the earlier
+ * one's too. Single probes to them are refused. At any time after dp_engine_create().
+ */
+void dp_engine_exclude(struct dp_engine *engine, const struct dp_ipset *addresses);
+
+/*
+ * Send one probe besides the scan's, while those are held, sent or cooling down: a SYN for
+ * DP_PROTO_TCP, a payload of the port's for DP_PROTO_UDP. Never blocks: false
  * where it cannot be taken now (its queue is full, next hops are still being resolved) or ever (@ip is
  * in no pair of the space that the engine was made for; any @port will do). It takes its turn at the
  * rate ahead of the scan's own probes. Its answers come as DP_ANSWER_PROBE, as often as the network
- * repeats them, or not at all: an on-link target that is silent to ARP is not sent to.
+ * repeats them, or not at all: an on-link target that is silent to ARP or ND is not sent to.
  */
-bool dp_engine_probe(struct dp_engine *engine, uint32_t ip, uint16_t port);
+bool dp_engine_probe(struct dp_engine *engine, enum dp_proto proto, dp_ip ip, uint16_t port);
 
 /* Send no more probes, or none where they are held. Answers are still received. Async-signal-safe. */
 void dp_engine_stop_sending(struct dp_engine *engine);
@@ -215,11 +261,12 @@ void dp_engine_destroy(struct dp_engine *engine); /* NULL is fine */
 /* Sums over the lcores; each is exact once the engine has stopped. */
 struct dp_stats {
 	uint64_t probes_sent;
-	uint64_t probes_unresolved; /* not sent: the on-link target did not answer ARP */
+	uint64_t probes_unresolved; /* not sent: the on-link target did not answer ARP or ND */
+	uint64_t probes_excluded; /* not sent: dp_engine_exclude() came before */
 	uint64_t sending_ns; /* from the first probe to the latest */
 	uint64_t tx_bytes; /* of probes, without preamble, FCS and gap */
-	uint64_t arp_sent;
-	uint64_t replies_sent; /* RST and hellos to open ports, ARP and ICMP echo replies of ours */
+	uint64_t arp_sent; /* and neighbour solicitations, for next hops */
+	uint64_t replies_sent; /* RST and hellos to open ports, ARP, ND and echo replies of ours */
 
 	uint64_t rx_frames;
 	uint64_t rx_own; /* frames of our own that the device handed back */
@@ -227,10 +274,11 @@ struct dp_stats {
 	uint64_t rx_malformed; /* cut, inconsistent lengths, fragments */
 	uint64_t rx_bad_checksum;
 	uint64_t rejected; /* for our address and ports, but no answer to a probe of ours */
-	uint64_t syn_ack, rst, icmp_unreachable; /* validated, with repeats */
+	uint64_t responses[DP_RESPONSE_COUNT]; /* validated, with repeats */
 	uint64_t single_probes, single_answers; /* of dp_engine_probe(): in none of the above */
 	uint64_t banners; /* segments with one, with repeats */
-	uint64_t zero_window; /* of syn_ack: open to nothing, as tarpits and proxies are */
+	uint64_t zero_window; /* of the SYN-ACKs: open to nothing, as tarpits and proxies are */
+	uint64_t banner_mss; /* hello not said: longer than the port's MSS */
 
 	/* Frames between port and TAP. What is dropped here is no loss: TCP sends it again. */
 	uint64_t exception_rx; /* to the TAP */

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A set of IPv4 addresses as sorted, disjoint ranges.
+ * A set of addresses of both families as sorted, disjoint ranges: IPv6 addresses below
+ * ::ffff:0:0/96, then IPv4, then the other IPv6 ones (dp/ip.h).
  *
  * Build it with dp_ipset_add() in any order, then dp_ipset_seal() it once: overlapping, adjacent
  * and repeated ranges are merged. All other calls want a sealed set; subtraction keeps it sealed.
- * Addresses are in host byte order throughout, ranges inclusive at both ends.
+ * Ranges are inclusive at both ends; none crosses from one family into the other.
  */
 #ifndef DP_IPSET_H
 #define DP_IPSET_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <dp/ip.h>
 
 struct dp_range {
-	uint32_t first;
-	uint32_t last;
+	dp_ip first;
+	dp_ip last;
 };
 
 struct dp_ipset;
@@ -24,8 +23,8 @@ struct dp_ipset;
 int dp_ipset_create(struct dp_ipset **set);
 void dp_ipset_destroy(struct dp_ipset *set);
 
-/* 0, -EINVAL where @first > @last, or -ENOMEM. Amortised O(1). */
-int dp_ipset_add(struct dp_ipset *set, uint32_t first, uint32_t last);
+/* 0, -EINVAL where @first > @last or they are of two families, or -ENOMEM. Amortised O(1). */
+int dp_ipset_add(struct dp_ipset *set, dp_ip first, dp_ip last);
 
 /* Sort and merge. O(n log n), O(n) where the ranges came in order. Sealing twice is harmless. */
 void dp_ipset_seal(struct dp_ipset *set);
@@ -36,12 +35,16 @@ int dp_ipset_copy(const struct dp_ipset *set, struct dp_ipset **copy);
 /* Remove every address of @other from @set; both sealed. 0 or -ENOMEM (then @set is unchanged). */
 int dp_ipset_subtract(struct dp_ipset *set, const struct dp_ipset *other);
 
-/* Number of addresses, 0 to 2^32. */
-uint64_t dp_ipset_count(const struct dp_ipset *set);
+/* Number of addresses; all but 0 of 2^128 would be DP_U128_MAX, too. */
+dp_u128 dp_ipset_count(const struct dp_ipset *set);
 
 /* The ranges, ascending; they belong to the set and live until it changes. Returns their number. */
 size_t dp_ipset_ranges(const struct dp_ipset *set, const struct dp_range **ranges);
 
-bool dp_ipset_contains(const struct dp_ipset *set, uint32_t ip);
+bool dp_ipset_contains(const struct dp_ipset *set, dp_ip ip);
+
+/* Whether some address of a family is in it. */
+bool dp_ipset_has_v4(const struct dp_ipset *set);
+bool dp_ipset_has_v6(const struct dp_ipset *set);
 
 #endif

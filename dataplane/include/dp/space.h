@@ -4,40 +4,59 @@
  *
  * Index i in [0, count) stands for the pair (address i / ports, port i % ports) of the sorted set.
  * Both directions are pure functions of the frozen space, so that any lcore can map any index at
- * any time. Picking costs O(1) for few ranges and O(log of a bucket) for many, in a table that is
- * built once. Memory: 16 bytes a range, at most 4 bytes a bucket (one a range), 256 KiB for ports;
- * none a target, so that 0.0.0.0/0 x 65,535 ports is as cheap as one host.
+ * any time. Picking costs O(1) for few ranges and O(log of a bucket) for many, in tables that are
+ * built once. Memory goes by the ranges and the ports, none by the targets, so that
+ * 0.0.0.0/0 x 65,535 ports is as cheap as one host. A scan without ports has the one port 0.
  */
 #ifndef DP_SPACE_H
 #define DP_SPACE_H
 
 #include <dp/ipset.h>
+#include <dp/order.h>
 
 struct dp_target {
-	uint32_t ip; /* host byte order */
+	dp_ip ip;
 	uint16_t port;
+	uint8_t pass; /* which transmission of the pair, from 0; the sender's affair */
+};
+
+enum {
+	DP_WALK_MAX = 256,
 };
 
 struct dp_space;
 
 /*
  * Freeze (@addresses, sealed) x (@ports, ascending without repeats, 1 to 65,536 of them). Copies
- * what it needs of both. 0, -EINVAL where either is empty, or -ENOMEM. Free with dp_space_destroy().
+ * what it needs of both. 0, -EINVAL where either is empty, -E2BIG beyond 2^120 pairs, or -ENOMEM. Free with
+ * dp_space_destroy().
  */
 int dp_space_create(const struct dp_ipset *addresses, const uint16_t *ports, unsigned nb_ports,
 	struct dp_space **space);
 void dp_space_destroy(struct dp_space *space);
 
-/* Number of pairs, at most 2^48. */
-uint64_t dp_space_count(const struct dp_space *space);
+/* Number of pairs, at most 2^120. */
+dp_u128 dp_space_count(const struct dp_space *space);
 unsigned dp_space_ports(const struct dp_space *space);
 
-/* Map @n indices, each below the count, to their targets. Any thread. */
+/* The ports, ascending, and their number; they belong to the space. */
+const uint16_t *dp_space_port_list(const struct dp_space *space, unsigned *nb_ports);
+
+/*
+ * Map @n indices, each below the count, to their targets (pass is left alone). Any thread. The first
+ * is for spaces of at most 2^62 pairs.
+ */
 void dp_space_pick(
 	const struct dp_space *space, const uint64_t *index, struct dp_target *target, unsigned n);
+void dp_space_pick_wide(
+	const struct dp_space *space, const dp_u128 *index, struct dp_target *target, unsigned n);
+
+/* The targets of probes @first .. @first + @n - 1 (at most DP_WALK_MAX) in the order of @perm. */
+void dp_space_walk(const struct dp_space *space, const struct dp_perm *perm, dp_u128 first,
+	struct dp_target *target, unsigned n);
 
 /* The index of (@ip, @port), or false where the pair is not in the space. Any thread. */
-bool dp_space_find(const struct dp_space *space, uint32_t ip, uint16_t port, uint64_t *index);
+bool dp_space_find(const struct dp_space *space, dp_ip ip, uint16_t port, dp_u128 *index);
 
 /* The sealed set that the space was made from; belongs to the space. */
 const struct dp_ipset *dp_space_addresses(const struct dp_space *space);

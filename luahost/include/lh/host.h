@@ -16,6 +16,7 @@
 #ifndef LH_HOST_H
 #define LH_HOST_H
 
+#include <lh/ip.h>
 #include <lh/plugin.h>
 
 #include <sched.h>
@@ -38,7 +39,11 @@ extern const char *const lh_status_names[LH_STATUS_COUNT]; /* "ok" "error" ... *
 enum {
 	LH_MAX_PLUGINS = 32,
 	LH_RESULTS_BYTES = 64 << 10, /* of one plugin for one record, as JSON */
+	LH_EXCLUDED_MAX = 1 << 20, /* disjoint ranges of lh_host_exclude() */
 };
+
+/* Elements of a sequence at the most: numbers in Lua are doubles, and hold no more of them exactly. */
+#define LH_SEQUENCE_MAX (UINT64_C(1) << 53)
 
 /* A service as a plugin or the built-in detection named it. Strings end in NUL, "" where unknown. */
 struct lh_service {
@@ -52,13 +57,14 @@ struct lh_service {
 
 /* A result as plugins see it. Pointers belong to whoever fills it in. */
 struct lh_record {
+	lh_ip ip;
 	uint64_t ts_ns; /* since 1970-01-01 UTC */
-	uint32_t ip; /* host byte order */
 	uint32_t rtt_us; /* UINT32_MAX: none */
 	uint16_t port;
 	uint8_t state; /* enum lh_state */
 	uint8_t ttl;
 	bool has_port;
+	bool zero_window; /* a port that lets nobody send */
 	const char *protocol; /* "tcp" */
 	const char *reason; /* nmap's word */
 	const char *banner; /* bytes, NULL: none */
@@ -70,13 +76,20 @@ struct lh_record {
 };
 
 struct lh_range {
-	uint32_t first, last; /* host byte order, inclusive */
+	lh_ip first, last; /* inclusive */
 };
 
 /* A pair of the target sequence. */
 struct lh_target {
-	uint32_t ip;
-	uint16_t port;
+	lh_ip ip;
+	uint16_t port; /* none where the scan has none */
+};
+
+/* What scan_port sends. */
+enum lh_probe_protocol {
+	LH_PROBE_TCP,
+	LH_PROBE_UDP,
+	LH_PROBE_PROTOCOLS,
 };
 
 /* What scan_port found. */
@@ -102,7 +115,7 @@ struct lh_host_ops {
 	 * Send one probe for scan_port; an answer is told by lh_host_probed(), none within 2 s by
 	 * nobody. False: not now (the host asks again).
 	 */
-	bool (*probe)(void *ctx, uint32_t ip, uint16_t port);
+	bool (*probe)(void *ctx, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port);
 	/* A line for people. @level: 0 debug, 1 info, 2 warn, 3 error. @plugin may be NULL. */
 	void (*log)(void *ctx, unsigned level, const char *plugin, const char *text);
 	/* True: the user wants the end at once; lh_host_stop() gives on_unload a second. May be NULL. */
@@ -123,7 +136,7 @@ struct lh_host_params {
 	uint32_t queue; /* results that may be submitted to one plugin and unanswered */
 
 	bool network; /* false: connect() says "no network on this port" */
-	uint32_t source_ip; /* of plugin sockets; 0: the kernel's choice */
+	lh_ip source_ip; /* of plugin sockets of its family; 0: the kernel's choice */
 	const char *device; /* "" or NULL: none */
 	uint16_t avoid_first, avoid_last; /* source ports of the scan */
 	const struct lh_range *scope; /* sorted and disjoint: targets without exclusions */
@@ -134,7 +147,9 @@ struct lh_host_params {
 
 	/* prtip.scan_config and get_scan_type() */
 	const char *scan_type; /* "syn" */
-	const char *flags; /* "S" */
+	const char *protocol; /* of the target sequence's pairs: "tcp" */
+	bool has_ports; /* those have ports */
+	const char *flags; /* "S"; "": no TCP flags */
 	const char *ports; /* canonical list */
 	double rate_pps; /* 0: unlimited */
 	unsigned timing;
@@ -192,7 +207,8 @@ bool lh_host_submit(struct lh_host *host, unsigned plugin, uint64_t tag);
 
 /*
  * Start on_pre_scan, on_post_scan or export of @plugin in one lane; @count elements are in its
- * sequence. Ends with one LH_EVENT_PHASE. 0, or -ENOENT where the plugin has no such hook.
+ * sequence, LH_SEQUENCE_MAX at the most. Ends with one LH_EVENT_PHASE. 0, or -ENOENT where the plugin
+ * has no such hook.
  */
 int lh_host_phase(struct lh_host *host, unsigned plugin, enum lh_hook hook, uint64_t count);
 
@@ -200,7 +216,16 @@ int lh_host_phase(struct lh_host *host, unsigned plugin, enum lh_hook hook, uint
 int lh_host_output(struct lh_host *host, unsigned plugin, int fd);
 
 /* An answer to ops->probe(). */
-void lh_host_probed(struct lh_host *host, uint32_t ip, uint16_t port, enum lh_probe_state state);
+void lh_host_probed(struct lh_host *host, enum lh_probe_protocol protocol, lh_ip ip, uint16_t port,
+	enum lh_probe_state state);
+
+/*
+ * More addresses that are out of bounds for plugins, from their next request on: connect() and
+ * scan_port() give "denied". Adds to what earlier calls said, in any order and with repeats;
+ * connections that stand stay. 0; -EINVAL where a range is none, -E2BIG beyond LH_EXCLUDED_MAX
+ * disjoint ranges, or -ENOMEM: then nothing changed.
+ */
+int lh_host_exclude(struct lh_host *host, const struct lh_range *more, size_t nb);
 
 /* Move on, and take up to @max events. Returns their number; never blocks. */
 unsigned lh_host_poll(struct lh_host *host, struct lh_event *events, unsigned max);

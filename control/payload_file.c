@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading payload files. Main thread, before the scan starts; what was read lives in one owner until
+ * the engine is gone.
+ */
+#include "payload_file.h"
+#include "targets.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	NAME_BYTES = 32, /* with the end */
+	MAX_FILE_BYTES = 16 << 20,
+	CHUNK_BYTES = 64 * 1024,
+};
+
+/* What an entry owns; its payload or hello points into it. */
+struct entry {
+	char name[NAME_BYTES];
+	uint16_t *ports;
+	uint8_t *bytes;
+};
+
+struct payload_file {
+	enum payload_file_kind kind;
+	unsigned nb, room;
+	struct entry *entries;
+	struct dp_payload *payloads; /* of all entries, whichever kind they are */
+	struct dp_hello *hellos;
+	uint8_t a_port[PORTS_MAX]; /* entries that a port has */
+};
+
+struct reader {
+	struct payload_file *file;
+	const char *name;
+	unsigned line;
+	const char *at, *end; /* the rest of the line */
+	struct dp_error *err;
+
+	/* The entry so far. */
+	struct entry entry;
+	struct dp_payload payload;
+	bool has_token, has_reply, has_keep;
+};
+
+[[gnu::format(printf, 4, 5)]] static int fail(
+	struct reader *r, const char *part, size_t length, const char *format, ...) {
+	struct value_error why;
+	char text[VALUE_WHY_BYTES];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	value_fail(&why, part, length, "%s", text);
+	return dp_fail(r->err, true, -EINVAL, "%s:%u: %s: %s", r->name, r->line, why.part, why.why);
+}
+
+static int no_memory(struct reader *r) {
+	return dp_fail(r->err, false, -ENOMEM, "%s:%u: out of memory", r->name, r->line);
+}
+
+/* ---- Words ---- */
+
+static bool is_blank(char c) {
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void skip_blanks(struct reader *r) {
+	while (r->at < r->end && is_blank(*r->at))
+		r->at++;
+}
+
+static bool at_end(const struct reader *r) {
+	return r->at == r->end || *r->at == '#';
+}
+
+/* The next word, which ends at a blank; its length. */
+static size_t take_word(struct reader *r, const char **word) {
+	*word = r->at;
+	while (r->at < r->end && !is_blank(*r->at))
+		r->at++;
+	return (size_t)(r->at - *word);
+}
+
+static int take_ports(struct reader *r) {
+	const char *word;
+	const size_t length = take_word(r, &word);
+	struct value_error why;
+	uint16_t *ports;
+	unsigned nb;
+	char *list;
+	int ret;
+
+	list = strndup(word, length);
+	ports = calloc(PORTS_MAX, sizeof(*ports));
+	if (!list || !ports) {
+		free(list);
+		free(ports);
+		return no_memory(r);
+	}
+	ret = targets_read_ports(list, NULL, ports, &nb, &why);
+	free(list);
+	if (ret < 0) {
+		free(ports);
+		return dp_fail(
+			r->err, true, ret, "%s:%u: %s: %s", r->name, r->line, why.part, why.why);
+	}
+	r->entry.ports = reallocarray(ports, nb, sizeof(*ports));
+	if (!r->entry.ports)
+		r->entry.ports = ports;
+	r->payload.nb_ports = nb;
+	return 0;
+}
+
+static int take_name(struct reader *r) {
+	const char *word;
+	size_t length;
+
+	skip_blanks(r);
+	length = take_word(r, &word);
+	if (!length || *word == '"')
+		return fail(r, word, length,
+			"a name is missing; write PORTS NAME \"BYTES\", such as 7 echo \"hello\"");
+	if (length >= NAME_BYTES)
+		return fail(r, word, length, "too long; give a name of at most %d characters",
+			NAME_BYTES - 1);
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)word[i]) && !strchr("-_.", word[i]))
+			return fail(r, word, length,
+				"not a name; it has letters, digits, '-', '_' and '.'");
+	memcpy(r->entry.name, word, length);
+	return 0;
+}
+
+/* ---- Bytes ---- */
+
+static int hex_digit(char c) {
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* What stands behind a backslash. */
+static int take_escape(struct reader *r, uint8_t *byte) {
+	static const struct {
+		char letter, byte;
+	} escapes[]
+		= {{'r', '\r'}, {'n', '\n'}, {'t', '\t'}, {'0', '\0'}, {'\\', '\\'}, {'"', '"'}};
+	const char *start = r->at++;
+	const char letter = r->at < r->end ? *r->at++ : '\0';
+
+	for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++)
+		if (letter == escapes[i].letter) {
+			*byte = (uint8_t)escapes[i].byte;
+			return 0;
+		}
+	if (letter == 'x' && r->end - r->at >= 2 && hex_digit(r->at[0]) >= 0
+		&& hex_digit(r->at[1]) >= 0) {
+		*byte = (uint8_t)(hex_digit(r->at[0]) << 4 | hex_digit(r->at[1]));
+		r->at += 2;
+		return 0;
+	}
+	return fail(r, start, (size_t)(r->end - start < 4 ? r->end - start : 4),
+		"not an escape; there are \\xHH with two digits, \\r \\n \\t \\0 \\\\ and \\\"");
+}
+
+/* One quoted string, appended to the entry's bytes. */
+static int take_string(struct reader *r, unsigned max) {
+	const char *start = r->at++;
+
+	for (;;) {
+		uint8_t byte = 0;
+
+		if (r->at == r->end)
+			return fail(r, start, (size_t)(r->end - start),
+				"the quote is not closed; end the string with \" on the same line");
+		if (*r->at == '"')
+			break;
+		if (*r->at == '\\') {
+			int ret = take_escape(r, &byte);
+
+			if (ret < 0)
+				return ret;
+		} else {
+			byte = (uint8_t)*r->at++;
+		}
+		if (r->payload.length == max)
+			return fail(r, r->entry.name, strlen(r->entry.name),
+				"too long; give at most %u bytes, which fit any host", max);
+		r->entry.bytes[r->payload.length++] = byte;
+	}
+	r->at++;
+	return 0;
+}
+
+static int take_strings(struct reader *r) {
+	const unsigned max
+		= r->file->kind == PAYLOAD_FILE_UDP ? DP_PAYLOAD_MAX_BYTES : DP_HELLO_MAX_BYTES;
+	bool any = false;
+
+	r->entry.bytes = calloc(1, max);
+	if (!r->entry.bytes)
+		return no_memory(r);
+	for (;; any = true) {
+		int ret;
+
+		skip_blanks(r);
+		if (r->at == r->end || *r->at != '"')
+			break;
+		ret = take_string(r, max);
+		if (ret < 0)
+			return ret;
+	}
+	if (!any)
+		return fail(r, r->entry.name, strlen(r->entry.name),
+			"its bytes are missing; write them in quotes, \"\" for none");
+	return 0;
+}
+
+/* ---- Tokens ---- */
+
+/* A number up to @max in decimal, or in hexadecimal behind 0x; moves *@at behind it. */
+static bool read_number(const char **at, const char *end, unsigned max, unsigned *out) {
+	const bool hex = end - *at > 2 && (*at)[0] == '0' && (*at)[1] == 'x';
+	const unsigned base = hex ? 16 : 10;
+	const char *p = *at + (hex ? 2 : 0), *first = p;
+
+	for (*out = 0; p < end && p - first < 8; p++) {
+		const int digit = hex_digit(*p);
+
+		if (digit < 0 || (unsigned)digit >= base)
+			break;
+		*out = *out * base + (unsigned)digit;
+	}
+	*at = p;
+	return p > first && *out <= max;
+}
+
+/* token=OFFSET+BYTES[h] */
+static int read_token(struct reader *r, const char *at, const char *end) {
+	const char *start = at;
+	unsigned offset, bytes = 0, length;
+
+	if (!read_number(&at, end, UINT16_MAX, &offset) || at == end || *at++ != '+'
+		|| !read_number(&at, end, DP_TOKEN_MAX_BYTES, &bytes) || !bytes)
+		return fail(r, start, (size_t)(end - start),
+			"not a token; write token=OFFSET+BYTES with 1 to %d bytes, or "
+			"token=OFFSET+BYTESh for twice as many hexadecimal digits",
+			DP_TOKEN_MAX_BYTES);
+	r->payload.token = DP_TOKEN_BINARY;
+	length = bytes;
+	if (at < end && *at == 'h') {
+		r->payload.token = DP_TOKEN_HEX;
+		length = 2 * bytes;
+		at++;
+	}
+	if (at != end)
+		return fail(r, start, (size_t)(end - start),
+			"something follows the token; write token=OFFSET+BYTES or "
+			"token=OFFSET+BYTESh");
+	if (offset + length > r->payload.length)
+		return fail(r, start, (size_t)(end - start),
+			"the token ends at byte %u, and the payload has %u; leave room for it",
+			offset + length, r->payload.length);
+	r->payload.token_at = (uint16_t)offset;
+	r->payload.token_bytes = (uint8_t)bytes;
+	return 0;
+}
+
+static int read_reply(struct reader *r, const char *at, const char *end) {
+	const char *start = at;
+	unsigned offset;
+
+	if (end - at == 3 && !memcmp(at, "any", 3)) {
+		r->payload.reply_at = DP_TOKEN_ANYWHERE;
+		return 0;
+	}
+	if (!read_number(&at, end, INT16_MAX, &offset) || at != end)
+		return fail(r, start, (size_t)(end - start),
+			"not a place; write reply=OFFSET, where replies have the token, or "
+			"reply=any");
+	r->payload.reply_at = (int16_t)offset;
+	return 0;
+}
+
+static int read_keep(struct reader *r, const char *at, const char *end) {
+	const char *start = at;
+	unsigned mask;
+
+	if (!read_number(&at, end, UINT8_MAX, &mask) || at != end)
+		return fail(r, start, (size_t)(end - start),
+			"not a mask; write keep=0xc0 for the bits of the token's first byte that "
+			"stay as they are");
+	r->payload.token_keep = (uint8_t)mask;
+	return 0;
+}
+
+static int take_setting(struct reader *r) {
+	const struct {
+		const char *key;
+		int (*read)(struct reader *r, const char *at, const char *end);
+		bool *has;
+	} settings[] = {
+		{"token=", read_token, &r->has_token},
+		{"reply=", read_reply, &r->has_reply},
+		{"keep=", read_keep, &r->has_keep},
+	};
+	const char *word;
+	const size_t length = take_word(r, &word);
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+		const size_t key = strlen(settings[i].key);
+
+		if (length < key || memcmp(word, settings[i].key, key))
+			continue;
+		if (r->file->kind == PAYLOAD_FILE_HELLO)
+			return fail(r, word, length,
+				"hellos have no token, as TCP itself says whose answer it is; "
+				"leave it out");
+		if (*settings[i].has)
+			return fail(r, word, length, "given twice; keep one of them");
+		*settings[i].has = true;
+		return settings[i].read(r, word + key, r->at);
+	}
+	return fail(r, word, length, "%s",
+		r->file->kind == PAYLOAD_FILE_UDP
+			? "unknown; behind the bytes come token=, reply= and keep="
+			: "unknown; nothing comes behind the bytes");
+}
+
+static int take_settings(struct reader *r) {
+	r->payload.reply_at = DP_TOKEN_ANYWHERE;
+	for (;;) {
+		int ret;
+
+		skip_blanks(r);
+		if (at_end(r))
+			break;
+		ret = take_setting(r);
+		if (ret < 0)
+			return ret;
+	}
+	if (!r->has_token && (r->has_reply || r->has_keep))
+		return fail(r, r->entry.name, strlen(r->entry.name),
+			"reply= and keep= are about a token; add token=OFFSET+BYTES");
+	if (r->has_keep && r->payload.token == DP_TOKEN_HEX)
+		return fail(r, r->entry.name, strlen(r->entry.name),
+			"keep= is for binary tokens; leave it out");
+	return 0;
+}
+
+/* ---- Entries ---- */
+
+static void entry_free(struct entry *entry) {
+	free(entry->ports);
+	free(entry->bytes);
+}
+
+static int make_room(struct payload_file *file) {
+	const unsigned room = file->room ? 2 * file->room : 16;
+	struct entry *entries;
+
+	if (file->nb < file->room)
+		return 0;
+	entries = reallocarray(file->entries, room, sizeof(*entries));
+	if (entries)
+		file->entries = entries;
+	void *payloads = reallocarray(file->payloads, room, sizeof(*file->payloads));
+	if (payloads)
+		file->payloads = payloads;
+	if (!entries || !payloads)
+		return -ENOMEM;
+	file->room = room;
+	return 0;
+}
+
+static int add_entry(struct reader *r) {
+	struct payload_file *file = r->file;
+
+	for (unsigned i = 0; i < r->payload.nb_ports; i++) {
+		uint8_t *nb = &file->a_port[r->entry.ports[i]];
+
+		if (*nb == DP_PAYLOADS_A_PORT)
+			return fail(r, r->entry.name, strlen(r->entry.name),
+				"port %u has more than %d entries; give fewer", r->entry.ports[i],
+				DP_PAYLOADS_A_PORT);
+		++*nb;
+	}
+	if (make_room(file) < 0)
+		return no_memory(r);
+	file->entries[file->nb] = r->entry;
+	file->payloads[file->nb++] = r->payload;
+	return 0;
+}
+
+static int take_entry(struct reader *r) {
+	int (*const steps[])(struct reader *)
+		= {take_ports, take_name, take_strings, take_settings, add_entry};
+
+	r->entry = (struct entry){0};
+	r->payload = (struct dp_payload){0};
+	r->has_token = r->has_reply = r->has_keep = false;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int ret = steps[i](r);
+
+		if (ret < 0) {
+			entry_free(&r->entry);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* Entries have stopped moving: point at what they own. */
+static int point(struct payload_file *file) {
+	file->hellos = calloc(file->nb + 1, sizeof(*file->hellos));
+	if (!file->hellos)
+		return -ENOMEM;
+	for (unsigned i = 0; i < file->nb; i++) {
+		const struct entry *entry = &file->entries[i];
+		struct dp_payload *payload = &file->payloads[i];
+
+		payload->name = entry->name;
+		payload->ports = entry->ports;
+		payload->bytes = entry->bytes;
+		file->hellos[i] = (struct dp_hello){
+			.name = entry->name,
+			.ports = entry->ports,
+			.nb_ports = payload->nb_ports,
+			.bytes = entry->bytes,
+			.length = payload->length,
+		};
+	}
+	return 0;
+}
+
+static int take_lines(struct reader *r, const char *text, size_t length) {
+	const char *const end = text + length;
+
+	while (text < end) {
+		const char *newline = memchr(text, '\n', (size_t)(end - text));
+
+		r->line++;
+		r->at = text;
+		r->end = newline ? newline : end;
+		text = newline ? newline + 1 : end;
+		skip_blanks(r);
+		if (!at_end(r)) {
+			int ret = take_entry(r);
+
+			if (ret < 0)
+				return ret;
+		}
+	}
+	return 0;
+}
+
+int payload_file_parse(const char *name, const char *text, size_t length,
+	enum payload_file_kind kind, struct payload_file **file, struct dp_error *err) {
+	struct reader reader = {.name = name, .err = err};
+	int ret;
+
+	*file = calloc(1, sizeof(**file));
+	if (!*file)
+		return dp_fail(err, false, -ENOMEM, "%s: out of memory", name);
+	(*file)->kind = kind;
+	reader.file = *file;
+	ret = take_lines(&reader, text, length);
+	if (ret == 0 && point(*file) < 0)
+		ret = no_memory(&reader);
+	if (ret < 0) {
+		payload_file_destroy(*file);
+		*file = NULL;
+	}
+	return ret;
+}
+
+/* ---- Files ---- */
+
+/* All of it, in *@text; its length or a negative errno. */
+static ssize_t read_all(int fd, char **text) {
+	size_t length = 0, room = 0;
+
+	for (*text = NULL;;) {
+		ssize_t got;
+
+		if (length == room) {
+			char *more = room > MAX_FILE_BYTES ? NULL
+							   : realloc(*text, room += CHUNK_BYTES);
+
+			if (!more)
+				return room > MAX_FILE_BYTES ? -EFBIG : -ENOMEM;
+			*text = more;
+		}
+		got = read(fd, *text + length, room - length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got < 0 ? -errno : (ssize_t)length;
+		length += (size_t)got;
+	}
+}
+
+int payload_file_read(const char *path, enum payload_file_kind kind, struct payload_file **file,
+	struct dp_error *err) {
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = NULL;
+	ssize_t length;
+	int ret;
+
+	*file = NULL;
+	if (fd < 0)
+		return dp_fail(err, true, -errno, "%s: %s; give a file of payloads", path,
+			strerror(errno));
+	length = read_all(fd, &text);
+	close(fd);
+	if (length < 0)
+		ret = dp_fail(err, true, (int)length, "%s: %s", path, strerror((int)-length));
+	else
+		ret = payload_file_parse(path, text, (size_t)length, kind, file, err);
+	free(text);
+	return ret;
+}
+
+const struct dp_payload *payload_file_payloads(const struct payload_file *file, unsigned *nb) {
+	*nb = file->kind == PAYLOAD_FILE_UDP ? file->nb : 0;
+	return file->payloads;
+}
+
+const struct dp_hello *payload_file_hellos(const struct payload_file *file, unsigned *nb) {
+	*nb = file->kind == PAYLOAD_FILE_HELLO ? file->nb : 0;
+	return file->hellos;
+}
+
+void payload_file_destroy(struct payload_file *file) {
+	if (!file)
+		return;
+	for (unsigned i = 0; i < file->nb; i++)
+		entry_free(&file->entries[i]);
+	free(file->entries);
+	free(file->payloads);
+	free(file->hellos);
+	free(file);
+}
