@@ -151,7 +151,8 @@ with open(sys.argv[1], "rb") as file:
             if not line.endswith(b"\n"):
                 raise ValueError("cut line")
             record = json.loads(line)
-            print(*[record[key] for key in fields])
+            # Hosts have no port.
+            print(*[record[key] if key != "port" else record.get(key, "-") for key in fields])
         except (ValueError, KeyError) as error:
             print("BAD", error, line[:200])
 PY
