@@ -22,7 +22,10 @@ LAB_TOOLS=$TESTS_DIR/lab/tools
 SCANNER_IP=198.19.0.1
 WORLD_IP=198.19.0.2
 SPARE_IP=198.19.0.77 # on the link, owned by no kernel
-export SCANNER_IP WORLD_IP SPARE_IP
+SCANNER_IP6=2001:db8:ff::1
+WORLD_IP6=2001:db8:ff::2
+SPARE_IP6=2001:db8:ff::77
+export SCANNER_IP WORLD_IP SPARE_IP SCANNER_IP6 WORLD_IP6 SPARE_IP6
 
 # $$ too: a variable that leaked into the environment must never let us mount over the real /run.
 if [ -z "${PDP_LAB_PID:-}" ] || [ $$ -ne 1 ]; then
@@ -107,6 +110,27 @@ lab_onlink() {
 		ip -n world link set host$n master bridge0
 		ip -n host$n address add 198.19.0.1$n/24 dev veth0
 	done
+}
+
+# IPv6 beside IPv4 on what lab_routed or lab_onlink made:
+#   routed: scanner 2001:db8:ff::1 -- 2001:db8:ff::2 world, which owns all of 2001:db8:0::/48
+#   on link: host N has 2001:db8:ff::1N
+lab_v6() {
+	local name
+	for name in $(ip netns list | cut -d' ' -f1); do
+		on "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
+			net.ipv6.icmp.ratelimit=0
+	done
+	ip -n scanner address add $SCANNER_IP6/64 dev veth0 nodad
+	if ip netns list | grep -q '^host1'; then
+		for name in 1 2 3; do
+			ip -n host$name address add 2001:db8:ff::1$name/64 dev veth0 nodad
+		done
+		return
+	fi
+	ip -n world address add $WORLD_IP6/64 dev veth1 nodad
+	ip -n world -6 route add local 2001:db8:0::/48 dev lo
+	ip -n scanner -6 route add 2001:db8:0::/48 via $WORLD_IP6
 }
 
 lab_reset() { # remove all machines, e.g. before another layout

@@ -10,7 +10,10 @@ import sys
 def main():
     selector = selectors.DefaultSelector()
     for port in sys.argv[2:]:
-        listener = socket.socket()
+        family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+        listener = socket.socket(family)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((sys.argv[1], int(port)))
         listener.listen(1024)
