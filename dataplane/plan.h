@@ -33,7 +33,7 @@ enum {
 	/* What the simulated network and lo receive into, in place of a device. */
 	PEER_RING = 4096,
 	PEER_POOL = 32767,
-	PEER_ROOM = 2048,
+	PEER_ROOM = 1536, /* a frame of the usual MTU, with a tag */
 
 	/* A buffer: the pool's header, the mbuf, our private area, headroom, room for the frame. */
 	POOL_HEADER = 64,

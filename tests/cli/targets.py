@@ -246,7 +246,7 @@ def scan_types():
     for arguments, why in (
         (["--scan-type", "arp", v6], "IPv4 only"),
         (["--scan-type", "ndp", v6, v4], "IPv6 only"),
-        (["--scan-type", "icmp", "-p80", v4], "no ports"),
+        (["--scan-type", "icmp", "-p80", v4], "leave the ports out"),
         (["--scan-type", "udp", "-pT:80", v4], "TCP ports need"),
         (["-pU:53", v4], "UDP ports need"),
         (["-pT:22,S:132", v4], "SCTP ports need"),
