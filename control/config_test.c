@@ -309,6 +309,9 @@ Test(config, several_ports) {
 	expect_error("--print-config" SET "port0=eth0" SET "port2=eth1", "port1 is missing");
 	expect_error("--print-config" SET "port1=eth1", "port0 is missing");
 	expect_error("--print-config" SET "port0=eth1" SET "port1=eth1", "port0 already");
+	c = expect("--print-config" SET "port0=sim" SET "port1=sim");
+	cr_assert_eq(c->nb_devices, 2);
+	ctl_config_destroy(c);
 	expect_error("--print-config" SET "source3=10.0.0.1", "source3: there is no port3");
 	expect_error("--print-config" SET "port8=eth1", "no such key");
 	expect_error("--print-config" SET "hugepages0=on", "no such key");
