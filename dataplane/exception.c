@@ -44,11 +44,25 @@ struct exception {
 	counter rx, tx, dropped, ignored; // writer: the thread
 };
 
-bool exception_offer(const struct dp_engine *engine, struct rx *rx, struct rte_mbuf *mbuf) {
+/* Whether the frame is of the port's VLAN and for the address; the tag may be beside it. */
+static bool arrives(const struct dp_engine *engine, const struct rte_mbuf *mbuf) {
 	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
+	uint16_t vlan = engine->port[0].scan.vlan;
+	int tag_bytes;
 
-	if (!rx->exceptions || mbuf->nb_segs != 1
-		|| !exception_frame_arrives(frame, mbuf->data_len, engine->plan.exception.ip))
+	if (mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
+		if ((mbuf->vlan_tci & VLAN_ID) != vlan)
+			return false;
+		vlan = 0;
+	}
+	tag_bytes = exception_frame_tag_bytes(frame, mbuf->data_len, vlan);
+	return tag_bytes >= 0
+		&& exception_frame_arrives(frame + tag_bytes, mbuf->data_len - (unsigned)tag_bytes,
+			engine->plan.exception.ip);
+}
+
+bool exception_offer(const struct dp_engine *engine, struct rx *rx, struct rte_mbuf *mbuf) {
+	if (!rx->exceptions || mbuf->nb_segs != 1 || !arrives(engine, mbuf))
 		return false;
 	rte_mbuf_refcnt_update(mbuf, 1);
 	if (rte_ring_sp_enqueue(rx->exceptions, mbuf)) {
@@ -59,12 +73,13 @@ bool exception_offer(const struct dp_engine *engine, struct rx *rx, struct rte_m
 }
 
 static void write_frame(struct exception *x, struct rte_mbuf *mbuf) {
-	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	unsigned length = mbuf->data_len;
+	uint8_t *frame = exception_frame_untag(rte_pktmbuf_mtod(mbuf, uint8_t *), &length);
 	ssize_t n;
 
-	exception_frame_complete(frame, mbuf->data_len);
+	exception_frame_complete(frame, length);
 	do
-		n = write(x->tap, frame, mbuf->data_len);
+		n = write(x->tap, frame, length);
 	while (n < 0 && errno == EINTR);
 	/* Somebody set the interface down, or the kernel is out of memory. */
 	count(n < 0 ? &x->dropped : &x->rx, 1);
@@ -84,7 +99,7 @@ static bool move_inwards(struct exception *x, struct rte_ring *ring, uint64_t no
 	return n > 0;
 }
 
-/* The length of the next frame of the TAP's, in the spare buffer; 0: none now. */
+/* The length of the next frame of the TAP's, in the spare buffer behind room for a tag; 0: none now. */
 static unsigned read_frame(struct exception *x) {
 	ssize_t n;
 
@@ -93,7 +108,8 @@ static unsigned read_frame(struct exception *x) {
 	if (!x->spare)
 		return 0;
 	do
-		n = read(x->tap, rte_pktmbuf_mtod(x->spare, void *), REPLY_ROOM);
+		n = read(x->tap, rte_pktmbuf_mtod_offset(x->spare, void *, VLAN_BYTES),
+			REPLY_ROOM - VLAN_BYTES);
 	while (n < 0 && errno == EINTR);
 	return n > 0 ? (unsigned)n : 0;
 }
@@ -101,6 +117,7 @@ static unsigned read_frame(struct exception *x) {
 static void send_spare(struct exception *x, unsigned length) {
 	uint8_t *frame = rte_pktmbuf_mtod(x->spare, uint8_t *);
 
+	length = exception_frame_tag(frame, length, x->engine->port[0].scan.vlan);
 	/* Padding is ours to clear: what the buffer held before is nobody's business. */
 	if (length < ETH_MIN_FRAME) {
 		memset(frame + length, 0, ETH_MIN_FRAME - length);
@@ -122,7 +139,8 @@ static bool move_outwards(struct exception *x, uint64_t now_tsc) {
 	unsigned allowed = rate_take(&x->outwards, now_tsc, room < BURST ? room : BURST);
 
 	while (n < allowed && (length = read_frame(x)) > 0) {
-		const uint8_t *frame = rte_pktmbuf_mtod(x->spare, const uint8_t *);
+		const uint8_t *frame
+			= rte_pktmbuf_mtod_offset(x->spare, const uint8_t *, VLAN_BYTES);
 
 		n++;
 		if (exception_frame_leaves(frame, length, x->ip))

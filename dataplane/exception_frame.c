@@ -42,6 +42,35 @@ static bool is_ipv4(const uint8_t *frame, unsigned length) {
 	return length >= ETH_BYTES + IPV4_BYTES && get16(frame + ETH_TYPE_AT) == ETH_TYPE_IPV4;
 }
 
+static bool is_tagged(const uint8_t *frame, unsigned length) {
+	return length >= ETH_BYTES + VLAN_BYTES && get16(frame + ETH_TYPE_AT) == ETH_TYPE_VLAN;
+}
+
+int exception_frame_tag_bytes(const uint8_t *frame, unsigned length, uint16_t vlan) {
+	if (!is_tagged(frame, length))
+		return vlan == 0 ? 0 : -1;
+	return (get16(frame + ETH_BYTES) & VLAN_ID) == vlan ? VLAN_BYTES : -1;
+}
+
+uint8_t *exception_frame_untag(uint8_t *frame, unsigned *length) {
+	if (!is_tagged(frame, *length))
+		return frame;
+	memmove(frame + VLAN_BYTES, frame, ETH_TYPE_AT);
+	*length -= VLAN_BYTES;
+	return frame + VLAN_BYTES;
+}
+
+unsigned exception_frame_tag(uint8_t *frame, unsigned length, uint16_t vlan) {
+	if (vlan == 0) {
+		memmove(frame, frame + VLAN_BYTES, length);
+		return length;
+	}
+	memmove(frame, frame + VLAN_BYTES, ETH_TYPE_AT);
+	put16(frame + ETH_TYPE_AT, ETH_TYPE_VLAN);
+	put16(frame + ETH_BYTES, vlan);
+	return length + VLAN_BYTES;
+}
+
 bool exception_frame_arrives(const uint8_t *frame, unsigned length, dp_ip ip) {
 	const uint8_t *packet = frame + ETH_BYTES;
 	unsigned header;

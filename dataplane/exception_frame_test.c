@@ -290,3 +290,43 @@ Test(exception_frame, any_bytes) {
 		free(frame);
 	}
 }
+
+/* A copy of @f with a tag of @tci. */
+static struct frame tagged(const struct frame *f, unsigned tci) {
+	struct frame t = {.length = f->length + 4};
+
+	memcpy(t.bytes, f->bytes, 12);
+	write16(t.bytes + 12, 0x8100);
+	write16(t.bytes + 14, tci);
+	memcpy(t.bytes + 16, f->bytes + 12, f->length - 12);
+	return t;
+}
+
+Test(exception_frame, tags) {
+	const struct frame f = tcp(OTHER_IP, TAP_IP, SYN | ACK, 0);
+	const struct frame of_100 = tagged(&f, 0x6000 | 100), priority = tagged(&f, 0x6000);
+	struct frame out = of_100;
+	unsigned length = out.length;
+	uint8_t *frame;
+
+	cr_assert_eq(exception_frame_tag_bytes(f.bytes, f.length, 0), 0);
+	cr_assert_lt(exception_frame_tag_bytes(f.bytes, f.length, 100), 0);
+	cr_assert_eq(exception_frame_tag_bytes(of_100.bytes, of_100.length, 100), 4);
+	cr_assert_lt(exception_frame_tag_bytes(of_100.bytes, of_100.length, 101), 0);
+	cr_assert_lt(exception_frame_tag_bytes(of_100.bytes, of_100.length, 0), 0);
+	cr_assert_eq(exception_frame_tag_bytes(priority.bytes, priority.length, 0), 4);
+	cr_assert_lt(exception_frame_tag_bytes(of_100.bytes, 17, 100), 0, "cut");
+	cr_assert(exception_frame_arrives(of_100.bytes + 4, of_100.length - 4, dp_ip_v4(TAP_IP)));
+
+	frame = exception_frame_untag(out.bytes, &length);
+	cr_assert(length == f.length && memcmp(frame, f.bytes, length) == 0);
+	frame = exception_frame_untag(frame, &length);
+	cr_assert(length == f.length && memcmp(frame, f.bytes, length) == 0, "no tag, no change");
+
+	memcpy(out.bytes + 4, f.bytes, f.length);
+	cr_assert_eq(exception_frame_tag(out.bytes, f.length, 0x6000 | 100), of_100.length);
+	cr_assert_arr_eq(out.bytes, of_100.bytes, of_100.length);
+	memcpy(out.bytes + 4, f.bytes, f.length);
+	cr_assert_eq(exception_frame_tag(out.bytes, f.length, 0), f.length);
+	cr_assert_arr_eq(out.bytes, f.bytes, f.length);
+}
