@@ -877,10 +877,20 @@ static void add_pair(const struct planner *p, const struct payload_book *book, e
 	}
 }
 
-/* The mean cost of a probe on the wire, over families and ports, and the longest. */
+/* What one of the ports (network devices) sends; each sends as much of every kind as the others. */
+static void add_port(const struct planner *p, const struct payload_book *book,
+	const struct dp_port_plan *device, const uint16_t *ports, unsigned nb_ports,
+	struct load *load) {
+	const unsigned l2_bytes = ETH_BYTES + (device->vlan ? VLAN_BYTES : 0);
+
+	for (enum family f = 0; f < FAMILIES; f++)
+		for (unsigned i = 0; p->has_family[f] && i < nb_ports; i++)
+			add_pair(p, book, f, ports[i], l2_bytes, load);
+}
+
+/* The mean cost of a probe on the wire, over devices, families and ports, and the longest. */
 static int plan_rate(struct planner *p) {
 	struct dp_plan *plan = p->whole;
-	unsigned l2_bytes = ETH_BYTES + (plan->ports[0].vlan ? VLAN_BYTES : 0);
 	struct load load = {0};
 	struct payload_book *book;
 	unsigned nb_ports;
@@ -889,9 +899,8 @@ static int plan_rate(struct planner *p) {
 
 	if (rc)
 		return dp_fail(p->err, false, rc, "out of memory");
-	for (enum family f = 0; f < FAMILIES; f++)
-		for (unsigned i = 0; p->has_family[f] && i < nb_ports; i++)
-			add_pair(p, book, f, ports[i], l2_bytes, &load);
+	for (unsigned k = 0; k < plan->nb_ports; k++)
+		add_port(p, book, &plan->ports[k], ports, nb_ports, &load);
 	plan->passes = p->params->probes * probe_passes_max(p->type, book, ports, nb_ports);
 	book_destroy(book);
 	plan->frame_bytes = load.longest;
