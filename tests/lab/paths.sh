@@ -48,7 +48,7 @@ ip -n router -6 route add local 2001:db8:0::/48 dev lo
 second=af_packet:veth2
 ! lab_ports veth2 | grep -q af_xdp || second=af_xdp:veth2
 for n in 1 3; do
-	ip netns exec router tcpdump -i veth$n -Q in -n -p -U -w moved.$n \
+	ip netns exec router tcpdump -i veth$n -Q in -n -p --immediate-mode -U -w moved.$n \
 		'(tcp[13] == 2) or (ip6 proto 6 and ip6[53] == 2)' >/dev/null 2>&1 &
 	lab_captures="${lab_captures:-} $!"
 done
