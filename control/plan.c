@@ -416,12 +416,11 @@ static unsigned count_payloads(const struct dp_payload *payload, unsigned nb, ui
 }
 
 static bool has_one_payload(const struct ctl_config *config, uint16_t port) {
-	unsigned nb;
+	unsigned nb, own = count_payloads(config->payloads, config->nb_payloads, port);
 	const struct dp_payload *builtin = dp_payloads_builtin(&nb);
 
-	return count_payloads(builtin, nb, port)
-		+ count_payloads(config->payloads, config->nb_payloads, port)
-		<= 1;
+	/* The operator's replace what is built in. */
+	return (own ? own : count_payloads(builtin, nb, port)) <= 1;
 }
 
 /* As far as the control core can tell, each pair gets the same probe @probes times. */
@@ -442,7 +441,12 @@ static bool repeats_are_alike(const struct ctl_config *config, const struct dp_p
 	return true;
 }
 
-bool plan_wants_coverage(const struct ctl_config *config, const struct dp_plan *plan) {
-	return config->probes > 1 && !config->type->link && plan_tells_passes(config, plan)
-		&& repeats_are_alike(config, plan);
+const char *plan_no_coverage(const struct ctl_config *config, const struct dp_plan *plan) {
+	if (config->type->link)
+		return "such answers do not say to which request";
+	if (!plan_tells_passes(config, plan))
+		return "source ports are too few to tell repeats apart";
+	if (!repeats_are_alike(config, plan))
+		return "pairs get probes of several kinds";
+	return NULL;
 }

@@ -20,11 +20,12 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 bool plan_tells_passes(const struct ctl_config *config, const struct dp_plan *plan);
 
 /*
- * Whether the coverage can be estimated: several transmissions, told apart, and all of a pair alike. A
- * UDP port with several payloads, and discovery's kinds of probes, are not; ARP and ND repeat nothing
- * that would say which request was answered.
+ * Why the coverage of a scan with several transmissions cannot be estimated, or NULL where it can: they
+ * must be told apart, and all of a pair be alike. Those of a UDP port with several payloads, and
+ * discovery's kinds of probes, are not; ARP and ND repeat nothing that would say which request was
+ * answered.
  */
-bool plan_wants_coverage(const struct ctl_config *config, const struct dp_plan *plan);
+const char *plan_no_coverage(const struct ctl_config *config, const struct dp_plan *plan);
 
 /* What the run de-duplicates with. 0 or a negative errno with @err filled. */
 int plan_dedup(const struct ctl_config *config, struct dedup **dedup, struct dp_error *err);

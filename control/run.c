@@ -516,8 +516,18 @@ static void account_results(struct run *run) {
 }
 
 /* Pairs that got fewer transmissions than others would make the estimate wrong. */
-static bool got_all_transmissions(const struct ctl_summary *s) {
-	return s->complete && s->stats.probes_excluded <= s->stats.probes_sent / 100;
+static void estimate_coverage(struct run *run) {
+	struct ctl_summary *s = &run->summary;
+
+	if (!run->coverage)
+		return;
+	if (!s->complete)
+		s->no_coverage = "the scan did not run to its end";
+	else if (s->stats.probes_excluded > s->stats.probes_sent / 100)
+		s->no_coverage = "too much was excluded while running";
+	else if (!coverage_estimate(run->coverage, &s->coverage))
+		s->no_coverage = "nothing answered";
+	s->has_coverage = !s->no_coverage;
 }
 
 static void end_summary(struct run *run) {
@@ -530,8 +540,7 @@ static void end_summary(struct run *run) {
 	if (has_all_results(run) && !s->interrupted)
 		s->limit = CTL_LIMIT_RESULTS;
 	s->complete = !run->failed && !is_ending(run);
-	s->has_coverage = run->coverage && got_all_transmissions(s)
-		&& coverage_estimate(run->coverage, &s->coverage);
+	estimate_coverage(run);
 }
 
 /* Colours on a terminal, unless NO_COLOR is set to something (no-color.org). */
@@ -656,9 +665,12 @@ static int open_pipeline(struct run *run) {
 /* What looks on while answers come. */
 static int open_watchers(struct run *run) {
 	const struct ctl_config *config = run->config;
+	const bool repeats = config->probes > 1;
 	int rc = reload_create(config, &run->reload);
 
-	if (!rc && plan_wants_coverage(config, dp_engine_plan(run->engine)))
+	if (repeats)
+		run->summary.no_coverage = plan_no_coverage(config, dp_engine_plan(run->engine));
+	if (!rc && repeats && !run->summary.no_coverage)
 		rc = coverage_create(config->probes, config->seed, &run->coverage);
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }

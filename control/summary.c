@@ -295,9 +295,14 @@ static const char *const response_words[DP_RESPONSE_COUNT] = {
 static void print_coverage(struct page *page, const struct ctl_summary *s) {
 	const struct coverage_estimate *c = &s->coverage;
 
-	if (!s->has_coverage)
+	if (!s->has_coverage && !s->no_coverage)
 		return;
 	line(page, "coverage");
+	if (!s->has_coverage) {
+		item(page, "not estimated: %s", s->no_coverage);
+		end_line(page);
+		return;
+	}
 	item(page, "%.2f%% of those that answer were heard (95%%: %.2f%% to %.2f%%)",
 		100 * c->estimate, 100 * c->low, 100 * c->high);
 	item(page, "if losses are independent");
@@ -578,6 +583,8 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 		json_text(json, "ended_by",
 			s->limit == CTL_LIMIT_RUNTIME ? "max_runtime" : "max_results");
 	json_u64(json, "probes", s->probes);
+	if (s->no_coverage)
+		json_text(json, "no_coverage", s->no_coverage);
 	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
 		json_u64(json, dp_state_name(i), s->states[i]);
 	json_u64(json, "hidden", s->hidden);

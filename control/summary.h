@@ -58,6 +58,7 @@ struct ctl_summary {
 	unsigned nb_plugins;
 	uint64_t waiting; /* results that wait for plugins now; for the progress line */
 	bool has_coverage;
+	const char *no_coverage; /* why there is none of several transmissions; NULL: of one */
 	struct coverage_estimate coverage;
 	enum ctl_limit limit; /* that ended it */
 	bool interrupted;

@@ -151,6 +151,21 @@ Test(summary, coverage) {
 	free(text);
 }
 
+Test(summary, says_why_there_is_no_coverage) {
+	struct ctl_summary summary = example;
+
+	summary.probes = summary.passes = 3;
+	summary.no_coverage = "nothing answered";
+	char *text = as_text(&summary, true, false);
+	cr_expect_not_null(strstr(text, "\"coverage\":null,"));
+	cr_expect_not_null(strstr(text, "\"no_coverage\":\"nothing answered\","));
+	free(text);
+	text = as_text(&summary, false, false);
+	cr_expect_not_null(
+		strstr(text, "  coverage    not estimated: nothing answered\n"), "%s", text);
+	free(text);
+}
+
 Test(summary, says_what_ended_it) {
 	struct ctl_summary summary = example;
 
