@@ -244,7 +244,7 @@ static void print_targets(struct page *page, const struct ctl_summary *s) {
 	}
 	if (!s->excluded_running && !s->stats.probes_excluded)
 		return;
-	line(page, "while running");
+	line(page, "on SIGHUP");
 	item(page, "%s more addresses excluded", human_count(s->excluded_running, a));
 	item(page, "%s probes not sent for it", human_count(s->stats.probes_excluded, b));
 	end_line(page);
