@@ -60,7 +60,8 @@ struct reader {
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	value_fail(&why, part, length, "%s", text);
-	return dp_fail(r->err, true, -EINVAL, "%s:%u: %s: %s", r->name, r->line, why.part, why.why);
+	return dp_fail(r->err, true, -EINVAL, "%s:%u: %s%s%s", r->name, r->line, why.part,
+		*why.part ? ": " : "", why.why);
 }
 
 static int no_memory(struct reader *r) {
@@ -99,6 +100,9 @@ static int take_ports(struct reader *r) {
 	char *list;
 	int ret;
 
+	/* What is read as a string must not end before the word does. */
+	if (memchr(word, '\0', length))
+		return fail(r, word, length, "not ports; write them as in 80,443,8000-8010");
 	list = strndup(word, length);
 	ports = calloc(PORTS_MAX, sizeof(*ports));
 	if (!list || !ports) {

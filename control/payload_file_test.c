@@ -160,7 +160,7 @@ Test(payload_file, refused) {
 		{"\n\n80x a \"b\"", "F:3: 80x: "},
 		{"1,,2 a \"b\"", "F:1: 1,,2: "},
 		{"70000 a \"b\"", "F:1: 70000: "},
-		{"80", "F:1: : a name is missing"},
+		{"80", "F:1: a name is missing"},
 		{"80 \"abc\"", "a name is missing"},
 		{"80 a/b \"c\"", "F:1: a/b: not a name"},
 		{"80 abcdefghijklmnopqrstuvwxyz0123456789 \"c\"", "at most 31"},

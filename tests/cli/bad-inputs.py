@@ -545,6 +545,28 @@ LISTS = [
     (b"<html>\n", ["FILE:1: <html>"]),
 ]
 
+# Files of UDP payloads and of hellos.
+PAYLOADS = {
+    "scan.udp_payloads": [
+        (b"7 a\n", ["FILE:1: a: its bytes are missing"]),
+        (b'# x\n\n7 a "b\n', ['FILE:3: "b: the quote is not closed']),
+        (b'7 a "\\x4"\n', ["FILE:1:", "not an escape"]),
+        (b'70000 a "b"\n', ["FILE:1: 70000"]),
+        (b'9-7 a "b"\n', ["FILE:1: 9-7: reversed"]),
+        (b'7 a "b" token=5+4\n', ["FILE:1: 5+4:", "the payload has 1"]),
+        (b'7 a "b" reply=0\n', ["FILE:1:", "about a token"]),
+        (b'7 a "b"\n' * 9, ["FILE:9: a: port 7 has more than 8"]),
+        (b'7 a "' + b"x" * 1233 + b'"\n', ["FILE:1: a: too long", "1232"]),
+        (b"\0" * 100, ["FILE:1:"]),
+        (b"\xff" * 100000, ["FILE:1:"]),
+        (b"\x7fELF\x02\x01\x01\0\n" * 50, ["FILE:1:"]),
+    ],
+    "banner.payloads": [
+        (b'80 a "b" token=0+1\n', ["FILE:1:", "token"]),
+        (b'80 a "' + b"x" * 537 + b'"\n', ["FILE:1: a: too long", "536"]),
+    ],
+}
+
 
 def make_plugins(folder):
     """Plugins of all sorts, most of them bad."""
@@ -625,6 +647,13 @@ def cases(folder):
         fragments = filled(fragments, FILE=name)
         yield f"targets {text[:60]!r}", ["-p80", "-iL", name], 2, fragments
         yield f"excludes {text[:60]!r}", GOOD + ["--exclude-file", name], 2, fragments
+    for key, files in PAYLOADS.items():
+        for number, (text, fragments) in enumerate(files):
+            name = f"{path}{number}.{key}"
+            with open(name, "wb") as file:
+                file.write(text)
+            arguments = GOOD + ["--set", f"{key}={name}"]
+            yield f"{key} {text[:60]!r}", arguments, 2, filled(fragments, FILE=name)
 
 
 def main():
