@@ -47,4 +47,62 @@ sim_status "a reader that stops beyond the cooldown: exit status" late 0
 records late.ndjson >got
 tap_same "a reader that stops beyond the cooldown: every result arrives" got want
 
+# --- A plugin that is slow for a while ------------------------------------------------------------
+
+# One that the scan has to wait for (overflow = throttle): it works for two seconds at its 20,000th result,
+# while the rings fill up and the sending falls behind its 40,000 a second. Records carry the time at
+# which they were received, so they tell how the rate fell and came back.
+mkdir -p plugins/slow
+cat >plugins/slow/main.lua <<'LUA'
+local n = 0
+function on_target()
+	n = n + 1
+	if n ~= 20000 then return end
+	local start = prtip.now()
+	while prtip.now() - start < 2 do end
+end
+LUA
+echo '# slow' >plugins/slow/README.md
+cat >plugins/slow/plugin.toml <<'TOML'
+[plugin]
+name = "slow"
+version = "1.0.0"
+author = "the tests"
+description = "a plugin of the tests"
+plugin_type = "scan"
+capabilities = []
+TOML
+space=(-p "53,80,123" 198.18.0.0/16)
+for type in syn udp; do
+	sim "$type" --set sim.alive=1 --set sim.open=1 --set sim.duplicate=0 --scan-type $type --rate 40k \
+		--plugin-dir plugins --plugin slow --set plugins.overflow=throttle \
+		--set plugins.queue=1024 --set plugins.spill_dir=. --set plugins.instructions=2000000000 \
+		"${space[@]}" &
+done
+wait
+for type in syn udp; do
+	tap_is "a slow plugin, $type: each of the pairs is a result that it saw" \
+		"$(json $type.sum results) $(json $type.sum plugins slow ok) $(json $type.sum complete)" \
+		"196608 196608 true" || tap_note_file $type.err
+	tap_is "a slow plugin, $type: nothing is lost" "$(python3 -c '
+import json, sys
+print(sum(json.load(open(sys.argv[1]))["lost"].values()))' $type.sum)" 0
+	tap_true "a slow plugin, $type: the rings lowered the rate ($(json $type.sum throttled_s) s)" \
+		python3 -c "raise SystemExit(not $(json $type.sum throttled_s) > 0.2)"
+	# Tenths of a second.
+	python3 - $type.ndjson <<'PY' >rates
+import collections, datetime, json, sys
+count = collections.Counter()
+for line in open(sys.argv[1]):
+    when = datetime.datetime.fromisoformat(json.loads(line)["ts"].replace("Z", "+00:00"))
+    count[int(when.timestamp() * 10)] += 1
+tenths = [count[at] for at in range(min(count), max(count) + 1)]
+low = min(range(2, len(tenths) - 2), key=lambda at: tenths[at])
+print(*(max(part, default=0) * 10 for part in (tenths[:low], [tenths[low]], tenths[low + 1:])))
+PY
+	read -r before least after <rates
+	tap_true "a slow plugin, $type: the rate falls and recovers ($before, $least, $after a second)" \
+		test "$before" -gt 20000 -a "$least" -lt 20000 -a "$after" -gt 20000
+done
+
 tap_done
