@@ -40,7 +40,6 @@ struct wide_set {
 
 /* What a pair is known by in a window. */
 enum key_kind {
-	KEY_PAIR, /* address and port of IPv4: needs no look at the space */
 	KEY_INDEX,
 	KEY_WIDE_INDEX,
 };
@@ -76,8 +75,6 @@ static int random_secret(struct dedup *d) {
 }
 
 static enum key_kind kind_for(const struct dp_space *space) {
-	if (!dp_ipset_has_v6(dp_space_addresses(space)))
-		return KEY_PAIR;
 	return dp_space_count(space) > KEY_USED ? KEY_WIDE_INDEX : KEY_INDEX;
 }
 
@@ -175,12 +172,10 @@ static bool first_of_wide_key(struct dedup *d, dp_u128 key) {
 	return true;
 }
 
-/* As above, a pair outside the space has no first answer where that is looked at. */
+/* As above. What neighbours say proves nothing but that (ARP and ND have no room for a cookie). */
 static bool first_in_window(struct dedup *d, dp_ip ip, uint16_t port) {
 	dp_u128 index;
 
-	if (d->kind == KEY_PAIR)
-		return first_of_key(d, KEY_USED | (uint64_t)dp_ip_to_v4(ip) << 16 | port);
 	if (!dp_space_find(d->space, ip, port, &index))
 		return false;
 	return d->kind == KEY_INDEX ? first_of_key(d, KEY_USED | (uint64_t)index)

@@ -76,6 +76,19 @@ Test(dedup, kind_follows_the_memory) {
 	dp_space_destroy(more);
 }
 
+/* As a neighbour that nobody asked for, or who would be taken for one of IPv4 by half of its address. */
+Test(dedup, window_of_the_space_alone) {
+	struct dp_space *space = make_space(0x0a000000, 0x0a0000ff, 1);
+	struct dedup *dedup;
+
+	cr_assert_eq(dedup_create(CTL_DEDUP_WINDOW, 1, space, &dedup), 0);
+	cr_assert_not(dedup_first(dedup, dp_ip_v4(0x0a000100), 0));
+	cr_assert_not(dedup_first(dedup, dp_ip_v6(UINT64_C(0x20010db800000000), 0x0a000001), 0));
+	cr_assert(dedup_first(dedup, dp_ip_v4(0x0a000001), 0));
+	dedup_destroy(dedup);
+	dp_space_destroy(space);
+}
+
 /* 1 MiB holds 131,072 pairs. A quarter of it fits with room to spare; then it is flooded. */
 Test(dedup, window_forgets_and_says_so) {
 	struct dp_space *space = make_space(0x0a000000, 0x0affffff, 256);
