@@ -67,6 +67,9 @@ enum {
 	ICMPV6_ECHO_REPLY = 129,
 	ICMPV6_SOLICITATION = 135, /* RFC 4861 4.3, 4.4 */
 	ICMPV6_ADVERTISEMENT = 136,
+	ND_FLAGS_AT = 4, /* of an advertisement (4.4) */
+	ND_SOLICITED = 0x40,
+	ND_OVERRIDE = 0x20,
 	ND_BYTES = 24, /* of both, without options */
 	ND_OPTION_BYTES = 8, /* a link-layer address */
 	ND_OPTION_SOURCE = 1,

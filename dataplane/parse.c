@@ -160,6 +160,14 @@ static bool is_multicast(dp_ip ip) {
 }
 
 /*
+ * Whether @ip can be a host's out of bytes of an IPv6 packet. No group is one (RFC 4291 2.7), and what
+ * would be taken for an IPv4 address here has no place on a wire (2.5.5.2).
+ */
+static bool is_host6(dp_ip ip) {
+	return !is_multicast(ip) && !dp_ip_is_v4(ip);
+}
+
+/*
  * The link-layer address of option @type, or @mac where there is none; false where the options are
  * malformed (RFC 4861 4.6).
  */
@@ -189,7 +197,7 @@ static bool parse_nd(
 		return false;
 	*asked = dp_ip_get_v6(nd + 8);
 	parse->view->neigh.mac = mac_get(parse->frame + 6);
-	return !is_multicast(*asked)
+	return is_host6(*asked)
 		&& nd_address(nd + ND_BYTES, packet->l4_bytes - ND_BYTES, option,
 			&parse->view->neigh.mac);
 }
@@ -213,7 +221,8 @@ static enum frame_kind parse_advertisement(const struct parse *parse, const stru
 	if (!parse_nd(parse, packet, ND_OPTION_TARGET, &view->neigh.ip))
 		return FRAME_MALFORMED;
 	view->our_ip = packet->dst;
-	if (is_multicast(packet->dst))
+	/* RFC 4861 7.2.4: what answers a question says so, and says it to who asked. */
+	if (is_multicast(packet->dst) || !(packet->l4[ND_FLAGS_AT] & ND_SOLICITED))
 		return FRAME_OTHER;
 	return neighbour_says(parse, FAMILY_V6, packet->ttl, packet->l4, packet->l4_bytes,
 		DP_PROTO_NDP, FRAME_ADVERTISEMENT);
@@ -341,6 +350,8 @@ static bool parse_quotation(
 		quoted->ttl = ip[7];
 		quoted->src = dp_ip_get_v6(ip + 8);
 		quoted->dst = dp_ip_get_v6(ip + 24);
+		if (!is_host6(quoted->dst))
+			return false;
 	}
 	quoted->l4 = ip + header_bytes;
 	quoted->l4_bytes = bytes - header_bytes;
@@ -550,7 +561,7 @@ static enum frame_kind parse_ipv6(const struct parse *parse, const uint8_t *ip, 
 		.l4 = ip + IPV6_BYTES,
 		.l4_bytes = get16(ip + 4),
 	};
-	if (ip[0] >> 4 != 6 || packet->l4_bytes > room - IPV6_BYTES)
+	if (ip[0] >> 4 != 6 || packet->l4_bytes > room - IPV6_BYTES || !is_host6(packet->src))
 		return FRAME_MALFORMED;
 	if (!skip_extensions(&packet->l4, &packet->l4_bytes, &packet->protocol))
 		return FRAME_MALFORMED;

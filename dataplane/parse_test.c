@@ -949,6 +949,7 @@ static unsigned put_nd(
 
 	memset(nd, 0, bytes);
 	nd[0] = type;
+	nd[4] = type == 136 ? 0x60 : 0; /* solicited, override */
 	dp_ip_put_v6(nd + 8, about);
 	if (option) {
 		nd[24] = option;
@@ -1229,6 +1230,58 @@ Test(parse6, neighbours) {
 				     dp_ip_v6(UINT64_C(0xff02000000000000), 1), ROUTER_V6, 2),
 			     &view),
 		FRAME_OTHER, "to everybody");
+}
+
+/* What answers a question says so (RFC 4861 7.2.4): anything else is news that nobody asked for. */
+Test(parse6, unsolicited_neighbours) {
+	for (unsigned flags = 0; flags < 256; flags++) {
+		uint8_t frame[MAX_FRAME] = {0};
+		const unsigned length = put_advertisement(frame);
+		uint8_t *nd = frame + IP_AT + IP6_BYTES;
+		struct frame_view view;
+
+		nd[4] = (uint8_t)flags;
+		fix_l4(frame, 58, nd, 32, 2);
+		cr_assert_eq(parse(frame, length, &view),
+			flags & 0x40 ? FRAME_ADVERTISEMENT : FRAME_OTHER);
+	}
+}
+
+/*
+ * An IPv4-mapped address is what IPv4 addresses are here, so that none must come out of an IPv6 packet:
+ * it would be believed about another host. Neither must a group be the source of anything.
+ */
+Test(parse6, addresses_of_no_host) {
+	const dp_ip wrong[] = {dp_ip_v4(TARGET_IP), dp_ip_v4(ROUTER_IP), OUR_GROUP};
+
+	for (unsigned i = 0; i < 3; i++) {
+		const uint64_t cookie = reference_cookie_ip(key.bytes, wrong[i], TARGET_PORT);
+		uint8_t frame[MAX_FRAME] = {0}, *icmp = frame + IP_AT + IP6_BYTES;
+		uint8_t *quoted = icmp + 8;
+		struct frame_view view;
+		unsigned length;
+
+		length = put_reply6(frame);
+		dp_ip_put_v6(frame + IP_AT + 8, wrong[i]);
+		put16(icmp + 2, reference_port(cookie, PORT_FIRST, PORT_SPAN));
+		put32(icmp + 8, (uint32_t)cookie + 1);
+		fix_l4(frame, 6, icmp, 20, 16);
+		cr_assert_eq(parse(frame, length, &view), FRAME_MALFORMED);
+
+		length = put_error6(frame);
+		dp_ip_put_v6(quoted + 24, wrong[i]);
+		put16(quoted + 40, reference_port(cookie, PORT_FIRST, PORT_SPAN));
+		put32(quoted + 44, (uint32_t)cookie);
+		fix_l4(frame, 58, icmp, length - IP_AT - IP6_BYTES, 2);
+		cr_assert_eq(parse(frame, length, &view), FRAME_MALFORMED);
+
+		length = put_nd(frame, 136, ROUTER_V6, SOURCE_V6, wrong[i], 2);
+		cr_assert_eq(parse(frame, length, &view), FRAME_MALFORMED);
+		length = put_nd(frame, 135, wrong[i], OUR_GROUP, SOURCE_V6, 1);
+		cr_assert_eq(parse(frame, length, &view), FRAME_MALFORMED);
+		length = put_nd(frame, 135, ROUTER_V6, OUR_GROUP, wrong[i], 1);
+		cr_assert_eq(parse(frame, length, &view), FRAME_MALFORMED);
+	}
 }
 
 /* Options of no length, of too much, and a code. */

@@ -12,10 +12,6 @@ enum {
 	HOP_LIMIT = 64,
 	CLOCK_BYTES = 2 + TCP_OPTION_CLOCK_BYTES, /* with padding in front */
 
-	ND_ROUTER = 0x80, /* RFC 4861 4.4; not us */
-	ND_SOLICITED = 0x40,
-	ND_OVERRIDE = 0x20,
-
 	SCTP_CHUNK_BYTES = 4, /* RFC 9260 3.2 */
 	SCTP_ABORT = 6,
 };
@@ -56,7 +52,7 @@ static unsigned put_nd(uint8_t *out, uint64_t to_mac, uint16_t vlan, uint64_t ou
 	ipv6_put(out + at, (uint16_t)bytes, IPV4_ICMPV6, ND_HOP_LIMIT, src, dst);
 	memset(nd, 0, bytes);
 	nd[0] = type;
-	nd[4] = flags;
+	nd[ND_FLAGS_AT] = flags;
 	dp_ip_put_v6(nd + 8, about);
 	if (option) {
 		nd[ND_BYTES] = option;

@@ -38,9 +38,6 @@ enum {
 	SCTP_COOKIE_BYTES = 20,
 	SCTP_LEAST_WINDOW = 1500,
 
-	ND_SOLICITED = 0x40,
-	ND_OVERRIDE = 0x20,
-
 	UDP_FILLER = 12,
 	UDP_TOKEN_MAX = 1024, /* offset of a token in a reply of ours */
 };
