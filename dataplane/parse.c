@@ -96,7 +96,9 @@ static enum frame_kind dispatch(const struct parse *parse, const struct packet *
 	for (unsigned i = 0; i < modules.n; i++) {
 		const struct probe_module *module = modules.at[i];
 
-		if (link == DP_PROTO_COUNT ? module->protocol[packet->family] != packet->protocol
+		/* Neighbour solicitations are ICMPv6, too, but an echo reply answers none. */
+		if (link == DP_PROTO_COUNT ? module->link
+					|| module->protocol[packet->family] != packet->protocol
 					   : module->proto != link)
 			continue;
 		parse->view->verdict = judge_by(parse, module, packet, segment);

@@ -1597,6 +1597,21 @@ Test(parse, discovery) {
 	}
 }
 
+/* An echo reply, which anybody can send from anywhere, is no word of a neighbour's. */
+Test(parse, echo_is_no_advertisement) {
+	const unsigned bytes = 24;
+	uint8_t frame[MAX_FRAME] = {0};
+	const unsigned at = put_packet(frame, false, 58, bytes, MARK_NOBODY);
+	struct frame_view view;
+
+	willing = true;
+	frame[at] = ICMPV6_ECHO_REPLY;
+	frame[at + 1] = 0;
+	fix_l4(frame, 58, frame + at, bytes, 2);
+	cr_assert_eq(parse_type(&discovery_type, frame, at + bytes, &view), FRAME_REJECTED);
+	cr_assert_eq(heard.asked, 1, "of the echo module alone");
+}
+
 /* What neighbours say answers who asked them as a scan, and is learnt from all the same. */
 Test(parse, neighbour_scans) {
 	static const struct probe_type types[2] = {
