@@ -186,6 +186,15 @@ static void hand_over(const struct dp_engine *engine, struct rte_mbuf *mbuf,
 	*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = *answer;
 }
 
+/*
+ * Where only targets on link are asked by ARP or ND, what a neighbour says about another is no answer,
+ * although nothing in it tells.
+ */
+static bool was_asked(const struct port *port, const struct frame_view *view) {
+	return port->on_link[view->packet.family] == NO_TEMPLATE
+		|| neigh_on_link(port->neigh, view->answer.ip);
+}
+
 /* True where the frame is an answer for the control core; else it is dealt with and can be freed. */
 static bool take_frame(
 	struct worker *worker, struct rte_mbuf *mbuf, uint64_t now_tsc, uint32_t clock_us) {
@@ -204,6 +213,10 @@ static bool take_frame(
 		if (view.neigh.mac) {
 			neigh_learn(port->neigh, view.neigh.ip, view.neigh.mac);
 			exception_offer(engine, rx, mbuf);
+			if (!was_asked(port, &view)) {
+				count(&rx->rejected, 1);
+				return false;
+			}
 		}
 		count_answer(rx, &view);
 		answer_segment(worker, frame, &view);
