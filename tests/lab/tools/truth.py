@@ -13,10 +13,20 @@ import subprocess
 import sys
 
 # How a router refuses: the types of route for which the kernel sends an ICMP error itself.
+# In IPv6 "unreachable" is no route at all (RFC 4443 3.1, code 0). A blackhole is silent.
 ROUTE_VERDICTS = {
-    "prohibit": ("filtered", "admin-prohibited"),
-    "unreachable": ("filtered", "host-unreach"),
+    4: {
+        "prohibit": ("filtered", "admin-prohibited"),
+        "unreachable": ("filtered", "host-unreach"),
+        "blackhole": None,
+    },
+    6: {
+        "prohibit": ("filtered", "admin-prohibited"),
+        "unreachable": ("filtered", "no-route"),
+        "blackhole": None,
+    },
 }
+# What `reject with icmp` and `icmpv6` are called.
 REASONS = {
     "port-unreachable": "port-unreach",
     "host-unreachable": "host-unreach",
@@ -25,7 +35,20 @@ REASONS = {
     "admin-prohibited": "admin-prohibited",
     "host-prohibited": "host-prohibited",
     "net-prohibited": "net-prohibited",
+    "no-route": "no-route",
+    "addr-unreachable": "host-unreach",
 }
+# And `reject with icmpx` in IPv6.
+REASONS_X6 = {
+    "port-unreachable": "port-unreach",
+    "host-unreachable": "host-unreach",
+    "admin-prohibited": "admin-prohibited",
+    "no-route": "no-route",
+}
+REASONS_X4 = dict(REASONS, **{"no-route": "net-unreach"})
+
+
+ACCEPT = "accept"
 
 
 def run(*command):
@@ -49,23 +72,22 @@ def addresses(text):
 
 def routes():
     """What this machine answers for, the `local` routing table: [(network, type)], longest first."""
-    table = json.loads(run("ip", "-j", "-4", "route", "show", "table", "local"))
-    result = [(ipaddress.ip_network(route["dst"]), route["type"]) for route in table]
+    result = []
+    for family in ("-4", "-6"):
+        table = json.loads(run("ip", "-j", family, "route", "show", "table", "local"))
+        result += [(ipaddress.ip_network(route["dst"]), route["type"]) for route in table]
     return sorted(result, key=lambda route: -route[0].prefixlen)
 
 
 def listeners():
-    """{port: set of addresses}; None in the set stands for all addresses."""
+    """{port: set of addresses}; a family's version in the set stands for all its addresses."""
     ports = {}
+    everything = {"0.0.0.0": {4}, "[::]": {6}, "*": {4, 6}}
     for line in run("ss", "-Hltn").splitlines():
         address, _, port = line.split()[3].rpartition(":")
         address = address.split("%")[0]
-        everything = address in ("0.0.0.0", "*", "[::]")
-        if not everything and address.startswith("["):
-            continue
-        ports.setdefault(int(port), set()).add(
-            None if everything else ipaddress.ip_address(address)
-        )
+        here = everything.get(address) or {ipaddress.ip_address(address.strip("[]"))}
+        ports.setdefault(int(port), set()).update(here)
     return ports
 
 
@@ -85,19 +107,30 @@ def matcher(expression):
             return type(value)(first) <= value <= type(value)(last)
         return type(value)(item) == value
 
-    if left == {"protocol": "ip", "field": "daddr"}:
-        return lambda ip, port: any(one(item, ip) for item in items)
+    for version, protocol in ((4, "ip"), (6, "ip6")):
+        if left == {"protocol": protocol, "field": "daddr"}:
+            return lambda ip, port: ip.version == version and any(one(item, ip) for item in items)
     if left == {"protocol": "tcp", "field": "dport"}:
         return lambda ip, port: any(one(item, port) for item in items)
     raise ValueError(f"truth.py does not know the match {left}")
 
 
+def refusal(reject):
+    """{family's version: (state, reason)} of a `reject`."""
+    if reject.get("type") == "tcp reset":
+        return {4: ("closed", "reset"), 6: ("closed", "reset")}
+    word = reject.get("expr", "port-unreachable")
+    tables = {"icmp": {4: REASONS}, "icmpv6": {6: REASONS}}
+    table = tables.get(reject.get("type"), {4: REASONS_X4, 6: REASONS_X6})
+    return {version: ("filtered", words[word]) for version, words in table.items()}
+
+
 def filters():
-    """[(predicates, verdict)] in order; verdict None is silence, else (state, reason)."""
+    """[(predicates, verdict)] in order; verdict None is silence, else by refusal()."""
     result = []
     for item in json.loads(run("nft", "-j", "list", "ruleset"))["nftables"]:
         rule = item.get("rule")
-        if rule is None or rule["family"] != "ip" or rule["table"] != "filter":
+        if rule is None or rule["family"] not in ("ip", "ip6", "inet") or rule["table"] != "filter":
             continue
         predicates, verdict = [], False
         for part in rule["expr"]:
@@ -106,11 +139,9 @@ def filters():
             elif "drop" in part:
                 verdict = None
             elif "reject" in part:
-                reject = part["reject"] or {}
-                if reject.get("type") == "tcp reset":
-                    verdict = ("closed", "reset")
-                else:
-                    verdict = ("filtered", REASONS[reject.get("expr", "port-unreachable")])
+                verdict = refusal(part["reject"] or {})
+            elif "accept" in part:
+                verdict = ACCEPT
             else:
                 raise ValueError(f"truth.py does not know {part}")
         if verdict is False:
@@ -119,23 +150,33 @@ def filters():
     return result
 
 
+def answer(ip, port, here, rules):
+    """What the machine says to a SYN; None for nothing."""
+    verdict = ("open", "syn-ack") if ip.version in here or ip in here else ("closed", "reset")
+    for predicates, ruling in rules:
+        # A rule with `reject with icmp` in an inet table holds for that family alone.
+        if isinstance(ruling, dict) and ip.version not in ruling:
+            continue
+        if all(predicate(ip, port) for predicate in predicates):
+            if ruling == ACCEPT:
+                return verdict
+            return ruling[ip.version] if ruling else None
+    return verdict
+
+
 def main():
     table, open_ports, rules = routes(), listeners(), filters()
     ports = numbers(sys.argv[2])
     for ip in addresses(sys.argv[1]):
         kind = next((kind for network, kind in table if ip in network), None)
-        if kind != "local" and kind not in ROUTE_VERDICTS:
+        refused = ROUTE_VERDICTS[ip.version]
+        if kind != "local" and kind not in refused:
             continue
         for port in ports:
-            here = open_ports.get(port, ())
-            verdict = ("open", "syn-ack") if None in here or ip in here else ("closed", "reset")
-            if kind in ROUTE_VERDICTS:
-                print(ip, port, "tcp", *ROUTE_VERDICTS[kind])
-                continue
-            for predicates, ruling in rules:
-                if all(predicate(ip, port) for predicate in predicates):
-                    verdict = ruling
-                    break
+            if kind == "local":
+                verdict = answer(ip, port, open_ports.get(port, ()), rules)
+            else:
+                verdict = refused[kind]
             if verdict:
                 print(ip, port, "tcp", *verdict)
 
