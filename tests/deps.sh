@@ -14,8 +14,10 @@ set -eu
 build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
 	libdpdk-dev libinih-dev libcriterion-dev libbpf-dev libxdp-dev
 	libluajit-5.1-dev libtomlplusplus-dev libseccomp-dev libssl-dev'
-# To run the tests and the demo in network namespaces.
-lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl'
+# To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are
+# held against.
+lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl
+	nmap tshark'
 # To check and format the sources.
 lint='clang-format shellcheck cppcheck'
 # To count the lines that tests run: clang's counters, and what reads them.
