@@ -29,6 +29,7 @@ struct config {
 	bool targets_given; /* on the command line, so that the file's were dropped */
 	bool outputs_given; /* by -o, so that the file's were dropped */
 	const char *action; /* the flag that chose it */
+	const char *type_flag; /* -sS and the like; NULL: none was given */
 	char *subject; /* of the action; NULL: it has none */
 	const char *config_path;
 	struct plugin_request request; /* what else was said about plugins */
@@ -555,7 +556,16 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 	if (!strcmp(flag, "-"))
 		return dp_fail(err, true, -EINVAL,
 			"-: not a target; give -iL - to read targets from standard input");
-	if (options_near_flag(flag, near))
+	if (flag[1] == 's')
+		return dp_fail(err, true, -EINVAL,
+			"%s: no such option; scan types are -sS -sA -sW -sF -sN -sX -sM -sU -sY "
+			"and "
+			"-sn, one a run",
+			shown.part);
+	if (!strcmp(flag, "-6"))
+		return dp_fail(err, true, -EINVAL,
+			"-6: no such option; IPv6 targets need none, give them as they are");
+	if (flag[1] == '-' && options_near_flag(flag, near))
 		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
 			shown.part, near);
 	return dp_fail(err, true, -EINVAL, "%s: no such option; --help lists them", shown.part);
@@ -802,6 +812,22 @@ static int choose_action(
 	return 0;
 }
 
+/* -sS and the like: other scanners take several for one run, so that the last one must not win. */
+static int apply_shorthand(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
+
+	if (argument->flag[1] == 's') {
+		if (config->type_flag && strcmp(config->type_flag, argument->flag) != 0)
+			return dp_fail(err, true, -EINVAL,
+				"%s: does not go with %s; a run has one scan type, so give one of "
+				"them",
+				argument->flag, config->type_flag);
+		config->type_flag = argument->option->flags;
+	}
+	return set_pair(config, argument->option->sets, &flag, err);
+}
+
 static int apply_argument(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
 	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
@@ -816,7 +842,7 @@ static int apply_argument(
 	case OPTION_MORE:
 		return set_value(config, argument->option, argument->value, &flag, err);
 	case OPTION_SHORTHAND:
-		return set_pair(config, argument->option->sets, &flag, err);
+		return apply_shorthand(config, argument, err);
 	case OPTION_ACTION:
 		return choose_action(config, argument, err);
 	case OPTION_SWITCH:

@@ -218,7 +218,7 @@ Test(config, scan_types) {
 		{"-sF|-p80", "fin"}, {"-sN|-p80", "null"}, {"-sX|-p80", "xmas"},
 		{"-sM|-p80", "maimon"}, {"-sU|-p80", "udp"}, {"-sY|-p80", "sctp"},
 		{"-sn", "discovery"}, {"--scan-type|icmp", "icmp"}, {"--set|scan.type=arp", "arp"},
-		{"-sn|-sU|-p53", "udp"}};
+		{"-sU|-sU|-p53", "udp"}};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char line[100];
@@ -232,6 +232,7 @@ Test(config, scan_types) {
 	}
 	expect_error("-sn|-p80|198.18.0.1", "type = discovery exclude each other");
 	expect_error("-sF|198.18.0.1", "no ports");
+	expect_error("-sS|-sU|-p53|198.18.0.1", "-sU: does not go with -sS");
 	expect_error("-sF|-p80|198.18.0.1|--set|banner.enable=on", "only syn and udp");
 }
 

@@ -24,6 +24,7 @@ PROGRAM = os.path.abspath(
 
 GOOD = ["--set", "dataplane.port=sim", "-p", "80", "198.18.0.1"]
 PORTS = ["-p", "80", "198.18.0.1"]
+LO = ["--set", "dataplane.port=lo", "127.0.0.1"]
 BASE = b"[scan]\ntargets = 198.18.0.1\nports = 80\n[dataplane]\nport = sim\n"
 
 # Command lines: arguments, fragments that the error must hold.
@@ -58,6 +59,11 @@ FLAGS = [
     (GOOD + ["--bogus-option-name"], ["--bogus-option-name", "--help"]),
     (GOOD + ["-Z"], ["-Z: no such option"]),
     (GOOD + ["-sT"], ["-sT: no such option", "-sS"]),
+    (GOOD + ["-sV"], ["-sV: no such option", "-sn"]),
+    (GOOD + ["-sSU"], ["-sSU: no such option", "one a run"]),
+    (GOOD + ["-sS", "-sU"], ["-sU: does not go with -sS", "one of them"]),
+    (GOOD + ["-6"], ["-6: no such option", "need none"]),
+    (GOOD + ["-Pn"], ["-Pn: no such option", "--help"]),
     (GOOD + ["-"], ["-iL -"]),
     (GOOD + ["--quiet=1"], ["--quiet: takes no value"]),
     (GOOD + ["--quiet", "-v"], ["--quiet", "-v", "exclude each other"]),
@@ -146,6 +152,8 @@ FLAGS = [
     (GOOD + ["--scan-type", "arp"], ["ports", "type = arp"]),
     (GOOD + ["--scan-type", "icmp", "--print-config"], ["ports", "type = icmp"]),
     (GOOD + ["-sA", "--set", "banner.enable=on"], ["[banner] enable", "type = ack"]),
+    (LO + ["--set", "dataplane.vlan=5", "-p", "80"], ["vlan = 5: lo has no VLANs"]),
+    (LO + ["--scan-type", "arp"], ["type = arp: lo has no link", "icmp or discovery"]),
     (["-sU", "198.18.0.1"], ["no ports", "-p"]),
     (GOOD + ["--scan-type", "sny"], ["--scan-type sny", "syn"]),
     (GOOD + ["--resume", "x"], ["--resume is not in this version"]),
