@@ -186,16 +186,20 @@ static void print_space(const struct ctl_config *config, FILE *out) {
 		fprintf(out, " x %u ports", dp_space_ports(config->space));
 }
 
-static void print_scope(const struct ctl_config *config, FILE *out) {
+static bool has_both_families(const struct ctl_config *config) {
 	const struct dp_ipset *addresses = dp_space_addresses(config->space);
+
+	return dp_ipset_has_v4(addresses) && dp_ipset_has_v6(addresses);
+}
+
+static void print_scope(const struct ctl_config *config, FILE *out) {
 	char text[HUMAN_WIDE_BYTES], more[HUMAN_WIDE_BYTES];
 
 	fprintf(out, "scan        %s, seed %" PRIu64 ", shard %u/%u\n", config->type->name,
 		config->seed, config->shard, config->shards);
 	fprintf(out, "targets     ");
 	print_space(config, out);
-	fprintf(out, "%s\n",
-		dp_ipset_has_v4(addresses) && dp_ipset_has_v6(addresses) ? ", IPv4 and IPv6" : "");
+	fprintf(out, "%s\n", has_both_families(config) ? ", IPv4 and IPv6" : "");
 	fprintf(out, "excluded    %s pairs by the default list, %s by you\n",
 		human_wide(config->excluded_default, text),
 		human_wide(config->excluded_exclude, more));
@@ -220,7 +224,9 @@ static void print_passes(const struct ctl_config *config, const struct dp_plan *
 	if (config->probes > 1)
 		fprintf(out, "transmitted %u times each, spread over the run\n", config->probes);
 	if (passes_differ(config, plan))
-		fprintf(out, "payloads    up to %u for a target\n", plan->passes / config->probes);
+		fprintf(out, "%s up to %u for a %s\n",
+			config->type->has_ports ? "payloads   " : "kinds      ",
+			plan->passes / config->probes, config->type->has_ports ? "port" : "host");
 }
 
 static void print_limits(const struct ctl_config *config, FILE *out) {
@@ -246,8 +252,10 @@ static void print_pace(
 	const double runtime = (double)config->max_runtime_ns / 1e9;
 	char text[HUMAN_WIDE_BYTES];
 
+	/* Both families, and several payloads, differ in length; on the wire goes the mean. */
 	fprintf(out, "probes      %s%s of %s%u bytes (%u on the wire)\n", most,
-		human_wide(probes, text), most, plan->frame_bytes, plan->wire_bytes);
+		human_wide(probes, text), *most || has_both_families(config) ? "up to " : "",
+		plan->frame_bytes, plan->wire_bytes);
 	print_passes(config, plan, out);
 	fprintf(out, "rate        ");
 	print_rate(out, plan->rate_pps);

@@ -932,6 +932,22 @@ static int check_families(struct planner *p) {
 	return 0;
 }
 
+/* What lo has not, though its packets would just be lost there. */
+static int check_lo(const struct planner *p) {
+	if (p->plan->driver != DP_DRIVER_LO)
+		return 0;
+	if (p->plan->vlan)
+		return dp_fail(p->err, true, -EOPNOTSUPP,
+			"vlan = %u: lo has no VLANs; leave it out, or scan through an interface",
+			p->plan->vlan);
+	if (p->type->scan.link)
+		return dp_fail(p->err, true, -EOPNOTSUPP,
+			"type = %s: lo has no link to ask on; give type = icmp or discovery, or "
+			"scan through an interface",
+			p->type->scan.name);
+	return 0;
+}
+
 /* A device serves one port. */
 static int check_unique(const struct planner *p) {
 	for (const struct dp_port_plan *other = p->whole->ports; other < p->plan; other++)
@@ -955,6 +971,8 @@ static int plan_one(struct planner *p, unsigned number) {
 	rc = plan_port(p);
 	if (rc == 0)
 		rc = check_unique(p);
+	if (rc == 0)
+		rc = check_lo(p);
 	for (enum family f = 0; rc == 0 && f < FAMILIES; f++) {
 		rc = plan_source(p, f);
 		if (rc == 0)
