@@ -663,10 +663,11 @@ static const struct option table[] = {
 			"comment"},
 	{KEY("scan", "exclude"), .group = "Targets", .flags = "--exclude", .metavar = "LIST",
 		.type = &type_addresses, .initial = "", FIELD(exclude),
-		.help = "never scan these; adds to the configuration file's"},
+		.help = "never scan these; file and command line add up"},
 	{KEY("scan", "exclude_file"), .group = "Targets", .flags = "--exclude-file",
 		.metavar = "FILE", .type = &type_files, .initial = "", FIELD(exclude_file),
-		.help = "files of addresses never to scan; adds to the configuration file's"},
+		.help = "files of addresses never to scan, read again on SIGHUP; file and "
+			"command line add up"},
 	{KEY("scan", "default_excludes"), .type = &type_bool, .initial = "yes",
 		FIELD(default_excludes),
 		.help
@@ -728,7 +729,8 @@ static const struct option table[] = {
 		FIELD(max_results),
 		.help = "end the scan with this many results, without a cooldown; 0: no limit"},
 	{KEY("scan", "udp_payloads"), .type = &type_text, .initial = "", FIELD(udp_payloads),
-		.help = "file of UDP payloads, in front of the built-in ones of their ports"},
+		.help = "file of UDP payloads (docs/payloads.md), instead of the built-in ones of "
+			"their ports"},
 
 	{KEY("dataplane", "port"), .type = &type_text, .min = 1, .max = DP_PORT_NAME_BYTES - 1,
 		.initial = "auto", OF_PORT(port),
@@ -772,7 +774,8 @@ static const struct option table[] = {
 		FIELD(banner_wait_ns),
 		.help = "a record waits this long for its banner, 1ms to 1h"},
 	{KEY("banner", "payloads"), .type = &type_text, .initial = "", FIELD(banner_payloads),
-		.help = "file of hellos, in front of the built-in ones of their ports"},
+		.help = "file of hellos (docs/payloads.md), instead of the built-in ones of their "
+			"ports"},
 
 	{.role = OPTION_OUTPUT,
 		.group = "Output",
