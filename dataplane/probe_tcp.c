@@ -7,6 +7,7 @@
  * RX lcores the rest.
  */
 #include "book.h"
+#include "probe_packet.h"
 #include "stream.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -24,10 +25,6 @@ enum {
 	MSS_V4 = 1460, /* of Ethernet */
 	MSS_V6 = 1440,
 	WINDOW = 64240,
-	HOP_LIMIT = 64,
-
-	/* A timestamp that claims a longer way than this is not ours, or not worth believing. */
-	MAX_RTT_US = 120 * 1000 * 1000,
 
 	SYN = TCP_SYN,
 	ACK = TCP_ACK,
@@ -38,10 +35,6 @@ enum {
 
 static const struct verdict none = {.kind = PROBE_NONE};
 static const struct verdict was_reset = {PROBE_ANSWER, DP_RESPONSE_RST};
-
-INLINE unsigned network_bytes(enum family family) {
-	return family == FAMILY_V4 ? IPV4_BYTES : IPV6_BYTES;
-}
 
 INLINE unsigned segment_bytes(uint8_t flags) {
 	return flags == SYN ? TCP_BYTES + OPTIONS_BYTES : TCP_BYTES;
@@ -78,20 +71,11 @@ static void put_options(uint8_t *options, enum family family) {
 /* Where there is one source it is constant; of several, make() writes the one of each target. */
 static void prepare(const struct probe_env *env, enum family family, uint8_t *packet,
 	struct probe_sums *sums, uint8_t flags) {
-	unsigned bytes = segment_bytes(flags);
-	dp_ip source = env->sources[family].only;
-	uint8_t *tcp = packet + network_bytes(family);
+	uint16_t bytes = (uint16_t)segment_bytes(flags);
+	uint8_t *tcp = probe_prepare_ip(env, family, packet, IPV4_TCP, bytes, sums);
 
-	if (family == FAMILY_V4) {
-		ipv4_put(packet, (uint16_t)(IPV4_BYTES + bytes), 0, HOP_LIMIT, IPV4_TCP,
-			dp_ip_to_v4(source), 0);
-		sums->ip = (uint16_t)~get16(packet + 10);
-		if (env->offload_ip)
-			put16(packet + 10, 0);
-	} else {
-		ipv6_put(packet, (uint16_t)bytes, IPV4_TCP, HOP_LIMIT, source, 0);
-		sums->ip = 0;
-	}
+	if (family == FAMILY_V4 && env->offload_ip)
+		put16(packet + 10, 0);
 	memset(tcp, 0, TCP_BYTES);
 	tcp[12] = (uint8_t)(bytes / 4 << 4);
 	tcp[13] = flags;
@@ -99,8 +83,7 @@ static void prepare(const struct probe_env *env, enum family family, uint8_t *pa
 	if (flags == SYN)
 		put_options(tcp + TCP_BYTES, family);
 	/* A device that completes the checksum wants the pseudo-header's alone. */
-	sums->l4 = sum_fold(sum_pseudo_ip(source, 0, IPV4_TCP, bytes)
-		+ (env->offload_l4 ? 0 : sum_bytes(tcp, bytes)));
+	sums->l4 = sum_fold(sums->l4 + (env->offload_l4 ? 0 : sum_bytes(tcp, bytes)));
 }
 
 /* Of a sum of fewer than 65,536 words. */
@@ -142,11 +125,11 @@ INLINE void make_one(const struct probe_env *env, const struct burst *burst, enu
 	const struct cookie_value c = cookie_value(&burst->cookie, hash, target->pass);
 	uint32_t address = family == FAMILY_V4 ? (uint32_t)words32(dp_ip_to_v4(target->ip))
 					       : (uint32_t)words_ip(target->ip);
-	uint8_t *tcp = packet + network_bytes(family);
+	uint8_t *tcp = packet + ip_bytes(family);
 	uint32_t clock = burst->clock_us, sum;
 
 	if (!plain && !env->sources[family].only) {
-		dp_ip source = source_pick(&env->sources[family], cookie_more(hash, 1));
+		dp_ip source = probe_source(env, family, hash);
 
 		address += (uint32_t)words_ip(source);
 		if (family == FAMILY_V4)
@@ -214,8 +197,7 @@ static bool find(const struct probe_env *env, dp_ip target, uint16_t port, dp_ip
 	if (pass >= env->passes)
 		return false;
 	*c = cookie_value(&env->cookie, hash, pass);
-	if (c->port != our_port
-		|| source_pick(&env->sources[family_of(target)], cookie_more(hash, 1)) != ours)
+	if (c->port != our_port || !probe_came_home(env, ours, family_of(target), hash))
 		return false;
 	answer->ip = target;
 	answer->port = port;
@@ -247,7 +229,7 @@ static uint32_t echoed_rtt(const struct probe_env *env, const struct tcp_segment
 		= env->banners ? stream_rtt(hash, echo, clock_us) : (uint32_t)(clock_us - echo);
 
 	/* 0 is what a host puts there that echoes nothing (RFC 7323 3.2). */
-	return echo && rtt_us <= MAX_RTT_US ? rtt_us : DP_RTT_NONE;
+	return echo && rtt_us <= PROBE_MAX_RTT_US ? rtt_us : DP_RTT_NONE;
 }
 
 /* True where more may follow: no PSH, or as many bytes as there was room for. */
