@@ -21,13 +21,13 @@ prtip-dp demo, part 1 of 2: a simulated network
 -----------------------------------------------
 Port `sim` is a network inside the program: it answers, delays, repeats and
 reorders as a real one does, and needs neither a network card nor privileges.
-One million probes (131,072 addresses, 8 ports each) at 200,000 a second:
+One million probes (131,072 addresses, 8 ports each) at 400,000 a second:
 
 TEXT
-scan=("$program" -p '21-23,25,80,443,3389,8080' --rate 200k -o table:-
+scan=("$program" -p '21-23,25,80,443,3389,8080' --rate 400k -o table:-
 	--set dataplane.port=sim --set sim.alive=0.01 --set sim.open=0.001
-	--set sim.duplicate=0.1 --set sim.seed=7 --set scan.cooldown=2s 198.18.0.0/15)
-echo "  \$ prtip-dp -p 21-23,25,80,443,3389,8080 --rate 200k --set dataplane.port=sim \\"
+	--set sim.duplicate=0.1 --set sim.seed=7 --set scan.cooldown=1s 198.18.0.0/15)
+echo "  \$ prtip-dp -p 21-23,25,80,443,3389,8080 --rate 400k --set dataplane.port=sim \\"
 echo "      --set sim.alive=0.01 --set sim.open=0.001 ... 198.18.0.0/15"
 echo
 "${scan[@]}"
