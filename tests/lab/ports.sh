@@ -196,4 +196,14 @@ for lcores in 2/2 1/3 2/1; do
 	records queues.ndjson reason >got
 	tap_same "$lcores lcores: each queue is read, nothing is lost" got want
 done
+# Those of a veth pair are not tied to the transmit queues, so that af_xdp would serve one of them.
+ip -n scanner link delete veth0
+ip link add veth0 netns scanner numrxqueues 2 numtxqueues 2 type veth peer name veth1 netns world \
+	numrxqueues 2 numtxqueues 2
+ip -n scanner link set veth0 up
+ip -n world link set veth1 up
+refused "af_xdp with two queues to receive" "2 receive queues.*ethtool -L veth0 rx 1" \
+	--set dataplane.port=af_xdp:veth0 --set dataplane.source=$SPARE_IP \
+	--set dataplane.gateway=$WORLD_IP
+
 tap_done
