@@ -132,10 +132,10 @@ tap_is "own payloads: the file's bytes, each once to each host, with tokens of t
 
 # --- Hosts that ration ICMP errors ------------------------------------------------------------------
 
-# Linux lets six errors to a peer go at once, then one each icmp_ratelimit; here four a second, so as not
+# Linux lets six errors to a peer go at once, then one each icmp_ratelimit; here eight a second, so as not
 # to wait for long. A host alone is asked for all its ports at once; among fifteen that are silent, at
 # the same rate, its ports are spread over the scan.
-on world sysctl -qw net.ipv4.icmp_ratemask=6168 net.ipv4.icmp_ratelimit=250
+on world sysctl -qw net.ipv4.icmp_ratemask=6168 net.ipv4.icmp_ratelimit=125
 on world nft -f - <<'NFT'
 table inet filter {
 	chain input {
@@ -147,8 +147,8 @@ table inet filter {
 NFT
 for hosts in 198.18.1.0 198.18.1.0/28; do
 	# For six to be let through again.
-	[ ! -e found ] || sleep 1.6
-	scan rationed --set dataplane.port=af_packet:veth0 -sU --rate 100 --seed 4 \
+	[ ! -e found ] || sleep 0.9
+	scan rationed --set dataplane.port=af_packet:veth0 -sU --rate 200 --seed 4 \
 		--set output.include_closed=yes -p 20001-20020 $hosts
 	scan_status "a host that rations ICMP errors, $hosts: exit status" rationed 0
 	wc -l <rationed.ndjson >>found
