@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What a capture says about the probes in it.
 
-    wire.py CAPTURE --expect LIST --source ADDRESS --source-ports FIRST-LAST
-            [--next-hop MAC] [--forbid PREFIX] [--rate PPS [--paused]] [--partial] [--until TIME]
+    wire.py CAPTURE --expect LIST --source ADDRESS... --source-ports FIRST-LAST
+            [--next-hop MAC] [--forbid PREFIX...] [--rate PPS [--paused]] [--partial] [--until TIME]
 
 CAPTURE is a classic pcap file of Ethernet frames; LIST holds `ip port proto` lines, the probes that
-must be there, each exactly once. --partial: the scan was stopped, so that not all of them have to
+must be there, each exactly once; --source and --forbid may be given for each family. --partial: the scan was stopped, so that not all of them have to
 be there; --paused: it was held up, so that only short stretches keep to the rate; --until: no
 probe may come much after this moment (seconds since 1970). Prints `ok - ...` and `not ok - ...` lines for tap_import.
 """
@@ -74,7 +74,7 @@ def tcp_options(data):
 class Probes:
     """All SYN frames of a capture, with what is wrong about each."""
 
-    def __init__(self, path, source, source_ports):
+    def __init__(self, path, sources, source_ports):
         self.seen = collections.Counter()
         self.times = []
         self.problems = collections.Counter()
@@ -83,63 +83,93 @@ class Probes:
         self.source_ports = set()
         self.sequences = set()
         self.others = 0
+        self.ranges = source_ports
+        self.sources = {source.packed for source in sources}
         for when, frame, length in read_pcap(path):
-            if len(frame) < 34 or frame[12:14] != b"\x08\x00":
+            kind, ip = frame[12:14], frame[14:]
+            if kind == b"\x08\x00" and len(ip) >= 20:
+                source, destination, protocol = ip[12:16], ip[16:20], ip[9]
+            elif kind == b"\x86\xdd" and len(ip) >= 40:
+                source, destination, protocol = ip[8:24], ip[24:40], ip[6]
+            else:
                 self.others += 1
                 continue
-            ip = frame[14:]
-            if ip[12:16] != source.packed:
+            # To ask for neighbours is no probe.
+            if source not in self.sources or protocol == 58 and ip[40:41] in (b"\x87", b"\x88"):
                 self.others += 1
                 continue
             # Whatever we send counts for what must not be sent.
-            self.destinations.add(ip[16:20])
-            if ip[9] != 6:
+            self.destinations.add(destination)
+            if protocol != 6:
                 self.others += 1
-                continue
-            self.probe(when, frame, ip, length, source_ports)
+            elif len(source) == 4:
+                self.probe4(when, frame, ip, length)
+            else:
+                self.probe6(when, frame, ip, length)
 
-    def probe(self, when, frame, ip, length, source_ports):
+    def probe4(self, when, frame, ip, length):
         header = (ip[0] & 15) * 4
         (total,) = struct.unpack("!H", ip[2:4])
         if ip[0] >> 4 != 4 or header < 20 or total > len(ip) or total < header + 20:
             self.problems["lengths that do not fit"] += 1
             return
         tcp = ip[header:total]
+        pseudo = ip[12:20] + struct.pack("!BBH", 0, 6, len(tcp))
+        if not self.segment(when, frame, ip[16:20], tcp, pseudo):
+            return
+        if ones_sum(ip[:header]) != 0xFFFF:
+            self.problems["wrong IP checksum"] += 1
+        if ip[8] < 32:
+            self.problems["a TTL below 32"] += 1
+        if length < 14 + total:
+            self.problems["a cut frame"] += 1
+
+    def probe6(self, when, frame, ip, length):
+        (total,) = struct.unpack("!H", ip[4:6])
+        if ip[0] >> 4 != 6 or total > len(ip) - 40 or total < 20:
+            self.problems["lengths that do not fit"] += 1
+            return
+        tcp = ip[40 : 40 + total]
+        if not self.segment(when, frame, ip[24:40], tcp, ip[8:40] + struct.pack("!IHBB", total, 0, 0, 6)):
+            return
+        if ip[7] < 32:
+            self.problems["a hop limit below 32"] += 1
+        if length < 54 + total:
+            self.problems["a cut frame"] += 1
+
+    def segment(self, when, frame, destination, tcp, pseudo):
+        """False where it is no probe."""
         sport, dport, sequence = struct.unpack("!HHI", tcp[:8])
         flags = tcp[13]
         if flags & 0x3F != 0x02:
             self.others += 1  # the RST of our own or of the kernel after a SYN-ACK
-            return
+            return False
         self.times.append(when)
-        self.seen[(ip[16:20], dport)] += 1
+        self.seen[(destination, dport)] += 1
         self.macs.add(frame[0:6])
         self.source_ports.add(sport)
         self.sequences.add(sequence)
-        if ones_sum(ip[:header]) != 0xFFFF:
-            self.problems["wrong IP checksum"] += 1
-        pseudo = ip[12:20] + struct.pack("!BBH", 0, 6, len(tcp))
         if ones_sum(pseudo + tcp) != 0xFFFF:
             self.problems["wrong TCP checksum"] += 1
         offset = (tcp[12] >> 4) * 4
         options = tcp_options(tcp[20:offset]) if 20 <= offset <= len(tcp) else None
+        # What fits into a frame of Ethernet behind headers without options (RFC 6691 2).
+        mss = struct.pack("!H", 1460 if len(destination) == 4 else 1440)
         if options is None:
             self.problems["malformed TCP options"] += 1
-        elif not any(kind == 2 and len(value) == 2 and value != b"\0\0" for kind, value in options):
-            self.problems["no MSS option"] += 1
+        elif (2, mss) not in options:
+            self.problems["no MSS option, or another than Ethernet's"] += 1
         if len(tcp) != offset:
             self.problems["a payload"] += 1
-        if ip[8] < 32:
-            self.problems["a TTL below 32"] += 1
         if flags & 0xC0 or tcp[12] & 0x0F:
             self.problems["reserved bits set"] += 1
         if tcp[8:12] != b"\0\0\0\0":
             self.problems["an acknowledgement number in a SYN"] += 1
         if tcp[14:16] == b"\0\0":
             self.problems["a zero window"] += 1
-        if not source_ports[0] <= sport <= source_ports[1]:
+        if not self.ranges[0] <= sport <= self.ranges[1]:
             self.problems["a source port out of range"] += 1
-        if length < 14 + total:
-            self.problems["a cut frame"] += 1
+        return True
 
 
 def say(good, text):
@@ -190,10 +220,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("capture")
     parser.add_argument("--expect", required=True)
-    parser.add_argument("--source", required=True, type=ipaddress.ip_address)
+    parser.add_argument("--source", required=True, action="append", type=ipaddress.ip_address)
     parser.add_argument("--source-ports", default="32768-49151")
     parser.add_argument("--next-hop", type=lambda text: bytes.fromhex(text.replace(":", "")))
-    parser.add_argument("--forbid", type=ipaddress.ip_network)
+    parser.add_argument("--forbid", action="append", default=[], type=ipaddress.ip_network)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--paused", action="store_true")
     parser.add_argument("--partial", action="store_true")
@@ -223,9 +253,9 @@ def main():
         )
     if arguments.next_hop is not None:
         say(probes.macs == {arguments.next_hop}, "all probes go to the next hop's MAC address")
-    if arguments.forbid is not None:
-        hit = [ip for ip in probes.destinations if ipaddress.ip_address(ip) in arguments.forbid]
-        say(not hit, f"nothing at all went to the excluded {arguments.forbid}")
+    for forbidden in arguments.forbid:
+        hit = [ip for ip in probes.destinations if ipaddress.ip_address(ip) in forbidden]
+        say(not hit, f"nothing at all went to the excluded {forbidden}")
     if arguments.rate:
         check_rate(times, arguments.rate, arguments.paused)
     if arguments.until:
