@@ -161,11 +161,14 @@ static const char *state_color(enum dp_state state) {
 
 /* What stands right of the state: 32 columns; the longest reason is "admin-prohibited". */
 static char *put_details(char *p, const struct dp_answer *a) {
-	char rtt[HUMAN_BYTES] = "-";
+	char rtt[HUMAN_BYTES] = "-", ttl[HUMAN_BYTES] = "-";
 
 	if (a->rtt_us != DP_RTT_NONE)
 		human_rtt(a->rtt_us, rtt);
-	return p + sprintf(p, "%-16s  %3u  %9s\n", dp_reason_name(a->reason), a->ttl, rtt);
+	/* ARP has none. */
+	if (a->proto != DP_PROTO_ARP)
+		snprintf(ttl, sizeof ttl, "%u", a->ttl);
+	return p + sprintf(p, "%-16s  %3s  %9s\n", dp_reason_name(a->reason), ttl, rtt);
 }
 
 /* Or 39 columns, without blanks at their end. */

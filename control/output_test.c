@@ -192,12 +192,18 @@ CHECKED_TEST(output, table_of_short_ipv6, look_for_leaks) {
 			.state = DP_STATE_UP,
 			.reason = DP_REASON_ECHO_REPLY,
 			.ttl = 64},
+		{.ip = V4(0xc6120002),
+			.proto = DP_PROTO_ARP,
+			.rtt_us = DP_RTT_NONE,
+			.state = DP_STATE_UP,
+			.reason = DP_REASON_ARP_RESPONSE},
 	};
-	char *text = format_all(&output_table, results, 3, &(struct ctl_summary){0});
+	char *text = format_all(&output_table, results, 4, &(struct ctl_summary){0});
 
 	cr_assert_str_eq(text,
 		"IP                 PORT  PROTO  STATE       REASON            TTL        RTT\n"
 		"198.18.0.1            -  icmp   up          echo-reply         64          -\n"
+		"198.18.0.2            -  arp    up          arp-response        -          -\n"
 		"2001:db8::80         53  udp    open        udp-response       61    0.41 ms\n"
 		"2001:db8::1:2345     53  tcp    unfiltered  reset              61    0.41 ms\n");
 	free(text);
