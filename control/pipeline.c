@@ -267,7 +267,7 @@ static bool to_disk(struct pipeline *p, struct station *station, uint32_t i) {
 	const struct result result = {p->flight[i].answer, p->flight[i].extra};
 	uint16_t stage = p->flight[i].stage;
 	uint8_t *bytes = need(malloc(sizeof(stage)));
-	size_t used = sizeof(stage), room = sizeof(stage);
+	size_t used = sizeof(stage), room = used;
 	bool taken;
 
 	memcpy(bytes, &stage, sizeof(stage));
