@@ -106,7 +106,7 @@ FLAGS = [
         ["port1 is missing", "port2 is given"],
     ),
     (
-        PORTS + ["--set", "dataplane.port0=sim", "--set", "dataplane.port1=sim"],
+        PORTS + ["--set", "dataplane.port0=net_null0", "--set", "dataplane.port1=net_null0"],
         ["port1 = sim", "port0 already"],
     ),
     (PORTS + ["--set", "dataplane.port0="], ["dataplane.port0=", "empty"]),
