@@ -402,7 +402,9 @@ static void fill_unreachable(const struct parse *parse, const struct packet *pac
 	view->answer.rtt_us = DP_RTT_NONE;
 	view->answer.state = closes ? DP_STATE_CLOSED : DP_STATE_FILTERED;
 	if (parse->scan->type->host) {
+		/* About the host, as an echo would be: neither port nor its protocol is meant. */
 		view->answer.state = DP_STATE_FILTERED;
+		view->answer.proto = DP_PROTO_ICMP;
 		view->answer.port = 0;
 	}
 }

@@ -1575,6 +1575,7 @@ Test(parse, unreachable_ports) {
 		cr_assert_eq(view.answer.reason,
 			port ? DP_REASON_PORT_UNREACH : DP_REASON_ADMIN_PROHIBITED);
 		cr_assert_eq(view.answer.port, host ? 0 : TARGET_PORT);
+		cr_assert_eq(view.answer.proto == DP_PROTO_ICMP, host);
 		cr_assert_eq(view.answer.ttl, TTL);
 		cr_assert_eq(heard.packet.l4_bytes, 8);
 		cr_assert(heard.packet.src == (v4 ? dp_ip_v4(SOURCE_IP) : SOURCE_V6));
