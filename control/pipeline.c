@@ -160,7 +160,7 @@ void pipeline_fill(struct pipeline *p, const struct result *result, struct lh_re
 		.ts_ns = answer->ts_ns,
 		.rtt_us = answer->rtt_us,
 		.port = answer->port,
-		.has_port = p->config->type->has_ports,
+		.has_port = result_has_port(answer),
 		.state = states[answer->state],
 		.ttl = answer->ttl,
 		.zero_window = answer->zero_window,
@@ -187,9 +187,9 @@ void pipeline_record(struct pipeline *p, uint64_t tag, struct lh_record *record)
 /* ---- Which plugins ---- */
 
 /* A result without a port matches none. */
-static bool port_matches(const struct pipeline *p, const struct lh_match *match, uint16_t port) {
-	for (unsigned i = 0; p->config->type->has_ports && i < match->nb_ports; i++)
-		if (port >= match->ports[i].first && port <= match->ports[i].last)
+static bool port_matches(const struct lh_match *match, const struct dp_answer *answer) {
+	for (unsigned i = 0; result_has_port(answer) && i < match->nb_ports; i++)
+		if (answer->port >= match->ports[i].first && answer->port <= match->ports[i].last)
 			return true;
 	return match->nb_ports == 0;
 }
@@ -218,13 +218,12 @@ static bool has_hook(const struct station *station, const struct result_extra *e
 	}
 }
 
-static bool applies(
-	const struct pipeline *p, const struct station *station, const struct flight *flight) {
+static bool applies(const struct station *station, const struct flight *flight) {
 	const struct lh_match *match = &station->plugin->match;
 
 	return (match->states >> states[flight->answer.state] & 1)
-		&& port_matches(p, match, flight->answer.port)
-		&& service_matches(match, flight->extra) && has_hook(station, flight->extra);
+		&& port_matches(match, &flight->answer) && service_matches(match, flight->extra)
+		&& has_hook(station, flight->extra);
 }
 
 /* ---- The way ---- */
@@ -304,7 +303,7 @@ static void advance(struct pipeline *p, uint32_t i) {
 	while (p->flight[i].stage < p->nb_stations) {
 		struct station *station = &p->station[p->flight[i].stage];
 
-		if (applies(p, station, &p->flight[i]) && offer(p, station, i))
+		if (applies(station, &p->flight[i]) && offer(p, station, i))
 			return;
 		p->flight[i].stage++;
 	}

@@ -214,7 +214,7 @@ static void no_log(void *ctx, unsigned level, const char *plugin, const char *te
 static const struct lh_host_ops ops = {.record = give_record, .log = no_log};
 
 /* Whether a plugin that matches @states and all ports is offered @answer. */
-static bool is_offered(struct dp_answer answer, uint32_t states, bool has_ports) {
+static bool is_offered(struct dp_answer answer, uint32_t states) {
 	static char name[] = "main.lua", text[] = "function on_target() end";
 	struct lh_port_range all = {0, 65535};
 	struct lh_source source = {name, text, sizeof(text) - 1};
@@ -244,7 +244,6 @@ static bool is_offered(struct dp_answer answer, uint32_t states, bool has_ports)
 	struct dp_error error;
 
 	pipeline_destroy(p);
-	type.has_ports = has_ports;
 	config.plugins = (struct ctl_plugins){
 		.enabled = enabled, .nb_enabled = 1, .queue = 10, .overflow = CTL_OVERFLOW_SKIP};
 	cr_assert_eq(lh_host_create(&params, &host, &err), 0, "%s", err.text);
@@ -265,13 +264,16 @@ Test(pipeline, a_result_without_a_port_matches_no_list_of_ports) {
 		.proto = DP_PROTO_ICMP,
 		.state = DP_STATE_UP,
 		.reason = DP_REASON_ECHO_REPLY};
-	struct dp_answer unfiltered = up;
+	struct dp_answer unreachable = up, unfiltered = open_port(WEB, 80);
 
-	cr_expect(!is_offered(up, 1u << LH_STATE_UP, false));
-	cr_expect(is_offered(up, 1u << LH_STATE_UP, true));
+	cr_expect(!is_offered(up, 1u << LH_STATE_UP));
+	up.proto = DP_PROTO_TCP;
+	cr_expect(!is_offered(up, 1u << LH_STATE_UP));
+	unreachable.state = DP_STATE_FILTERED;
+	cr_expect(!is_offered(unreachable, 1u << LH_STATE_FILTERED));
 	unfiltered.state = DP_STATE_UNFILTERED;
-	cr_expect(!is_offered(unfiltered, 1u << LH_STATE_UP, true));
-	cr_expect(is_offered(unfiltered, 1u << LH_STATE_UNFILTERED, true));
+	cr_expect(!is_offered(unfiltered, 1u << LH_STATE_UP));
+	cr_expect(is_offered(unfiltered, 1u << LH_STATE_UNFILTERED));
 }
 
 Test(pipeline, fills_what_plugins_see) {
@@ -289,11 +291,12 @@ Test(pipeline, fills_what_plugins_see) {
 		result.answer.state = (uint8_t)i;
 		pipeline_fill(p, &result, &record);
 		cr_expect_eq(record.state, states[i]);
+		cr_expect_eq(record.has_port, i != DP_STATE_UP);
 	}
-	cr_expect(record.ip == WEB && record.has_port && record.port == 53);
+	cr_expect(record.ip == WEB && record.port == 53);
 	cr_expect_str_eq(record.protocol, dp_proto_name(DP_PROTO_UDP));
 	cr_expect(!record.zero_window);
-	type.has_ports = false;
+	result.answer.proto = DP_PROTO_ARP;
 	result.answer.zero_window = true;
 	pipeline_fill(p, &result, &record);
 	cr_expect(!record.has_port && record.zero_window);

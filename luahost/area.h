@@ -90,7 +90,13 @@ static inline lh_ip wire_ip_get(struct wire_ip ip) {
 	return lh_ip_v6(ip.high, ip.low);
 }
 
-/* A result. Followed by struct lh_service where flagged, the banner and the plugins' JSON. */
+/* A service as lanes know it. */
+struct wire_service {
+	struct lh_service service;
+	char source[LH_NAME_BYTES]; /* who named it; "": nobody says */
+};
+
+/* A result. Followed by struct wire_service where flagged, the banner and the plugins' JSON. */
 struct wire_record {
 	uint64_t ts_ns;
 	struct wire_ip ip;

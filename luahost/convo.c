@@ -258,7 +258,7 @@ static void send_done(struct lane *lane, const struct convo *convo, enum up_type
 
 	memcpy(room, &done, sizeof(done));
 	if (service)
-		memcpy(room + sizeof(done), convo->record.service, service);
+		memcpy(room + sizeof(done), &convo->record.service->service, service);
 	if (error)
 		memcpy(room + sizeof(done) + service, convo->error, error);
 	ring_commit(&lane->up);
@@ -386,7 +386,9 @@ static bool take_confidence(lua_State *L, struct returned *returned, double *con
 /* {service, product, version, info, cpe, confidence}: taken where it is surer than what is known. */
 static void take_service(lua_State *L, struct returned *returned) {
 	struct convo *convo = returned->convo;
-	struct lh_service service = {.confidence = 0.5}, *known = convo->record.service;
+	struct lh_service service = {.confidence = 0.5};
+	const struct lh_service *known
+		= convo->record.service ? &convo->record.service->service : NULL;
 
 	if (!lua_istable(L, 1)) {
 		snprintf(returned->text, sizeof(returned->text),
@@ -408,10 +410,11 @@ static void take_service(lua_State *L, struct returned *returned) {
 	if (known && !service.name[0])
 		memcpy(service.name, known->name, sizeof(service.name));
 	if (!known)
-		known = convo->record.service = malloc(sizeof(*known));
-	if (!known)
+		convo->record.service = malloc(sizeof(*convo->record.service));
+	if (!convo->record.service)
 		lane_die(LH_MEMORY);
-	*known = service;
+	*convo->record.service = (struct wire_service){.service = service};
+	snprintf(convo->record.service->source, LH_NAME_BYTES, "%s", returned->lane->plugin->name);
 	convo->has_service = true;
 }
 
@@ -602,7 +605,8 @@ static int push_arguments(struct lane *lane, struct convo *convo, lua_State *co)
 
 /* Whether this hook is to be called for the conversation's result. */
 static bool applies(const struct lane *lane, const struct convo *convo, enum lh_hook hook) {
-	const struct lh_service *service = convo->record.service;
+	const struct lh_service *service
+		= convo->record.service ? &convo->record.service->service : NULL;
 
 	if (lane->hook_ref[hook] == LUA_NOREF)
 		return false;

@@ -298,7 +298,8 @@ Test(host_flow, a_sequence_is_read_as_often_as_wanted_in_any_order) {
 		"  assert(results.x == nil and results[0/0] == nil and results[-1] == nil)\n"
 		"  local r, kept = results[7], results[8]\n"
 		"  assert(r.banner == 'SSH-2.0-test' and r.service == 'ssh' and r.version == nil)\n"
-		"  assert(r.plugins.other.status == 'ok' and r.confidence == 0.5)\n"
+		"  assert(r.plugins.other.status == 'ok' and r.confidence == 0.5\n"
+		"    and r.source == 'builtin')\n"
 		"  for i = 1, 5000, 500 do local _ = results[i].ip end\n"
 		"  assert(kept.ip == '198.18.0.7' and kept.product == 'test')\n"
 		"  local n = 0\n"
@@ -422,7 +423,8 @@ Test(host_flow, a_surer_service_stays) {
 	struct rig *rig = make("", "detection",
 		"function analyze_banner(b) return {service = 'guess', confidence = 0.3} end\n"
 		"function probe_service(t)\n"
-		"  assert(t.service == 'known' and t.cpe == 'cpe:/a:x' and t.info == 'i')\n"
+		"  assert(t.service == 'known' and t.cpe == 'cpe:/a:x' and t.info == 'i'\n"
+		"    and t.source == 'builtin')\n"
 		"  return {service = 'better', version = 7, confidence = 0.7}\n"
 		"end\n");
 	const struct lh_service known

@@ -80,6 +80,7 @@ static inline void give_record(void *ctx, uint64_t tag, struct lh_record *record
 		.banner = rig->banner,
 		.banner_bytes = rig->banner ? (uint32_t)strlen(rig->banner) : 0,
 		.service = rig->known,
+		.service_source = rig->known ? "builtin" : NULL,
 		.plugins = rig->others,
 		.plugins_bytes = rig->others ? (uint32_t)strlen(rig->others) : 0};
 	if (!rig->portless)

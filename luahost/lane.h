@@ -21,7 +21,7 @@
 /* A copy that belongs to the lane. */
 struct record {
 	struct wire_record wire;
-	struct lh_service *service; /* NULL: none */
+	struct wire_service *service; /* NULL: none */
 	char *banner; /* NULL: none */
 	char *plugins; /* JSON; NULL: none */
 };

@@ -33,7 +33,7 @@ int record_read(struct record *record, const uint8_t *bytes, size_t n) {
 	if (n < sizeof(record->wire))
 		return -EPROTO;
 	memcpy(&record->wire, bytes, sizeof(record->wire));
-	service = record->wire.flags & WIRE_HAS_SERVICE ? sizeof(struct lh_service) : 0;
+	service = record->wire.flags & WIRE_HAS_SERVICE ? sizeof(struct wire_service) : 0;
 	if (n - sizeof(record->wire)
 		!= service + banner_bytes(&record->wire) + record->wire.plugins_bytes)
 		return -EPROTO;

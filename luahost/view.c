@@ -115,30 +115,34 @@ static void push_text(lua_State *L, const struct record *record, size_t offset) 
 }
 
 static void push_service(lua_State *L, const struct record *record) {
-	push_text(L, record, offsetof(struct lh_service, name));
+	push_text(L, record, offsetof(struct wire_service, service.name));
 }
 
 static void push_product(lua_State *L, const struct record *record) {
-	push_text(L, record, offsetof(struct lh_service, product));
+	push_text(L, record, offsetof(struct wire_service, service.product));
 }
 
 static void push_version(lua_State *L, const struct record *record) {
-	push_text(L, record, offsetof(struct lh_service, version));
+	push_text(L, record, offsetof(struct wire_service, service.version));
 }
 
 static void push_info(lua_State *L, const struct record *record) {
-	push_text(L, record, offsetof(struct lh_service, info));
+	push_text(L, record, offsetof(struct wire_service, service.info));
 }
 
 static void push_cpe(lua_State *L, const struct record *record) {
-	push_text(L, record, offsetof(struct lh_service, cpe));
+	push_text(L, record, offsetof(struct wire_service, service.cpe));
 }
 
 static void push_confidence(lua_State *L, const struct record *record) {
 	if (record->service)
-		lua_pushnumber(L, record->service->confidence);
+		lua_pushnumber(L, record->service->service.confidence);
 	else
 		lua_pushnil(L);
+}
+
+static void push_source(lua_State *L, const struct record *record) {
+	push_text(L, record, offsetof(struct wire_service, source));
 }
 
 static void push_plugins(lua_State *L, const struct record *record) {
@@ -168,6 +172,7 @@ static const struct {
 	{"info", push_info},
 	{"cpe", push_cpe},
 	{"confidence", push_confidence},
+	{"source", push_source},
 	{"plugins", push_plugins},
 };
 
@@ -277,7 +282,7 @@ static void push_target(lua_State *L, const struct lane *lane, const struct wire
 
 /* A copy in one piece: the view, then service, banner and plugins. */
 static void push_copy(lua_State *L, const struct record *record) {
-	size_t service = record->service ? sizeof(struct lh_service) : 0;
+	size_t service = record->service ? sizeof(*record->service) : 0;
 	size_t banner = record->banner ? record->wire.banner_bytes : 0;
 	size_t plugins = record->plugins ? record->wire.plugins_bytes : 0;
 	struct view *view = lua_newuserdata(L, sizeof(*view) + service + banner + plugins);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 size_t wire_size(const struct lh_record *record) {
-	return sizeof(struct wire_record) + (record->service ? sizeof(*record->service) : 0)
+	return sizeof(struct wire_record) + (record->service ? sizeof(struct wire_service) : 0)
 		+ (record->banner ? record->banner_bytes : 0)
 		+ (record->plugins ? record->plugins_bytes : 0);
 }
 
-/* Words of the field's own; the longest is "admin-prohibited". */
+/* Words of the field's own, the longest is "admin-prohibited", and names of plugins. */
 static void put_word(char *out, size_t room, const char *word) {
 	size_t length = strnlen(word, room - 1);
 
@@ -39,8 +39,12 @@ void wire_write(uint8_t *out, uint32_t slot, const struct lh_record *record) {
 	memcpy(out, &wire, sizeof(wire));
 	out += sizeof(wire);
 	if (record->service) {
-		memcpy(out, record->service, sizeof(*record->service));
-		out += sizeof(*record->service);
+		struct wire_service service = {.service = *record->service};
+
+		put_word(service.source, sizeof(service.source),
+			record->service_source ? record->service_source : "");
+		memcpy(out, &service, sizeof(service));
+		out += sizeof(service);
 	}
 	if (record->banner) {
 		memcpy(out, record->banner, record->banner_bytes);
