@@ -174,7 +174,7 @@ def wait_for(what, condition, seconds=20):
 
 
 def key(record):
-    return (record["ip"], record["port"])
+    return (record["ip"], record.get("port"))
 
 
 def check_account(run):
