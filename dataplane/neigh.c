@@ -39,6 +39,8 @@ enum {
 	GATEWAY_V6,
 	GATEWAYS, /* the first entry of a target */
 
+	HEARD = 1 << 16, /* hosts that are remembered; a later one takes an earlier one's place */
+
 	/* Of both families. A prefix of IPv6 around the IPv4-mapped addresses is two. */
 	MAX_LINKS = 4 * DP_MAX_ONLINK,
 };
@@ -53,6 +55,7 @@ struct neigh {
 	bool single[GATEWAYS]; /* no span is of this family */
 	size_t nb_entries;
 	_Atomic uint64_t *entry;
+	_Atomic uint64_t *heard; /* HEARD words; NULL: targets have entries. See heard_word() */
 
 	/* The driving TX lcore's own: */
 	uint64_t tsc_hz;
@@ -172,7 +175,9 @@ int neigh_create(const struct dp_port_plan *plan, const struct dp_ipset *address
 	add_family(neigh, &plan->v4, true);
 	add_family(neigh, &plan->v6, false);
 	merge_links(neigh);
-	if (make_entries(neigh, targets ? addresses : NULL)) {
+	if (!targets)
+		neigh->heard = calloc(HEARD, sizeof(*neigh->heard));
+	if ((!targets && !neigh->heard) || make_entries(neigh, targets ? addresses : NULL)) {
 		neigh_destroy(neigh);
 		return -ENOMEM;
 	}
@@ -187,6 +192,7 @@ void neigh_destroy(struct neigh *neigh) {
 		return;
 	free(neigh->span);
 	free(neigh->entry);
+	free(neigh->heard);
 	free(neigh);
 }
 
@@ -235,7 +241,42 @@ static dp_ip entry_address(const struct neigh *neigh, size_t entry) {
 	return neigh->span[low].first + (entry - neigh->span[low].base);
 }
 
+/*
+ * The place of @ip, and the word for it without a hardware address: what its place does not tell of a
+ * hash of it, so that a word is whole at once. Two addresses with one hash are one in 2^29: then a
+ * probe goes to a host that ignores it.
+ */
+static size_t heard_place(dp_ip ip, uint64_t *word) {
+	uint64_t hash = (uint64_t)(ip >> 64) * UINT64_C(0xff51afd7ed558ccd);
+
+	hash = (hash ^ (uint64_t)ip) * UINT64_C(0xc4ceb9fe1a85ec53);
+	hash = (hash ^ hash >> 33) * UINT64_C(0x9e3779b97f4a7c15);
+	*word = NEIGH_RESOLVED | (hash >> 51 << 48); /* 13 bits, below it */
+	return hash >> 32 & (HEARD - 1);
+}
+
+void neigh_hear(struct neigh *neigh, dp_ip ip, uint64_t mac) {
+	uint64_t word;
+	size_t place;
+
+	if (!neigh->heard || (mac >> 40 & 1) || mac == 0)
+		return;
+	place = heard_place(ip, &word);
+	atomic_store_explicit(&neigh->heard[place], word | mac, memory_order_relaxed);
+}
+
+static uint64_t heard_from(const struct neigh *neigh, dp_ip ip) {
+	uint64_t word, wanted;
+	size_t place = heard_place(ip, &wanted);
+
+	word = atomic_load_explicit(&neigh->heard[place], memory_order_relaxed);
+	return (word & ~NEIGH_MAC) == wanted ? NEIGH_RESOLVED | (word & NEIGH_MAC)
+					     : NEIGH_UNRESOLVED;
+}
+
 uint64_t neigh_next_hop(const struct neigh *neigh, dp_ip ip) {
+	if (neigh->heard && neigh_on_link(neigh, ip))
+		return heard_from(neigh, ip);
 	return atomic_load_explicit(&neigh->entry[find_entry(neigh, ip)], memory_order_relaxed);
 }
 

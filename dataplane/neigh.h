@@ -44,6 +44,12 @@ bool neigh_single(const struct neigh *neigh, bool v4);
 void neigh_learn(struct neigh *neigh, dp_ip ip, uint64_t mac);
 
 /*
+ * A host on link answered the scan itself, which had asked it: where there are no entries for targets,
+ * single probes find it by that, among the latest thousands. RX lcores.
+ */
+void neigh_hear(struct neigh *neigh, dp_ip ip, uint64_t mac);
+
+/*
  * The first round of questions: 0 while it goes on, 1 when it is over, -EHOSTUNREACH where a
  * gateway did not answer (neigh_missing() says which). Writes the addresses to ask now to @ask (at most @max) and their number
  * to @n. Call until it is not 0.

@@ -322,6 +322,7 @@ struct rte_mbuf *probes_make_single(
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->tx.reply_pool);
 	uint16_t length = t.module->packet_bytes[family];
 	uint8_t *frame, *packet;
+	uint64_t mac;
 
 	*unresolved = false;
 	if (!mbuf)
@@ -329,11 +330,16 @@ struct rte_mbuf *probes_make_single(
 	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	t.frame_bytes = l2_bytes_of(port) + length;
 	packet = frame + write_frame(port, &scan->env, &t, frame, &t.sums);
-	if (address_frames(port, &t, &target, &frame, &mbuf, 1) == 0) {
+	mac = neigh_next_hop(port->neigh, single->ip);
+	/* Where there is neither a gateway nor a link, any address will do. */
+	if (!(mac & NEIGH_RESOLVED)
+		&& !(neigh_single(port->neigh, family == FAMILY_V4)
+			&& !neigh_on_link(port->neigh, single->ip))) {
 		rte_pktmbuf_free(mbuf);
 		*unresolved = true;
 		return NULL;
 	}
+	mac_put(frame, mac & NEIGH_MAC);
 	t.module->make(&scan->env, family, &t.sums, &packet, &length, &target, 1,
 		engine_clock_us(worker->engine, now_tsc));
 	set_lengths(&mbuf, &length, l2_bytes_of(port), 1);

@@ -212,6 +212,7 @@ static bool take_frame(
 	case FRAME_ANSWER:
 		if (view.neigh.mac) {
 			neigh_learn(port->neigh, view.neigh.ip, view.neigh.mac);
+			neigh_hear(port->neigh, view.neigh.ip, view.neigh.mac);
 			exception_offer(engine, rx, mbuf);
 			if (!was_asked(port, &view)) {
 				count(&rx->rejected, 1);
