@@ -104,7 +104,9 @@ static int open_port(struct port *port, struct dp_error *err) {
 		return rc;
 	port->scan.env.banners
 		= engine->params.banner.enable && engine->type->scan.proto == DP_PROTO_TCP;
-	port->scan.env.banner_bytes = engine->params.banner.max_bytes;
+	port->scan.env.banner_bytes = engine->params.banner.max_bytes < DP_BANNER_MAX_BYTES
+		? engine->params.banner.max_bytes
+		: DP_BANNER_MAX_BYTES;
 	init_singles(port);
 	probes_plan(port);
 	return 0;

@@ -70,6 +70,7 @@ static enum frame_kind accept(const struct parse *parse) {
 	case PROBE_QUIET:
 		return FRAME_CONNECTION;
 	case PROBE_DATA:
+	case PROBE_DATA_AHEAD:
 	case PROBE_DATA_END:
 		answer->kind = DP_ANSWER_BANNER;
 		break;

@@ -73,8 +73,9 @@ enum probe_kind {
 
 	/* In a connection that our hello completed: */
 	PROBE_DATA, /* it says something, and may have more to say: an ACK is owed */
-	PROBE_DATA_END, /* it says something, and that is all we take: a reset is owed */
-	PROBE_FIN, /* it ends without a word: a reset is owed */
+	PROBE_DATA_AHEAD, /* it says something, but what is before that may be lost: nothing is owed */
+	PROBE_DATA_END, /* it says something, or no more, and that is all we take: a reset is owed */
+	PROBE_FIN, /* it is to end, whatever it says: a reset is owed */
 	PROBE_QUIET, /* an acknowledgement, or its own reset: nothing is owed */
 };
 

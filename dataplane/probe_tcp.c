@@ -232,42 +232,57 @@ static uint32_t echoed_rtt(const struct probe_env *env, const struct tcp_segment
 	return echo && rtt_us <= PROBE_MAX_RTT_US ? rtt_us : DP_RTT_NONE;
 }
 
-/* True where more may follow: no PSH, or as many bytes as there was room for. */
-static bool fills(const struct tcp_segment *segment) {
-	return !(segment->flags & TCP_PSH) || segment->data_bytes >= STREAM_WINDOW;
+/*
+ * Whether a host that has said this waits for us to go on: PSH, and fewer bytes than there was room
+ * for. One that was asked for a page ends the connection itself, after header and body apart.
+ */
+static bool waits(const struct tcp_segment *segment, const struct dp_hello *hello) {
+	static const char get[] = {'G', 'E', 'T', ' '};
+
+	return segment->flags & TCP_PSH && segment->data_bytes < STREAM_WINDOW
+		&& (hello->length < sizeof(get) || memcmp(hello->bytes, get, sizeof(get)) != 0);
 }
 
-/* Bytes of a stream: ours to take as long as they begin where we want some. */
+/*
+ * Bytes of a stream, or its end: ours to take as long as they begin where we want some. A host may
+ * have sent two short segments into one window, of which the first was lost: the second is neither
+ * acknowledged nor reset, so that the first comes again, and it behind it.
+ */
 static struct verdict stream_bytes(const struct probe_env *env, const struct tcp_segment *segment,
-	uint64_t hash, struct dp_answer *answer) {
+	uint64_t hash, const struct dp_hello *hello, struct dp_answer *answer) {
 	const struct tcp_options options = tcp_options_of(segment->options, segment->options_bytes);
 	const struct stream_place place = stream_place_of(hash, &options, segment->seq);
 
-	/* A keepalive's byte from before the stream is far beyond it, too (RFC 9293 3.8.4). */
-	if (place.at >= env->banner_bytes)
+	/*
+	 * A keepalive's byte from before the stream is far beyond it, too (RFC 9293 3.8.4); of an end
+	 * without a word and a place nothing can be told.
+	 */
+	if (place.at >= env->banner_bytes || (!place.known && !segment->data_bytes))
 		return (struct verdict){.kind = PROBE_FIN};
 	answer->banner = segment->data;
 	answer->banner_bytes = (uint16_t)segment->data_bytes;
 	answer->banner_at = place.at;
 	answer->banner_last = segment->flags & TCP_FIN || !place.known
-		|| place.at + segment->data_bytes >= env->banner_bytes || !fills(segment);
+		|| place.at + segment->data_bytes >= env->banner_bytes || waits(segment, hello);
+	if (place.at > place.acked)
+		return (struct verdict){.kind = PROBE_DATA_AHEAD};
 	return (struct verdict){.kind = answer->banner_last ? PROBE_DATA_END : PROBE_DATA};
 }
 
 /* A segment of a connection: it must acknowledge our hello, all of it. */
 static struct verdict in_connection(const struct probe_env *env, const struct tcp_segment *segment,
 	const struct cookie_value *c, struct dp_answer *answer) {
-	const unsigned said = book_hello(env->book, segment->src_port, answer->pass)->length;
+	const struct dp_hello *hello = book_hello(env->book, segment->src_port, answer->pass);
 
-	if (segment->flags & TCP_SYN || segment->ack != c->seq + 1 + said)
+	if (segment->flags & TCP_SYN || segment->ack != c->seq + 1 + hello->length)
 		return none;
 	answer->state = DP_STATE_OPEN;
 	answer->reason = DP_REASON_SYN_ACK;
 	if (segment->flags & TCP_RST)
 		return (struct verdict){.kind = PROBE_QUIET};
-	if (segment->data_bytes)
-		return stream_bytes(env, segment, c->hash, answer);
-	return (struct verdict){.kind = segment->flags & TCP_FIN ? PROBE_FIN : PROBE_QUIET};
+	if (segment->data_bytes || segment->flags & TCP_FIN)
+		return stream_bytes(env, segment, c->hash, hello, answer);
+	return (struct verdict){.kind = PROBE_QUIET};
 }
 
 static struct verdict syn_segment(const struct probe_env *env, const struct packet *packet,

@@ -913,7 +913,12 @@ Test(probe_tcp, clock_of_banner_syns) {
 	}
 }
 
-/* A segment of the connection to @port whose bytes are @at in the stream. */
+/* The host's clock echo for @acked bytes of ours that it knows of. */
+static uint32_t echo_of(dp_ip ip, uint16_t port, bool scaled, uint32_t acked) {
+	return t0_of(ip, port) + (ISN & 0xffff) + (scaled ? 1u << 16 : 0) + (acked << 17);
+}
+
+/* A segment of the connection to @port whose bytes are @at in the stream, after all before them. */
 static void host_says(const struct probe_env *env, dp_ip ip, uint16_t port, uint32_t at,
 	bool scaled, uint8_t flags, unsigned bytes, struct reply *reply) {
 	static const uint8_t text[65536];
@@ -925,7 +930,7 @@ static void host_says(const struct probe_env *env, dp_ip ip, uint16_t port, uint
 	reply->segment.seq = ISN + 1u + at;
 	reply->segment.data = text;
 	reply->segment.data_bytes = bytes;
-	put32(reply->options + 8, t0_of(ip, port) + (ISN & 0xffffff) + (scaled ? 1u << 24 : 0));
+	put32(reply->options + 8, echo_of(ip, port, scaled, at & 0xfff));
 }
 
 /*
@@ -938,17 +943,16 @@ Test(probe_tcp, all_flags_in_connections) {
 	for (unsigned i = 0; i < 2 * 256; i++) {
 		const uint8_t flags = (uint8_t)i;
 		const bool ack = flags & 0x10, rst = flags & 0x04, syn = flags & 0x02;
-		const bool fin = flags & 0x01, push = flags & 0x08, data = i / 256;
+		const bool fin = flags & 0x01, data = i / 256;
 		struct reply reply;
 
 		host_says(&env, dp_ip_v4(TARGET_IP), WEB_PORT, 0, true, flags, data, &reply);
 		cr_assert_eq(kind_of(&env, &probe_syn, &reply),
-			!ack || syn	      ? PROBE_NONE
-				: rst	      ? PROBE_QUIET
-				: data && fin ? PROBE_DATA_END
-				: data	      ? (push ? PROBE_DATA_END : PROBE_DATA)
-				: fin	      ? PROBE_FIN
-					      : PROBE_QUIET,
+			!ack || syn    ? PROBE_NONE
+				: rst  ? PROBE_QUIET
+				: fin  ? PROBE_DATA_END
+				: data ? PROBE_DATA
+				       : PROBE_QUIET,
 			"flags %02x", flags);
 		/* One off in any direction is no proof. */
 		for (int off = -1; off <= 1; off += 2) {
@@ -983,6 +987,8 @@ Test(probe_tcp, streams) {
 		{"the second", 512, 512, 0x18, false, PROBE_DATA},
 		{"more than a window", 512, 1448, 0x18, true, PROBE_DATA},
 		{"the window that is enough", 3488, 512, 0x18, false, PROBE_DATA_END},
+		{"the end, by itself", 700, 0, 0x11, true, PROBE_DATA_END},
+		{"nothing but the end", 0, 0, 0x11, false, PROBE_DATA_END},
 		{"one byte short of enough", 2896, 1103, 0x10, true, PROBE_DATA},
 		{"enough", 2896, 1104, 0x10, true, PROBE_DATA_END},
 		{"more than enough", 3999, 1448, 0x10, true, PROBE_DATA_END},
@@ -996,14 +1002,18 @@ Test(probe_tcp, streams) {
 		const unsigned k = i / 4;
 		const dp_ip ip = i & 1 ? TARGET_V6 : dp_ip_v4(TARGET_IP);
 		const uint16_t port = i & 2 ? WEB_PORT : QUIET_PORT;
+		enum probe_kind wanted = say[k].kind, kind;
 		struct dp_answer answer;
 		struct reply reply;
-		enum probe_kind kind;
 
 		host_says(&env, ip, port, say[k].at, say[k].scaled, say[k].flags, say[k].bytes,
 			&reply);
 		kind = judge(&env, &probe_syn, &reply, CLOCK_US, &answer).kind;
-		cr_assert_eq(kind, say[k].kind, "%s", say[k].what);
+		/* Who was asked for a page goes on without us. */
+		if (port == WEB_PORT && say[k].flags == 0x18
+			&& say[k].at + say[k].bytes < env.banner_bytes)
+			wanted = wanted == PROBE_DATA_END ? PROBE_DATA : wanted;
+		cr_assert_eq(kind, wanted, "%s", say[k].what);
 		if (kind == PROBE_FIN)
 			continue;
 		cr_assert(answer.ip == ip);
@@ -1016,6 +1026,47 @@ Test(probe_tcp, streams) {
 		cr_assert_eq(answer.banner_bytes, say[k].bytes);
 		cr_assert_eq(answer.banner_at, say[k].at);
 		cr_assert_eq(answer.banner_last, kind == PROBE_DATA_END);
+	}
+}
+
+/*
+ * While the host does not know that we have all before it, what it says is taken, and owed nothing:
+ * neither an acknowledgement of what may be lost nor a reset. What comes again is as it was.
+ */
+Test(probe_tcp, streams_with_holes) {
+	static const struct {
+		uint32_t at, acked;
+		unsigned bytes;
+		uint8_t flags;
+		enum probe_kind kind;
+	} say[] = {
+		{11, 0, 12, 0x18, PROBE_DATA_AHEAD},
+		{11, 0, 12, 0x19, PROBE_DATA_AHEAD},
+		{11, 10, 12, 0x10, PROBE_DATA_AHEAD},
+		{11, 10, 0, 0x11, PROBE_DATA_AHEAD},
+		{11, 11, 0, 0x11, PROBE_DATA_END},
+		{11, 11, 12, 0x10, PROBE_DATA},
+		{11, 400, 12, 0x10, PROBE_DATA},
+		{3999, 3998, 12, 0x10, PROBE_DATA_AHEAD},
+		{4000, 3998, 12, 0x10, PROBE_FIN},
+	};
+	const struct probe_env env = make_banner_env();
+	const dp_ip ip = dp_ip_v4(TARGET_IP);
+
+	for (unsigned i = 0; i < sizeof(say) / sizeof(say[0]); i++) {
+		struct dp_answer answer;
+		struct reply reply;
+
+		host_says(
+			&env, ip, QUIET_PORT, say[i].at, true, say[i].flags, say[i].bytes, &reply);
+		put32(reply.options + 8, echo_of(ip, QUIET_PORT, true, say[i].acked));
+		cr_assert_eq(judge(&env, &probe_syn, &reply, CLOCK_US, &answer).kind, say[i].kind,
+			"%u", i);
+		if (say[i].kind == PROBE_FIN)
+			continue;
+		cr_assert_eq(answer.banner_at, say[i].at);
+		cr_assert_eq(answer.banner_bytes, say[i].bytes);
+		cr_assert_eq(answer.banner_last, say[i].flags != 0x10 || say[i].at == 3999);
 	}
 }
 
@@ -1035,12 +1086,15 @@ Test(probe_tcp, streams_without_clock) {
 		else if (i == 2) /* the echo of our SYN */
 			put32(reply.options + 8, t0_of(dp_ip_v4(TARGET_IP), WEB_PORT) - 1);
 		else
-			put32(reply.options + 8, t0_of(dp_ip_v4(TARGET_IP), WEB_PORT) + (1u << 25));
+			put32(reply.options + 8, t0_of(dp_ip_v4(TARGET_IP), WEB_PORT) + (1u << 29));
 		cr_assert_eq(
 			judge(&env, &probe_syn, &reply, CLOCK_US, &answer).kind, PROBE_DATA_END);
 		cr_assert_eq(answer.banner_at, 0);
 		cr_assert_eq(answer.banner_bytes, 1448);
 		cr_assert(answer.banner_last);
+		reply.segment.data_bytes = 0;
+		reply.segment.flags = 0x11;
+		cr_assert_eq(judge(&env, &probe_syn, &reply, CLOCK_US, &answer).kind, PROBE_FIN);
 	}
 }
 
@@ -1049,7 +1103,7 @@ Test(probe_tcp, no_connections_without_banners) {
 	struct probe_env env = make_banner_env();
 	struct reply reply;
 
-	host_says(&env, dp_ip_v4(TARGET_IP), WEB_PORT, 0, true, 0x18, 10, &reply);
+	host_says(&env, dp_ip_v4(TARGET_IP), QUIET_PORT, 0, true, 0x18, 10, &reply);
 	cr_assert_eq(kind_of(&env, &probe_syn, &reply), PROBE_DATA_END);
 	env.banners = false;
 	cr_assert_eq(kind_of(&env, &probe_syn, &reply), PROBE_NONE);

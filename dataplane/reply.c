@@ -194,14 +194,18 @@ unsigned frame_acknowledge(uint8_t *out, const struct scan *scan, const uint8_t 
 	const struct tcp_options options = tcp_options_of(theirs->options, theirs->options_bytes);
 	const struct stream_place place
 		= stream_place_of(hash_of(scan, view), &options, theirs->seq);
+	uint32_t taken = place.at + theirs->data_bytes;
 	struct reply reply;
 
 	if (!place.known)
 		return 0;
+	/* An old segment, come late or twice. */
+	if (taken < place.acked)
+		taken = place.acked;
 	reply = put_segment(out, scan, segment, view, TCP_ACK, true, 0);
-	put32(reply.tcp + 8, theirs->seq + theirs->data_bytes);
+	put32(reply.tcp + 8, theirs->seq - place.at + taken);
 	put16(reply.tcp + 14, stream_window_field(place.scaled));
-	put_clock(reply.tcp, options.echo, options.clock);
+	put_clock(reply.tcp, stream_ack_clock(&place, taken), options.clock);
 	return put_segment_end(out, &reply, view);
 }
 

@@ -375,8 +375,8 @@ Test(reply, hellos) {
 			list[k].what);
 		cr_assert_eq(get16(tcp + 18), 0);
 		if (list[k].clock) {
-			const uint32_t clock = t0_of(target_of(v4), how[h].port) + (ISN & 0xffffff)
-				+ (list[k].scale ? 1u << 24 : 0);
+			const uint32_t clock = t0_of(target_of(v4), how[h].port) + (ISN & 0xffff)
+				+ (list[k].scale ? 1u << 16 : 0);
 
 			cr_assert_eq(get32(tcp + 20), 0x0101080a);
 			cr_assert_eq(get32(tcp + 24), clock);
@@ -469,11 +469,13 @@ static void converse(bool v4, uint16_t vlan, bool scaled, unsigned total, unsign
 			says.data_bytes = window;
 		says.flags = at + says.data_bytes == total ? 0x18 : 0x10;
 		if (says.data_bytes == 0) {
-			/* Its last segment was full, so we asked for more; it has none and ends. */
+			/* It has been asked for a page, and that was all. */
 			says.flags = 0x11;
 			n = put_segment(frame, &scan, v4, &says);
-			cr_assert_eq(parse(&scan, frame, n, &view), FRAME_CONNECTION);
-			cr_assert_eq(view.verdict.kind, PROBE_FIN);
+			cr_assert_eq(parse(&scan, frame, n, &view), FRAME_ANSWER);
+			cr_assert_eq(view.verdict.kind, PROBE_DATA_END);
+			cr_assert_eq(view.answer.banner_at, total);
+			cr_assert(view.answer.banner_last);
 			break;
 		}
 		for (unsigned twice = 0; twice < 2; twice++) {

@@ -119,7 +119,7 @@ static enum frame_kind parse(const struct worker *worker, const uint8_t *frame, 
 }
 
 static bool is_data(enum probe_kind kind) {
-	return kind == PROBE_DATA || kind == PROBE_DATA_END;
+	return kind == PROBE_DATA || kind == PROBE_DATA_AHEAD || kind == PROBE_DATA_END;
 }
 
 static void count_answer(struct rx *rx, const struct frame_view *view) {
@@ -128,7 +128,7 @@ static void count_answer(struct rx *rx, const struct frame_view *view) {
 		return;
 	}
 	if (is_data(view->verdict.kind)) {
-		count(&rx->banners, 1);
+		count(&rx->banners, view->answer.banner_bytes > 0);
 		return;
 	}
 	count(&rx->response[view->verdict.response], 1);

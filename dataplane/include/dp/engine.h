@@ -30,6 +30,7 @@ enum {
 	DP_MAX_PROBES = 16, /* transmissions of a pair */
 	DP_MAX_PASSES = DP_MAX_PROBES * DP_PAYLOADS_A_PORT,
 	DP_PORT_NAME_BYTES = 512,
+	DP_BANNER_MAX_BYTES = 4096,
 };
 
 enum dp_hugepages {
@@ -93,7 +94,7 @@ struct dp_params {
 	 */
 	struct {
 		bool enable;
-		uint16_t max_bytes; /* at least 1 */
+		uint16_t max_bytes; /* 1 to DP_BANNER_MAX_BYTES */
 		const struct dp_hello *hellos; /* the operator's, in front of the built-in ones */
 		unsigned nb_hellos;
 	} banner;
