@@ -13,6 +13,7 @@
 #define COOKIE_H
 
 #include <dp/engine.h>
+#include <dp/space.h>
 
 /* The key's half of SipHash's state, prepared once; read-only after cookie_init(), any thread. */
 struct cookie {
@@ -119,8 +120,12 @@ static inline uint64_t siphash_words3(
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static inline uint64_t cookie_word_v4(uint32_t ip, uint16_t port) {
+	return (uint64_t)ip << 32 | (uint64_t)port << 16;
+}
+
 static inline uint64_t cookie_hash_v4(const struct cookie *cookie, uint32_t ip, uint16_t port) {
-	return siphash_word(cookie, (uint64_t)ip << 32 | (uint64_t)port << 16);
+	return siphash_word(cookie, cookie_word_v4(ip, port));
 }
 
 static inline uint64_t cookie_hash(const struct cookie *cookie, dp_ip ip, uint16_t port) {
@@ -128,6 +133,10 @@ static inline uint64_t cookie_hash(const struct cookie *cookie, dp_ip ip, uint16
 		return cookie_hash_v4(cookie, dp_ip_to_v4(ip), port);
 	return siphash_words3(cookie, (uint64_t)(ip >> 64), (uint64_t)ip, (uint64_t)port << 16);
 }
+
+/* cookie_hash() of @n targets of one family: several at a time where the processor can. */
+void cookie_hashes(const struct cookie *cookie, bool v4, const struct dp_target *target,
+	uint64_t *hash, unsigned n);
 
 /* How far transmissions can be told apart: the port range may be smaller than their number. */
 static inline unsigned cookie_turn(const struct cookie *cookie, unsigned pass) {

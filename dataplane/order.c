@@ -3,7 +3,7 @@
  * The keyed order of a scan. Pure functions of a struct that is read-only after dp_perm_init(); any
  * thread; owns no memory.
  */
-#include <dp/order.h>
+#include "lanes.h"
 
 enum {
 	NARROW_BITS = 62, /* that 64-bit arithmetic is for */
@@ -89,31 +89,42 @@ dp_u128 dp_perm_at(const struct dp_perm *perm, dp_u128 i) {
 	return i;
 }
 
+static void encipher_all(
+	const struct dp_perm *perm, const struct lanes *lanes, uint64_t *x, unsigned n) {
+	unsigned done = lanes ? lanes->encipher(perm, x, n) : 0;
+
+	for (; done < n; done++)
+		x[done] = encipher(perm, x[done]);
+}
+
 /*
  * Up to CHUNK images. The first pass has no branch, so that neighbouring indices overlap in the core;
  * those that fell outside the count then walk on together, for the same reason.
  */
 static void burst_chunk(const struct dp_perm *perm, uint64_t first, uint64_t *index, unsigned n) {
+	const struct lanes *lanes = lanes_widest();
 	const uint64_t count = (uint64_t)perm->count;
 	uint16_t outside[CHUNK];
+	uint64_t image[CHUNK];
 	unsigned nb = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		index[i] = encipher(perm, first + i);
+		index[i] = first + i;
+	encipher_all(perm, lanes, index, n);
 	for (unsigned i = 0; i < n; i++) {
 		outside[nb] = (uint16_t)i;
+		image[nb] = index[i];
 		nb += index[i] >= count;
 	}
 	while (nb) {
 		unsigned still = 0;
 
+		encipher_all(perm, lanes, image, nb);
 		for (unsigned k = 0; k < nb; k++) {
-			const unsigned i = outside[k];
-			const uint64_t image = encipher(perm, index[i]);
-
-			index[i] = image;
-			outside[still] = (uint16_t)i;
-			still += image >= count;
+			index[outside[k]] = image[k];
+			outside[still] = outside[k];
+			image[still] = image[k];
+			still += image[k] >= count;
 		}
 		nb = still;
 	}

@@ -26,6 +26,8 @@ enum {
 	MSS_V6 = 1440,
 	WINDOW = 64240,
 
+	CHUNK = 32, /* probes that are hashed together */
+
 	SYN = TCP_SYN,
 	ACK = TCP_ACK,
 	FIN = TCP_FIN,
@@ -118,10 +120,7 @@ INLINE uint32_t put_numbers(
  * changing words added (RFC 1624). @plain: one source, checksums by us, no banners.
  */
 INLINE void make_one(const struct probe_env *env, const struct burst *burst, enum family family,
-	uint8_t flags, bool plain, uint8_t *packet, const struct dp_target *target) {
-	const uint64_t hash = family == FAMILY_V4
-		? cookie_hash_v4(&burst->cookie, dp_ip_to_v4(target->ip), target->port)
-		: cookie_hash(&burst->cookie, target->ip, target->port);
+	uint8_t flags, bool plain, uint8_t *packet, const struct dp_target *target, uint64_t hash) {
 	const struct cookie_value c = cookie_value(&burst->cookie, hash, target->pass);
 	uint32_t address = family == FAMILY_V4 ? (uint32_t)words32(dp_ip_to_v4(target->ip))
 					       : (uint32_t)words_ip(target->ip);
@@ -163,8 +162,15 @@ INLINE void make_family(const struct probe_env *env, enum family family, uint8_t
 	unsigned n, uint32_t clock_us) {
 	const struct burst burst = {env->cookie, (uint32_t)sums->ip, (uint32_t)sums->l4, clock_us};
 
-	for (unsigned i = 0; i < n; i++)
-		make_one(env, &burst, family, flags, plain, packet[i], &target[i]);
+	for (unsigned done = 0; done < n; done += CHUNK) {
+		unsigned end = n - done < CHUNK ? n : done + CHUNK;
+		uint64_t hash[CHUNK];
+
+		cookie_hashes(&burst.cookie, family == FAMILY_V4, target + done, hash, end - done);
+		for (unsigned i = done; i < end; i++)
+			make_one(env, &burst, family, flags, plain, packet[i], &target[i],
+				hash[i - done]);
+	}
 }
 
 static inline bool is_plain(const struct probe_env *env, enum family family, uint8_t flags) {
