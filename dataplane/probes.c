@@ -178,37 +178,33 @@ static unsigned drop_excluded(struct worker *worker, struct dp_target *target, u
  * and returns their number.
  */
 static unsigned address_frames(const struct port *port, const struct template *t,
-	struct dp_target *target, uint8_t **frame, struct rte_mbuf **mbuf, unsigned n) {
+	struct dp_target *target, struct rte_mbuf **mbuf, unsigned n) {
 	const bool v4 = t->family == FAMILY_V4;
 	unsigned kept = 0;
 
 	if (t->module->link) {
 		/* ARP is broadcast, as prepared; a solicitation goes to its group. */
 		for (unsigned i = 0; !v4 && i < n; i++)
-			mac_put(frame[i], solicited_mac(target[i].ip));
+			mac_put(rte_pktmbuf_mtod(mbuf[i], uint8_t *), solicited_mac(target[i].ip));
 		return n;
 	}
 	if (neigh_single(port->neigh, v4)) {
 		uint64_t mac = neigh_next_hop(port->neigh, target[0].ip);
 
 		for (unsigned i = 0; i < n; i++)
-			mac_put(frame[i], mac & NEIGH_MAC);
+			mac_put(rte_pktmbuf_mtod(mbuf[i], uint8_t *), mac & NEIGH_MAC);
 		return n;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t mac = neigh_next_hop(port->neigh, target[i].ip);
-		struct rte_mbuf *unused = mbuf[kept];
+		struct rte_mbuf *frame = mbuf[i];
 
 		if (!(mac & NEIGH_RESOLVED))
 			continue;
-		mac_put(frame[i], mac & NEIGH_MAC);
+		mac_put(rte_pktmbuf_mtod(frame, uint8_t *), mac & NEIGH_MAC);
 		target[kept] = target[i];
-		/* Frames stay with their buffers. */
-		mbuf[kept] = mbuf[i];
-		mbuf[i] = unused;
-		frame[kept] = rte_pktmbuf_mtod(mbuf[kept], uint8_t *);
-		frame[i] = rte_pktmbuf_mtod(mbuf[i], uint8_t *);
-		kept++;
+		mbuf[i] = mbuf[kept];
+		mbuf[kept++] = frame;
 	}
 	return kept;
 }
@@ -241,11 +237,9 @@ static unsigned make_group(const struct worker *worker, const struct template *t
 	uint8_t *packet[BURST];
 	uint16_t length[BURST];
 
+	n = address_frames(worker->port, t, target, mbuf, n);
 	for (unsigned i = 0; i < n; i++)
-		packet[i] = rte_pktmbuf_mtod(mbuf[i], uint8_t *);
-	n = address_frames(worker->port, t, target, packet, mbuf, n);
-	for (unsigned i = 0; i < n; i++)
-		packet[i] += l2_bytes;
+		packet[i] = rte_pktmbuf_mtod_offset(mbuf[i], uint8_t *, l2_bytes);
 	t->module->make(&worker->port->scan.env, t->family, &t->sums, packet, length, target, n,
 		engine_clock_us(worker->engine, now_tsc));
 	if (t->module->varies)

@@ -181,19 +181,28 @@ static void note_time(struct tx *tx, unsigned sent, uint64_t now_tsc) {
 	atomic_store_explicit(&tx->last_tsc, now_tsc, memory_order_relaxed);
 }
 
+/* What all frames of a scan have in bytes, where it is the same for all; else 0. */
+static unsigned common_bytes(const struct port *port) {
+	const struct template *t = &port->template[0];
+
+	return port->nb_templates == 1 && !t->module->varies ? t->frame_bytes : 0;
+}
+
 /* Hand pending probes to the device; true where it took any. */
 static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
 	struct rte_mbuf **mbuf = &tx->pending[tx->pending_at];
 	unsigned left = tx->nb_pending - tx->pending_at, sent;
+	const unsigned each = common_bytes(worker->port);
 	uint32_t length[BURST];
-	uint64_t bytes = 0;
+	uint64_t bytes;
 
 	/* Sent buffers may be gone, and in use again. */
-	for (unsigned i = 0; i < left; i++)
+	for (unsigned i = 0; each == 0 && i < left; i++)
 		length[i] = mbuf[i]->pkt_len;
 	sent = rte_eth_tx_burst(worker->port->id, tx->queue, mbuf, (uint16_t)left);
-	for (unsigned i = 0; i < sent; i++)
+	bytes = (uint64_t)each * sent;
+	for (unsigned i = 0; each == 0 && i < sent; i++)
 		bytes += length[i];
 	note_time(tx, sent, now_tsc);
 	count(&tx->probes_sent, sent);
