@@ -23,9 +23,10 @@
 
 enum {
 	DEFAULT_ROUNDS = 5,
-	BURSTS = 1 << 17, /* of each stage and round */
+	BURSTS = 256, /* a slice: too short for the scheduler to spoil many of them */
+	SLICES = 500, /* a round */
 	POOL = 4095,
-	MAX_ROUNDS = 101,
+	MAX_ROUNDS = 100,
 };
 
 struct bench {
@@ -64,8 +65,10 @@ static void stage_walk(struct bench *b) {
 }
 
 static void stage_cookie(struct bench *b) {
-	for (unsigned i = 0; i < BURST; i++)
-		b->sink += cookie_of(&b->env.cookie, b->target[i].ip, b->target[i].port, 0).hash;
+	uint64_t hash[BURST];
+
+	cookie_hashes(&b->env.cookie, b->family == FAMILY_V4, b->target, hash, BURST);
+	b->sink += hash[0];
 }
 
 static void stage_make(struct bench *b) {
@@ -115,21 +118,20 @@ static int by_value(const void *a, const void *b) {
 	return x < y ? -1 : x > y;
 }
 
-/* Median cycles a probe. */
-static double measure(struct bench *b, void (*run)(struct bench *), unsigned rounds) {
-	double cycles[MAX_ROUNDS];
+/* Median cycles an item of @items a call. */
+static double measure(
+	struct bench *b, void (*run)(struct bench *), unsigned items, unsigned rounds) {
+	static double cycles[MAX_ROUNDS * SLICES];
 
-	for (unsigned r = 0; r < rounds; r++) {
-		uint64_t begin;
+	for (unsigned r = 0; r < rounds * SLICES; r++) {
+		uint64_t begin = rte_rdtsc();
 
-		run(b); /* a warm start */
-		begin = rte_rdtsc();
 		for (unsigned i = 0; i < BURSTS; i++)
 			run(b);
-		cycles[r] = (double)(rte_rdtsc() - begin) / ((double)BURSTS * BURST);
+		cycles[r] = (double)(rte_rdtsc() - begin) / ((double)BURSTS * items);
 	}
-	qsort(cycles, rounds, sizeof(cycles[0]), by_value);
-	return cycles[rounds / 2];
+	qsort(cycles, (size_t)rounds * SLICES, sizeof(cycles[0]), by_value);
+	return cycles[rounds * SLICES / 2];
 }
 
 static void write_template(struct rte_mempool *pool, void *arg, void *object, unsigned i) {
@@ -159,7 +161,7 @@ static void run_case(struct bench *b, const char *name, const struct dp_space *s
 	stage_order(b);
 	printf("%s\n", name);
 	for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
-		double cycles = measure(b, stages[i].run, rounds);
+		double cycles = measure(b, stages[i].run, BURST, rounds);
 
 		printf("  %-28s %7.1f cycles %7.2f ns", stages[i].name, cycles, cycles / hz * 1e9);
 		if (stages[i].run == stage_whole)
