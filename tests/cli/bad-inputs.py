@@ -107,7 +107,7 @@ FLAGS = [
     ),
     (
         PORTS + ["--set", "dataplane.port0=net_null0", "--set", "dataplane.port1=net_null0"],
-        ["port1 = sim", "port0 already"],
+        ["port1 = net_null0", "port0 already"],
     ),
     (PORTS + ["--set", "dataplane.port0="], ["dataplane.port0=", "empty"]),
     (PORTS + ["--set", "dataplane.port8=sim"], ["[dataplane] port8", "no such key"]),

@@ -20,6 +20,10 @@ type() {
 	sim "$name" "${closed[@]}" --scan-type "$name" --rate 100k "$@"
 	sim_status "$name: exit status" "$name" 0
 	records "$name.ndjson" >got
+	if [ "$name" = discovery ]; then
+		# Which of the probes is answered first is up to the network's delays.
+		sed -i 's/ - [a-z]* / - /' got want
+	fi
 	tap_same "$name: the results equal the truth, each once" got want
 	tap_is "$name: silence is counted" "$(json "$name.sum" no_answer)" $((pairs - $(wc -l <want)))
 	tap_is "$name: and means" "$(json "$name.sum" no_answer_means)" "$meaning"
