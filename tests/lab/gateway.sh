@@ -7,10 +7,12 @@
 . "$(dirname "$0")/lab.sh"
 
 lab_routed
+lab_v6
 listen world 0.0.0.0 80
-truth world 198.18.0.0/24 80,81 >want
+listen world :: 80
+truth world 198.18.0.0/25,2001:db8:0::/121 80,81 >want
 
-deaf() { # the gateway answers no ARP request
+deaf() { # the gateway answers no ARP request and no neighbour solicitation
 	ip -n scanner neigh flush all
 	on world nft -f - <<-'NFT'
 		table arp deaf {
@@ -19,10 +21,16 @@ deaf() { # the gateway answers no ARP request
 				arp operation request drop
 			}
 		}
+		table ip6 deaf {
+			chain input {
+				type filter hook input priority 0
+				icmpv6 type nd-neighbor-solicit drop
+			}
+		}
 	NFT
 }
 hearing() {
-	on world nft delete table arp deaf
+	on world nft flush ruleset
 }
 
 for port in $(lab_ports veth0); do
@@ -30,7 +38,7 @@ for port in $(lab_ports veth0); do
 
 	deaf
 	scan_start "$driver" --set "dataplane.port=$port" --set output.include_closed=yes --rate 1k \
-		-p 80,81 198.18.0.0/24
+		-p 80,81 198.18.0.0/25 2001:db8:0::/121
 	sleep 2.2
 	hearing
 	scan_wait
@@ -39,15 +47,15 @@ for port in $(lab_ports veth0); do
 	tap_same "$driver: results, a gateway that answers after 2 s" got want
 
 	deaf
-	capture_start world veth1 deaf.pcap "ip src $SCANNER_IP"
-	scan "$driver" --set "dataplane.port=$port" --rate 1k -p 80,81 198.18.0.0/24
+	capture_start world veth1 deaf.pcap "src host $SCANNER_IP and ip or src host $SCANNER_IP6 and tcp"
+	scan "$driver" --set "dataplane.port=$port" --rate 1k -p 80,81 198.18.0.0/25 2001:db8:0::/121
 	capture_stop
 	scan_status "$driver: exit status, a gateway that never answers" "$driver" 1
 	tap_match "$driver: the message names the gateway" "$(cat "$driver.err")" "198\.19\.0\.2"
-	tap_is "$driver: nothing but ARP was sent" "$(tcpdump -nr deaf.pcap 2>/dev/null | wc -l)" 0
+	tap_is "$driver: nothing but ARP and ND was sent" "$(tcpdump -nr deaf.pcap 2>/dev/null | wc -l)" 0
 
 	scan "$driver" --set "dataplane.port=$port" --set output.include_closed=yes --rate 1k \
-		--set "dataplane.gateway_mac=$(mac_of world veth1)" -p 80,81 198.18.0.0/24
+		--set "dataplane.gateway_mac=$(mac_of world veth1)" -p 80,81 198.18.0.0/25 2001:db8:0::/121
 	hearing
 	scan_status "$driver: exit status, gateway_mac given" "$driver" 0
 	records "$driver.ndjson" reason >got

@@ -119,7 +119,7 @@ lab_v6() {
 	local name
 	for name in $(ip netns list | cut -d' ' -f1); do
 		on "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
-			net.ipv6.icmp.ratelimit=0
+			net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=255
 	done
 	ip -n scanner address add $SCANNER_IP6/64 dev veth0 nodad
 	if ip netns list | grep -q '^host1'; then
