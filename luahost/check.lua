@@ -196,10 +196,17 @@ function test.target(fields)
 	return with_defaults(fields, { ip = "198.18.0.1", port = default_port(fields) })
 end
 
+-- What a scan of each protocol finds where there is something.
+local REASONS = {
+	tcp = "syn-ack", udp = "udp-response", sctp = "init-ack",
+	icmp = "echo-reply", arp = "arp-response", ndp = "nd-response",
+}
+
 function test.result(fields)
+	local protocol = fields and (fields.protocol or fields.proto) or "tcp"
 	local result = with_defaults(fields, {
-		ip = "198.18.0.1", port = default_port(fields), state = "open", reason = "syn-ack", ttl = 64, rtt_us = 412,
-		ts = "2026-01-31T12:00:00.123456Z",
+		ip = "198.18.0.1", port = default_port(fields), state = PORTLESS[protocol] and "up" or "open",
+		reason = REASONS[protocol], ttl = 64, rtt_us = 412, ts = "2026-01-31T12:00:00.123456Z",
 	})
 	result.proto = result.protocol
 	return result

@@ -98,6 +98,27 @@ Test(check, the_scripted_network_has_ipv6_and_udp) {
 	expect_report("2 tests passed\n");
 }
 
+Test(check, results_by_protocol) {
+	cr_expect_eq(
+		check(SCAN, MAIN_SCAN,
+			"test.case('kinds', function()\n"
+			"  for protocol, reason in pairs{tcp = 'syn-ack', udp = 'udp-response', "
+			"sctp = 'init-ack',\n"
+			"      icmp = 'echo-reply', arp = 'arp-response', ndp = 'nd-response'} do\n"
+			"    local r = test.result{protocol = protocol}\n"
+			"    local has = not "
+			"({icmp = 1, arp = 1, ndp = 1})[protocol]\n"
+			"    test.equal({r.port, r.state, r.reason, r.proto},\n"
+			"      {has and 80 or nil, has and 'open' or 'up', reason, protocol})\n"
+			"  end\n"
+			"  test.equal(test.result().state, 'open')\n"
+			"  test.equal(test.result{protocol = 'icmp', state = 'filtered'}.state, "
+			"'filtered')\n"
+			"end)\n"),
+		0, "%s", err.text);
+	expect_report("1 test passed\n");
+}
+
 Test(check, undeclared_capability) {
 	cr_expect_eq(check(SCAN,
 			     "local f = prtip[\"read_file\"]\n"
