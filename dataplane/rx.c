@@ -11,6 +11,7 @@
 
 enum {
 	ECHO_HEADERS = ETH_BYTES + VLAN_BYTES + IPV6_BYTES,
+	REPEATED_US = 900000, /* hosts wait a second before they repeat a SYN-ACK (RFC 6298 2.1) */
 };
 
 /* What a frame is answered with. */
@@ -137,6 +138,14 @@ static void count_answer(struct rx *rx, const struct frame_view *view) {
 }
 
 /*
+ * Whether a SYN-ACK is most likely not the host's first: it echoes the clock of a SYN from long ago.
+ * Then there is loss on the way, and our hello goes twice.
+ */
+static bool is_repeated(const struct dp_answer *answer) {
+	return answer->rtt_us != DP_RTT_NONE && answer->rtt_us >= REPEATED_US;
+}
+
+/*
  * What a segment is owed. Without banners a half-open connection is given up at once; with them it is
  * completed, as often as the host repeats itself, and ended when it has spoken. Those replies are
  * charged to the rate; the resets of a scan alone are not, as the kernel's would not be.
@@ -152,6 +161,8 @@ static void answer_segment(
 	switch (view->verdict.kind) {
 	case PROBE_OPENED:
 		reply_to(worker, banners ? REPLY_HELLO : REPLY_RESET, banners, frame, view);
+		if (banners && is_repeated(&view->answer))
+			reply_to(worker, REPLY_HELLO, true, frame, view);
 		break;
 	case PROBE_DATA:
 		reply_to(worker, REPLY_ACKNOWLEDGE, true, frame, view);
@@ -288,8 +299,9 @@ static void take_burst(struct worker *worker, struct rte_mbuf **mbuf, unsigned n
 static bool reply_room(const struct worker *worker) {
 	const struct rte_ring *replies = worker->rx.replies;
 
-	return replies ? rte_ring_free_count(replies) >= BURST
-		       : tx_frame_room(&worker->tx) >= BURST;
+	/* Two a frame at the most. */
+	return replies ? rte_ring_free_count(replies) >= 2 * BURST
+		       : tx_frame_room(&worker->tx) >= 2 * BURST;
 }
 
 /* Tell the TX lcores how full the ring is. Returns whether a burst still fits. */
