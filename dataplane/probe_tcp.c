@@ -238,15 +238,28 @@ static uint32_t echoed_rtt(const struct probe_env *env, const struct tcp_segment
 	return echo && rtt_us <= PROBE_MAX_RTT_US ? rtt_us : DP_RTT_NONE;
 }
 
-/*
- * Whether a host that has said this waits for us to go on: PSH, and fewer bytes than there was room
- * for. One that was asked for a page ends the connection itself, after header and body apart.
- */
-static bool waits(const struct tcp_segment *segment, const struct dp_hello *hello) {
-	static const char get[] = {'G', 'E', 'T', ' '};
+static bool begins(const uint8_t *bytes, unsigned n, const char *word) {
+	const size_t wanted = strlen(word);
 
+	return n >= wanted && memcmp(bytes, word, wanted) == 0;
+}
+
+/* The head of a page that was asked for, without a byte of its body: servers often send them apart. */
+static bool is_page_head(const struct tcp_segment *segment, const struct dp_hello *hello) {
+	static const char end[] = {'\r', '\n', '\r', '\n'};
+	const uint8_t *head = segment->data, *body;
+
+	if (!begins(hello->bytes, hello->length, "GET ")
+		|| !begins(head, segment->data_bytes, "HTTP/"))
+		return false;
+	body = memmem(head, segment->data_bytes, end, sizeof(end));
+	return !body || body + sizeof(end) == head + segment->data_bytes;
+}
+
+/* Whether a host that has said this waits for us to go on: PSH, and fewer bytes than there was room. */
+static bool waits(const struct tcp_segment *segment, uint32_t at, const struct dp_hello *hello) {
 	return segment->flags & TCP_PSH && segment->data_bytes < STREAM_WINDOW
-		&& (hello->length < sizeof(get) || memcmp(hello->bytes, get, sizeof(get)) != 0);
+		&& (at > 0 || !is_page_head(segment, hello));
 }
 
 /*
@@ -269,7 +282,8 @@ static struct verdict stream_bytes(const struct probe_env *env, const struct tcp
 	answer->banner_bytes = (uint16_t)segment->data_bytes;
 	answer->banner_at = place.at;
 	answer->banner_last = segment->flags & TCP_FIN || !place.known
-		|| place.at + segment->data_bytes >= env->banner_bytes || waits(segment, hello);
+		|| place.at + segment->data_bytes >= env->banner_bytes
+		|| waits(segment, place.at, hello);
 	if (place.at > place.acked)
 		return (struct verdict){.kind = PROBE_DATA_AHEAD};
 	return (struct verdict){.kind = answer->banner_last ? PROBE_DATA_END : PROBE_DATA};
