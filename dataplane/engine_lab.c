@@ -8,7 +8,7 @@
  * DEVICE is what `port` takes; BANNER_BYTES is 0 for none; FIRST to LAST are the addresses. With -s the
  * scan is held until each address has had a single probe of that port and a second to answer. Prints
  *
- *     state IP PORT STATE      single IP PORT STATE      banner IP PORT HEX      NAME COUNT
+ *     state IP PORT STATE      single IP PORT STATE      banner IP PORT OFFSET HEX      NAME COUNT
  *
  * and exits 0, or 2 where the plan refuses, 1 where something else fails. One thread. Not part of the
  * scanner.
@@ -69,7 +69,9 @@ static void print_answer(const struct dp_answer *answer) {
 
 	dp_ip_write(answer->ip, text);
 	printf("%s %s %u ", kinds[answer->kind], text, answer->port);
-	if (answer->kind != DP_ANSWER_BANNER)
+	if (answer->kind == DP_ANSWER_BANNER)
+		printf("%u ", answer->banner_at);
+	else
 		printf("%s", dp_state_name((enum dp_state)answer->state));
 	for (unsigned i = 0; i < answer->banner_bytes; i++)
 		printf("%02x", answer->banner[i]);

@@ -24,8 +24,15 @@ count_of() { # NAME COUNTER
 # The first banner of each host's port, as the scanner keeps it: how many hosts have it, its bytes, and
 # some digits.
 banners_of() { # NAME PORT
-	awk -v port="$2" '$1 == "banner" && $3 == port && !seen[$2]++ { print $4 }' "$1.out" | sort |
+	awk -v port="$2" '$1 == "banner" && $3 == port && $5 && !seen[$2]++ { print $5 }' "$1.out" | sort |
 		uniq -c | awk '{ print $1, length($2) / 2, substr($2, 1, 40) }'
+}
+
+# Where the pieces of a port's banner are, and how long each is: the same for every host, in order.
+pieces_of() { # NAME PORT
+	awk -v port="$2" '$1 == "banner" && $3 == port && !seen[$2, $4]++ {
+		pieces[$2] = pieces[$2] $4 "+" length($5) / 2 " " }
+		END { for (host in pieces) print pieces[host] }' "$1.out" | sort | uniq -c | xargs
 }
 
 hex() {
@@ -66,6 +73,12 @@ for port in $(lab_ports veth0); do
 
 	engine cut "$port" $SPARE_IP 9 198.18.0.0 198.18.0.63 22
 	tap_is "$driver: max_bytes" "$(banners_of cut 22)" "$hosts 9 $(hex 'SSH-2.0-L')"
+
+	engine long "$port" $SPARE_IP 3000 198.18.0.0 198.18.0.63 24 80
+	tap_is "$driver: a long one, window by window" "$(pieces_of long 24)" \
+		"$hosts 0+512 512+512 1024+512 1536+464"
+	tap_is "$driver: as much as is wanted" "$(pieces_of long 80)" \
+		"$hosts 0+512 512+512 1024+512 1536+512 2048+512 2560+440"
 
 	engine none "$port" $SPARE_IP 0 198.18.0.0 198.18.0.63 22 80
 	tap_is "$driver: none unless asked for" "$(grep -c '^banner ' none.out)" 0
