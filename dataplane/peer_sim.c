@@ -19,6 +19,8 @@
 
 enum {
 	RECORDS = 1 << 18,
+	MAX_RECORDS = 1 << 23, /* touched only where the first ones do not do */
+	STUCK_TURNS = 512, /* idle ones */
 	SLOTS = 1 << 12,
 	NO_RECORD = -1,
 	NAP_NS = 20000,
@@ -56,6 +58,7 @@ struct sim {
 	union record *record;
 	int32_t free_head;
 	unsigned nb_free;
+	int32_t nb_records; /* in use or in the free list, of MAX_RECORDS */
 	int32_t slot[SLOTS];
 	uint64_t slot_tsc; /* width of a slot */
 	uint64_t now_slot; /* slots up to this one have been emptied */
@@ -88,6 +91,23 @@ static void free_record(struct sim *sim, int32_t index) {
 	sim->record[index].reply.next = sim->free_head;
 	sim->free_head = index;
 	sim->nb_free++;
+}
+
+static void add_records(struct sim *sim, int32_t n) {
+	for (; n > 0 && sim->nb_records < MAX_RECORDS; n--)
+		free_record(sim, sim->nb_records++);
+}
+
+/*
+ * Without records we take no probes, so that the scanner cannot send, so that it takes none of our
+ * replies, as what it owes for them has nowhere to go: then somebody has to give in.
+ */
+static bool is_stuck(const struct sim *sim) {
+	bool full = false;
+
+	for (unsigned i = 0; i < sim->peer.nb_to_rx; i++)
+		full |= rte_ring_full(sim->peer.to_rx[i]);
+	return full && sim->idle > STUCK_TURNS;
 }
 
 /* Keep a note; returns its first record. */
@@ -196,6 +216,8 @@ static bool take_probes(struct sim *sim) {
 		uint64_t now_tsc = rte_rdtsc();
 		unsigned n;
 
+		if (sim->nb_free < BURST_RECORDS && is_stuck(sim))
+			add_records(sim, RECORDS / 4);
 		if (sim->nb_free < BURST_RECORDS)
 			return busy;
 		n = rte_ring_sc_dequeue_burst(sim->peer.from_tx[i], (void **)mbuf, BURST, NULL);
@@ -345,15 +367,14 @@ static void make_wheel(struct sim *sim, uint64_t tsc_hz) {
 	sim->now_slot = rte_rdtsc() / sim->slot_tsc;
 	for (unsigned i = 0; i < SLOTS; i++)
 		sim->slot[i] = NO_RECORD;
-	for (int32_t i = 0; i < RECORDS; i++)
-		sim->record[i].reply.next = i + 1 < RECORDS ? i + 1 : NO_RECORD;
-	sim->nb_free = RECORDS;
+	sim->free_head = NO_RECORD;
+	add_records(sim, RECORDS);
 }
 
 static int sim_create(struct port *port, struct peer **peer, struct dp_error *err) {
 	struct sim *sim = aligned_alloc(
 		RTE_CACHE_LINE_SIZE, RTE_ALIGN_CEIL(sizeof(*sim), (size_t)RTE_CACHE_LINE_SIZE));
-	union record *record = aligned_alloc(RTE_CACHE_LINE_SIZE, RECORDS * sizeof(*record));
+	union record *record = aligned_alloc(RTE_CACHE_LINE_SIZE, MAX_RECORDS * sizeof(*record));
 
 	if (!sim || !record) {
 		free(record);
