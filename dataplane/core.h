@@ -110,6 +110,7 @@ struct rx {
 	struct rte_ring *exceptions; /* producer: this lcore; NULL: no exception path */
 
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
+	_Atomic bool backlog; /* more waits in the device than was taken; likewise */
 	counter frames, own, other, malformed, bad_checksum, rejected;
 	counter response[DP_RESPONSE_COUNT];
 	counter banners, banner_mss, zero_window;

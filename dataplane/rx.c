@@ -321,7 +321,7 @@ static bool publish_pressure(struct rx *rx) {
 
 bool rx_turn(struct worker *worker) {
 	struct rx *rx = &worker->rx;
-	bool busy = false;
+	bool busy = false, backlog = false;
 
 	for (unsigned i = 0; i < rx->nb_queues; i++) {
 		struct rte_mbuf *mbuf[BURST];
@@ -329,13 +329,17 @@ bool rx_turn(struct worker *worker) {
 		unsigned n;
 
 		/* A device that waits loses nothing when it is not polled; a real one would. */
-		if (!room && worker->port->lossless)
+		if (!room && worker->port->lossless) {
+			backlog = true;
 			break;
+		}
 		n = rte_eth_rx_burst(worker->port->id, rx->queue[i], mbuf, BURST);
+		backlog |= n == BURST;
 		if (n == 0)
 			continue;
 		busy = true;
 		take_burst(worker, mbuf, n);
 	}
+	atomic_store_explicit(&rx->backlog, backlog, memory_order_relaxed);
 	return busy;
 }

@@ -157,6 +157,21 @@ static enum pressure highest_pressure(const struct dp_engine *engine) {
 	return highest;
 }
 
+/*
+ * A device that waits for us when we do not poll it will in the end not take what we send either. Then
+ * replies that cannot leave stop us from polling, for good: so no further probes while it has more for
+ * us than we took. What is under way gets no more by being answered.
+ */
+static bool must_catch_up(const struct port *port) {
+	for (unsigned i = 0; port->lossless && i < port->plan->nb_workers; i++) {
+		const struct rx *rx = &port->worker[i]->rx;
+
+		if (rx->active && atomic_load_explicit(&rx->backlog, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
 /* Lower the rate while rings are full, and account for the time that it was lower. */
 static bool follow_rings(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
@@ -263,7 +278,8 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 		end_pass(worker);
 		return false;
 	}
-	if ((tx->resting && !begin_repeat(worker, now_tsc)) || !follow_rings(worker, now_tsc))
+	if ((tx->resting && !begin_repeat(worker, now_tsc)) || !follow_rings(worker, now_tsc)
+		|| must_catch_up(worker->port))
 		return false;
 	want = rate_take(&tx->rate, now_tsc, want);
 	if (want == 0)
