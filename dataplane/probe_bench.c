@@ -8,6 +8,7 @@
  * Each stage is timed alone, over the same targets, and then the whole loop; stages overlap in the
  * core, so that their sum exceeds the whole. Run by bench/run; not part of the scanner.
  */
+#include "book.h"
 #include "plan.h"
 #include "probe.h"
 
@@ -20,6 +21,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
 	DEFAULT_ROUNDS = 5,
@@ -31,6 +33,8 @@ enum {
 
 struct bench {
 	struct probe_env env;
+	const struct probe_module *module;
+	uint16_t length[BURST];
 	const struct dp_space *space;
 	struct dp_perm perm;
 	enum family family;
@@ -72,7 +76,8 @@ static void stage_cookie(struct bench *b) {
 }
 
 static void stage_make(struct bench *b) {
-	probe_syn.make(&b->env, b->family, &b->sums, b->packet, NULL, b->target, BURST, 123456);
+	b->module->make(
+		&b->env, b->family, &b->sums, b->packet, b->length, b->target, BURST, 123456);
 }
 
 static void stage_alloc(struct bench *b) {
@@ -112,6 +117,14 @@ static const struct {
 	{"whole probe", stage_whole},
 };
 
+/* Processor time of this thread as cycles: what others take does not count. */
+static double cpu_cycles(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return ((double)now.tv_sec + (double)now.tv_nsec / 1e9) * (double)rte_get_tsc_hz();
+}
+
 static int by_value(const void *a, const void *b) {
 	const double x = *(const double *)a, y = *(const double *)b;
 
@@ -124,11 +137,11 @@ static double measure(
 	static double cycles[MAX_ROUNDS * SLICES];
 
 	for (unsigned r = 0; r < rounds * SLICES; r++) {
-		uint64_t begin = rte_rdtsc();
+		double begin = cpu_cycles();
 
 		for (unsigned i = 0; i < BURSTS; i++)
 			run(b);
-		cycles[r] = (double)(rte_rdtsc() - begin) / ((double)BURSTS * items);
+		cycles[r] = (cpu_cycles() - begin) / ((double)BURSTS * items);
 	}
 	qsort(cycles, (size_t)rounds * SLICES, sizeof(cycles[0]), by_value);
 	return cycles[rounds * SLICES / 2];
@@ -141,16 +154,17 @@ static void write_template(struct rte_mempool *pool, void *arg, void *object, un
 
 	rte_pktmbuf_reset(mbuf);
 	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	memset(frame, 0, TX_ROOM);
+	memset(frame, 0, REPLY_ROOM);
 	eth_put(frame, 0, 0, 0, b->family == FAMILY_V4 ? ETH_TYPE_IPV4 : ETH_TYPE_IPV6);
-	probe_syn.prepare(&b->env, b->family, frame + ETH_BYTES, &b->sums);
-	mbuf->data_len = mbuf->pkt_len = (uint16_t)(ETH_BYTES + probe_syn.packet_bytes[b->family]);
+	b->module->prepare(&b->env, b->family, frame + ETH_BYTES, &b->sums);
+	mbuf->data_len = mbuf->pkt_len = (uint16_t)(ETH_BYTES + b->module->packet_bytes[b->family]);
 }
 
 static void run_case(struct bench *b, const char *name, const struct dp_space *space,
 	enum family family, unsigned rounds) {
 	double hz = (double)rte_get_tsc_hz();
 
+	b->module = &probe_syn;
 	b->space = space;
 	b->family = family;
 	b->next = 0;
@@ -168,6 +182,23 @@ static void run_case(struct bench *b, const char *name, const struct dp_space *s
 			printf("  %6.2f M/s", hz / cycles / 1e6);
 		printf("\n");
 	}
+}
+
+/* Bursts at places that have nothing to do with each other. */
+static void stage_anywhere(struct bench *b) {
+	b->next = b->next * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	dp_space_walk(b->space, &b->perm,
+		(dp_u128)b->next * ((uint64_t)b->perm.count - BURST) >> 64, b->target, BURST);
+}
+
+static void run_anywhere(
+	struct bench *b, const char *name, const struct dp_space *space, unsigned rounds) {
+	double hz = (double)rte_get_tsc_hz(), cycles;
+
+	b->space = space;
+	dp_perm_init(&b->perm, dp_space_count(space), 1);
+	cycles = measure(b, stage_anywhere, BURST, rounds);
+	printf("  %-28s %7.1f cycles %7.2f ns\n", name, cycles, cycles / hz * 1e9);
 }
 
 static struct dp_space *make_space(const struct dp_range *range, unsigned n, unsigned nb_ports) {
@@ -204,11 +235,71 @@ static struct dp_space *make_holes(unsigned n, unsigned nb_ports) {
 	return space;
 }
 
+/* The first 2^@bits addresses of IPv4 with that many ports. */
+static bool run_square(struct bench *b, unsigned bits, unsigned nb_ports, unsigned rounds) {
+	const struct dp_range range
+		= {dp_ip_v4(0), dp_ip_v4((uint32_t)((UINT64_C(1) << bits) - 1))};
+	struct dp_space *space = make_space(&range, 1, nb_ports);
+	char name[32];
+
+	if (!space)
+		return false;
+	snprintf(name, sizeof(name), "2^%u x %u ports", bits, nb_ports);
+	run_anywhere(b, name, space, rounds);
+	dp_space_destroy(space);
+	return true;
+}
+
+static bool run_spaces(struct bench *b, const struct dp_space *holes, unsigned rounds) {
+	bool good;
+
+	printf("A target at any place of the order, in bursts of %d\n", BURST);
+	good = run_square(b, 16, 1, rounds) && run_square(b, 16, 256, rounds)
+		&& run_square(b, 24, 256, rounds) && run_square(b, 32, 256, rounds)
+		&& run_square(b, 32, 65535, rounds);
+	run_anywhere(b, "the same, in 1,000 ranges", holes, rounds);
+	return good;
+}
+
+/* What other kinds of probe cost to make. */
+static void run_make(struct bench *b, const char *name, const struct probe_module *module,
+	uint16_t port, unsigned rounds) {
+	double hz = (double)rte_get_tsc_hz(), cycles;
+
+	b->module = module;
+	for (b->family = 0; b->family < FAMILIES; b->family++) {
+		if (!module->packet_bytes[b->family])
+			continue;
+		rte_mempool_obj_iter(b->pool, write_template, b);
+		get_buffers(b);
+		for (unsigned i = 0; i < BURST; i++)
+			b->target[i] = (struct dp_target){.port = port,
+				.ip = b->family == FAMILY_V4
+					? dp_ip_v4(0xc6120000 + i * 977)
+					: dp_ip_v6(UINT64_C(0x20010db800000000), i * 977)};
+		cycles = measure(b, stage_make, BURST, rounds);
+		printf("  %-20s %-7s %7.1f cycles %7.2f ns\n", name,
+			b->family == FAMILY_V4 ? "IPv4" : "IPv6", cycles, cycles / hz * 1e9);
+		rte_mempool_put_bulk(b->pool, (void **)b->mbuf, BURST);
+	}
+}
+
+static void run_makes(struct bench *b, unsigned rounds) {
+	printf("Cookie, patch and sums of\n");
+	run_make(b, "SYN", &probe_syn, 80, rounds);
+	run_make(b, "ACK", &probe_ack, 80, rounds);
+	run_make(b, "UDP, DNS", &probe_udp, 53, rounds);
+	run_make(b, "UDP, no payload", &probe_udp, 9, rounds);
+	run_make(b, "SCTP INIT", &probe_sctp, 80, rounds);
+	run_make(b, "echo", &probe_echo, 0, rounds);
+}
+
 static bool start(struct bench *b) {
 	static char text[][24] = {"probe_bench", "--no-huge", "--no-shconf", "--no-pci",
 		"--no-telemetry", "--iova-mode=va", "-m128", "--log-level=*:error", "--lcores=0@0"};
 	char *argv[sizeof(text) / sizeof(text[0])];
 	const struct rte_eth_conf conf = {0};
+	struct payload_book *book;
 	static const struct dp_key key = {"sixteen letters"};
 	const struct dp_range v4 = {dp_ip_v4(0xc6130001), dp_ip_v4(0xc6130001)};
 	const dp_ip ours = dp_ip_v6(UINT64_C(0x20010db800000000), 1);
@@ -221,13 +312,16 @@ static bool start(struct bench *b) {
 		|| rte_eth_dev_get_port_by_name("net_null0", &b->port))
 		return false;
 	b->pool = rte_pktmbuf_pool_create(
-		"tx", POOL, 256, 0, RTE_PKTMBUF_HEADROOM + TX_ROOM, SOCKET_ID_ANY);
+		"tx", POOL, 256, 0, RTE_PKTMBUF_HEADROOM + REPLY_ROOM, SOCKET_ID_ANY);
 	if (!b->pool || rte_eth_dev_configure(b->port, 1, 1, &conf)
 		|| rte_eth_rx_queue_setup(b->port, 0, 512, SOCKET_ID_ANY, NULL, b->pool)
 		|| rte_eth_tx_queue_setup(b->port, 0, 512, SOCKET_ID_ANY, NULL)
 		|| rte_eth_dev_start(b->port))
 		return false;
 	b->env.passes = 1;
+	if (book_create(NULL, 0, NULL, 0, &book))
+		return false;
+	b->env.book = book;
 	cookie_init(&b->env.cookie, &key, 32768, 49151);
 	sources_init(&b->env.sources[FAMILY_V4], &v4, 1);
 	sources_init(&b->env.sources[FAMILY_V6], &v6, 1);
@@ -253,6 +347,9 @@ int main(int argc, char **argv) {
 	run_case(&bench, "IPv4, all in 1,000 ranges, 65,535 ports (2^48 pairs)", large, FAMILY_V4,
 		rounds);
 	run_case(&bench, "IPv6, 2^32 addresses, 100 ports", v6, FAMILY_V6, rounds);
+	if (!run_spaces(&bench, large, rounds))
+		fprintf(stderr, "probe_bench: no memory for a space\n");
+	run_makes(&bench, rounds);
 	dp_space_destroy(small);
 	dp_space_destroy(large);
 	dp_space_destroy(v6);

@@ -14,6 +14,7 @@
 enum {
 	LENGTH_AT = 4,
 	CHECKSUM_AT = 6,
+	CHUNK = 32, /* probes that are hashed together */
 };
 
 /* What the payload to a pair carries as its token, in all its transmissions. */
@@ -40,9 +41,9 @@ static uint16_t checksum(const struct probe_env *env, uint64_t pseudo, uint64_t 
 }
 
 static uint16_t make_one(const struct probe_env *env, enum family family,
-	const struct probe_sums *sums, uint8_t *packet, const struct dp_target *target) {
+	const struct probe_sums *sums, uint8_t *packet, const struct dp_target *target,
+	uint64_t hash) {
 	const struct dp_payload *payload = book_payload(env->book, target->port, target->pass);
-	uint64_t hash = cookie_hash(&env->cookie, target->ip, target->port);
 	uint16_t port = cookie_value(&env->cookie, hash, target->pass).port;
 	uint16_t bytes = (uint16_t)(UDP_BYTES + payload->length);
 	uint16_t total = (uint16_t)(ip_bytes(family) + bytes);
@@ -69,8 +70,15 @@ static uint16_t make_one(const struct probe_env *env, enum family family,
 static void make(const struct probe_env *env, enum family family, const struct probe_sums *sums,
 	uint8_t *const *packet, uint16_t *length, const struct dp_target *target, unsigned n,
 	uint32_t clock_us) {
-	for (unsigned i = 0; i < n; i++)
-		length[i] = make_one(env, family, sums, packet[i], &target[i]);
+	for (unsigned done = 0; done < n; done += CHUNK) {
+		unsigned end = n - done < CHUNK ? n : done + CHUNK;
+		uint64_t hash[CHUNK];
+
+		cookie_hashes(&env->cookie, family == FAMILY_V4, target + done, hash, end - done);
+		for (unsigned i = done; i < end; i++)
+			length[i] = make_one(
+				env, family, sums, packet[i], &target[i], hash[i - done]);
+	}
 }
 
 /*
