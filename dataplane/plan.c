@@ -644,8 +644,10 @@ static int check_banners(const struct planner *p, const struct dp_route_plan *ro
 			"an interface, with a source of its own");
 	return dp_fail(p->err, true, -EADDRINUSE,
 		"banner.enable = on: the kernel holds %s and would reset the connections that "
-		"banners come from; set source to a free address of %.15s's network",
-		ip_text(route->sources[0].first).s, p->has_netif ? p->netif.name : plan->port);
+		"banners come from; set source to a free address of %.15s's network%s%.15s%s",
+		ip_text(route->sources[0].first).s, p->has_netif ? p->netif.name : plan->port,
+		p->has_netif ? ", or port to af_xdp:" : "", p->has_netif ? p->netif.name : "",
+		p->has_netif ? ", where the kernel does not see them" : "");
 }
 
 /* --- lcores and memory ----------------------------------------------------------------------- */

@@ -200,6 +200,6 @@ tap_is "duplicates are counted" "$(json repeats.sum duplicates)" \
 banner_scan refused af_packet:veth0 --set dataplane.source=$SCANNER_IP -p 21 198.18.0.1
 tap_is "af_packet with the kernel's address: exit status" "$status" 2
 tap_match "that says the ways out" "$(cat refused.err)" \
-	"banner.enable.*kernel holds $SCANNER_IP .*source.*free address"
+	"banner.enable.*kernel holds $SCANNER_IP .*source to a free address.*port to af_xdp:veth0"
 
 tap_done
