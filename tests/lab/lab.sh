@@ -118,6 +118,9 @@ lab_onlink() {
 lab_v6() {
 	local name
 	for name in $(ip netns list | cut -d' ' -f1); do
+		# Without the second of duplicate detection, in which a machine asks for no neighbour.
+		# shellcheck disable=SC2016 # the machine's own files
+		on "$name" sh -c 'for dad in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >"$dad"; done'
 		on "$name" sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0 \
 			net.ipv6.icmp.ratelimit=0 net.ipv6.icmp.ratemask=255
 	done
