@@ -10,11 +10,7 @@ typedef uint64_t lane __attribute__((vector_size(LANES * 8), aligned(8), may_ali
 #define ROTATE(x, n) ((x) << (n) | (x) >> (64 - (n)))
 
 static inline lane same(uint64_t x) {
-	lane all;
-
-	for (unsigned i = 0; i < LANES; i++)
-		all[i] = x;
-	return all;
+	return (lane){0} + x;
 }
 
 static inline void sip_round(lane v[4]) {
