@@ -317,8 +317,11 @@ static void given_sources(
 static dp_ip automatic_source(const struct planner *p, enum family family) {
 	dp_ip gateway = family == FAMILY_V4 ? p->port->gateway4 : p->port->gateway6;
 
+	if (p->plan->driver == DP_DRIVER_LO && family == FAMILY_V4)
+		return LOOPBACK_V4;
+	/* Closed ports of another address of this machine do not answer ::1, but they do itself. */
 	if (p->plan->driver == DP_DRIVER_LO)
-		return family == FAMILY_V4 ? LOOPBACK_V4 : LOOPBACK_V6;
+		return netif_owns(p->first[family]) ? p->first[family] : LOOPBACK_V6;
 	if (p->has_netif)
 		return netif_address(p->netif.name,
 			/* A link-local router says nothing about our own address. */

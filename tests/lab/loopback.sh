@@ -44,6 +44,11 @@ scan closed --set output.include_closed=yes --set dataplane.port=lo -p 20-90 127
 records closed.ndjson reason >got
 tap_same "port = lo, with closed ports" got want
 
+truth scanner $SCANNER_IP6 20-90 >want
+scan own6 --set output.include_closed=yes -p 20-90 $SCANNER_IP6
+records own6.ndjson reason >got
+tap_same "an IPv6 address of this machine's interface, with closed ports" got want
+
 # --- Other types ----------------------------------------------------------------------------------
 
 ip netns exec scanner python3 "$LAB_TOOLS/world.py" udp:164 sctp:53 >world.out 2>world.err </dev/null &
