@@ -737,6 +737,9 @@ static int plan_workers(struct planner *p) {
 	rc = count_lcores(p);
 	if (rc)
 		return rc;
+	/* Its queues come in pairs. */
+	if (plan->driver == DP_DRIVER_VDEV && starts(plan->port, "net_tap"))
+		plan->nb_queues = plan->nb_tx > plan->nb_rx ? plan->nb_tx : plan->nb_rx;
 	p->whole->nb_workers += plan->nb_workers;
 	p->whole->nb_tx += plan->nb_tx;
 	if (p->whole->nb_workers > DP_MAX_LCORES)

@@ -484,7 +484,8 @@ static int fit_queues(
 	port->nb_rx_queues
 		= (uint16_t)(plan->nb_queues > plan->nb_rx ? plan->nb_queues : plan->nb_rx);
 	/* These drivers come in pairs of queues, of which all are to be set up. */
-	if (plan->driver == DP_DRIVER_AF_XDP || plan->driver == DP_DRIVER_AF_PACKET)
+	if (plan->driver == DP_DRIVER_AF_XDP || plan->driver == DP_DRIVER_AF_PACKET
+		|| strncmp(plan->port, "net_tap", 7) == 0)
 		port->nb_tx_queues = port->nb_rx_queues;
 	return 0;
 }

@@ -29,7 +29,10 @@ tap_start() { # TYPE
 	ip netns exec "$name" tcpdump -i tap0 -n -p --immediate-mode -U -w "$name.pcap" >/dev/null 2>&1 </dev/null &
 	tap_captures[$type]=$!
 	until [ -s "$name.pcap" ]; do sleep 0.05; done
-	ip netns exec "$name" "$PRTIP_DP" --set dataplane.port=net_tap0,iface=tap0 \
+	# Its queues come in pairs, also where more lcores receive than send.
+	local lcores=()
+	[ "$type" != ack ] || lcores=(--set dataplane.tx_lcores=1 --set dataplane.rx_lcores=2)
+	ip netns exec "$name" "$PRTIP_DP" --set dataplane.port=net_tap0,iface=tap0 "${lcores[@]}" \
 		--set dataplane.source=$SPARE_IP,$SPARE_IP6 \
 		--set dataplane.gateway=$WORLD_IP,$WORLD_IP6 --set scan.cooldown=1s --scan-type "$type" \
 		--set output.include_closed=yes --rate 500 -o "ndjson:$name.ndjson" -p 53,80 \
