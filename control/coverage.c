@@ -13,7 +13,8 @@
 
 enum {
 	SLOTS = 2 * COVERAGE_PAIRS, /* a power of two */
-	STEPS = 200, /* halvings, more than a double has bits */
+	STEPS = 80, /* of a search: more than a double has bits */
+	HEARD_MOST = 1024, /* pairs for one of the sample that are told apart from more */
 };
 
 struct slot {
@@ -113,9 +114,10 @@ void coverage_answer(struct coverage *c, dp_ip ip, uint16_t port, unsigned pass)
 
 /* ---- The estimate ---- */
 
-/* What the likelihood depends on: pairs, and the answered transmissions of all of them. */
+/* What the likelihood depends on: the pairs of the sample, the answered transmissions of all of them, and
+ * how many pairs were heard at all. */
 struct evidence {
-	double pairs, answered;
+	double pairs, answered, heard;
 	unsigned probes;
 };
 
@@ -124,60 +126,91 @@ static double heard_once(unsigned probes, double q) {
 	return -expm1(probes * log1p(-q));
 }
 
-/*
- * Logarithm of the likelihood of @q, but for what does not depend on it: each pair with k answers
- * has the chance q^k (1 - q)^(n - k) / (1 - (1 - q)^n).
- */
-static double log_likelihood(const struct evidence *e, double q) {
-	const double missed = e->pairs * e->probes - e->answered;
+static const double least = 1e-12; /* of q; stands for 0 */
+static const double least_share = 1e-6; /* smaller ones stand for 0 */
 
-	return e->answered * log(q) + (missed > 0 ? missed * log1p(-q) : 0)
-		- e->pairs * log(heard_once(e->probes, q));
+/* The slope of the likelihood in q has the sign of this, which falls with q. */
+static double excess(const struct evidence *e, double missing, double q) {
+	const double beside = e->heard - e->pairs;
+
+	return e->answered - e->probes * q * (e->heard + missing)
+		+ (beside > 0 ? beside * e->probes * q / heard_once(e->probes, q) : 0);
 }
 
-/* Its slope has the sign of this, which falls with q: the mean that was seen less the mean expected. */
-static double excess(const struct evidence *e, double q) {
-	return e->answered / e->pairs - e->probes * q / heard_once(e->probes, q);
-}
-
-static const double least = 1e-12;
-
-/* The likeliest q; 1 or next to 0 at the ends, where all or nothing but one each was answered. */
-static double likeliest(const struct evidence *e) {
+/* The likeliest q where @missing pairs were not heard. */
+static double likeliest(const struct evidence *e, double missing) {
 	double low = least, high = 1;
 
-	if (e->answered >= e->pairs * e->probes)
-		return 1;
 	for (unsigned i = 0; i < STEPS; i++) {
 		double q = (low + high) / 2;
 
-		*(excess(e, q) > 0 ? &low : &high) = q;
+		*(excess(e, missing, q) > 0 ? &low : &high) = q;
 	}
 	return low;
 }
 
+/* How many were missed where @share was heard. */
+static double missing_at(const struct evidence *e, double share) {
+	return e->heard * (1 - share) / share;
+}
+
 /*
- * Where, between the likeliest @top and @end, the likelihood has fallen by so much that a likelihood
+ * Logarithm of the likelihood that @share of the pairs was heard, at the q that suits it best, but for
+ * what depends on neither. Of N pairs, m of them missed: N! / m! (1 - q)^(n m), for each of the sample
+ * q^k (1 - q)^(n - k), and for those beside it 1 - (1 - q)^n. It is the profile likelihood of N under model
+ * M0 of capture and recapture (Otis et al. 1978, Wildlife Monographs 62; Cormack 1992, Biometrics 48).
+ */
+static double log_likelihood(const struct evidence *e, double share) {
+	const double missing = missing_at(e, share), beside = e->heard - e->pairs;
+	const double silent = (e->pairs + missing) * e->probes - e->answered;
+	const double q = likeliest(e, missing);
+	long double sum = lgammal((long double)e->heard + missing + 1) - lgammal(missing + 1.0L);
+
+	sum += e->answered * logl(q);
+	if (silent > 0)
+		sum += silent * log1pl(-q);
+	if (beside > 0)
+		sum += beside * logl(heard_once(e->probes, q));
+	return (double)sum;
+}
+
+/* The share that makes what was seen the likeliest; the likelihood has one top. */
+static double top_of(const struct evidence *e) {
+	double low = least_share, high = 1;
+
+	for (unsigned i = 0; i < STEPS; i++) {
+		const double a = low + (high - low) / 3, b = high - (high - low) / 3;
+
+		if (log_likelihood(e, a) < log_likelihood(e, b))
+			low = a;
+		else
+			high = b;
+	}
+	return (low + high) / 2;
+}
+
+/*
+ * Where, between the likeliest share @top and @end, the likelihood has fallen by so much that a likelihood
  * ratio test at 5% would reject (1.92: half of chi-square's 3.84 with one degree of freedom).
  */
 static double bound(const struct evidence *e, double top, double end) {
 	const double floor = log_likelihood(e, top) - 1.920729;
 	double in = top, out = end;
 
-	if (end < 1 && log_likelihood(e, end) > floor)
+	if (log_likelihood(e, end) > floor)
 		return end;
 	for (unsigned i = 0; i < STEPS; i++) {
-		double q = (in + out) / 2;
+		double share = (in + out) / 2;
 
-		*(log_likelihood(e, q) > floor ? &in : &out) = q;
+		*(log_likelihood(e, share) > floor ? &in : &out) = share;
 	}
 	return in;
 }
 
 bool coverage_of_counts(
-	const uint64_t *pairs, unsigned probes, struct coverage_estimate *estimate) {
+	const uint64_t *pairs, unsigned probes, double heard, struct coverage_estimate *estimate) {
 	struct evidence e = {.probes = probes};
-	double q;
+	double top;
 
 	for (unsigned k = 0; k < probes; k++) {
 		e.pairs += (double)pairs[k];
@@ -185,15 +218,16 @@ bool coverage_of_counts(
 	}
 	if (!(e.pairs > 0))
 		return false;
-	q = likeliest(&e);
+	/* Of so many more, those that are missing by chance are nothing beside the error of the sample. */
+	e.heard = heard > HEARD_MOST * e.pairs ? HEARD_MOST * e.pairs : heard;
+	top = top_of(&e);
 	*estimate = (struct coverage_estimate){
-		.estimate = heard_once(probes, q),
-		.low = heard_once(probes, bound(&e, q, least)),
-		.high = q < 1 ? heard_once(probes, bound(&e, q, 1)) : 1,
+		.estimate = top,
+		.low = bound(&e, top, least_share),
+		.high = bound(&e, top, 1),
 	};
-	/* Next to 0 stands for it. */
-	if (q <= 2 * least)
-		estimate->estimate = estimate->low = 0;
+	if (estimate->low <= least_share)
+		estimate->low = 0;
 	return true;
 }
 
@@ -203,5 +237,5 @@ bool coverage_estimate(const struct coverage *c, struct coverage_estimate *estim
 	for (unsigned i = 0; i < SLOTS; i++)
 		if (c->slot[i].hash)
 			pairs[__builtin_popcount(c->slot[i].heard) - 1]++;
-	return coverage_of_counts(pairs, c->probes, estimate);
+	return coverage_of_counts(pairs, c->probes, ldexp(c->nb, (int)c->thinned), estimate);
 }

@@ -5,7 +5,8 @@
  * With n transmissions of each pair, every answering pair gives away how many of them came through.
  * If losses are independent, of each other and of the pair, that number is binomial (n, q), cut off
  * at 0, as who never answered is not seen. The q that makes what was seen the likeliest gives the
- * share that was heard at least once, 1 - (1 - q)^n. Losses that come in bursts longer than the time
+ * share that was heard at least once, 1 - (1 - q)^n. The interval is about the share that this very scan
+ * heard, not about the mean of many such scans: how many are missing by chance is part of it. Losses that come in bursts longer than the time
  * between two transmissions, or that hit some hosts more than others, make the estimate too high.
  *
  * Memory is bounded: a keyed sample of pairs is looked at, whose rate is halved whenever it is full.
@@ -37,7 +38,11 @@ void coverage_answer(struct coverage *coverage, dp_ip ip, uint16_t port, unsigne
 /* False where nothing answered. */
 bool coverage_estimate(const struct coverage *coverage, struct coverage_estimate *estimate);
 
-/* The same from counts: @pairs[k] answered k + 1 of @probes transmissions. */
-bool coverage_of_counts(const uint64_t *pairs, unsigned probes, struct coverage_estimate *estimate);
+/*
+ * The same from counts: @pairs[k] of the sample answered k + 1 of @probes transmissions, and @heard pairs
+ * answered at all, of which the sample is all or a part.
+ */
+bool coverage_of_counts(
+	const uint64_t *pairs, unsigned probes, double heard, struct coverage_estimate *estimate);
 
 #endif

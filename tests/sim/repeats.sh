@@ -7,7 +7,8 @@
 # shellcheck source=tests/sim/sim.sh
 . "$(dirname "$0")/sim.sh"
 
-# A fifth of the packets is lost each way: 64% of the transmissions are answered.
+# A fifth of the packets is lost each way, and a tenth of the answers comes twice, each with its own luck:
+# 0.8 * (0.9 * 0.8 + 0.1 * (1 - 0.2 * 0.2)) = 65.28% of the transmissions are heard.
 lossy=(--set output.include_closed=yes --set sim.loss=0.2 --set sim.duplicate=0.1 --rate max)
 
 # Most of a scan's time here is waiting, a second between the transmissions: they run side by side.
@@ -59,21 +60,21 @@ for run in "${runs[@]}"; do
 		"$(comm -23 got want | wc -l) $(uniq -d got | wc -l)" "0 0"
 	echo "$probes $(wc -l <got) $(wc -l <want) $(json "many$seed.sum" coverage)" >>coverage
 done
-# At 95% one interval in twenty misses; two of six are a chance of 3 in 100, three of 2 in 1000.
+# At 95% one interval in twenty misses; three of six are a chance of 2 in 1000, four of 1 in 10,000.
 python3 - <<'PY' >verdict
 import json
 missed = 0
 for line in open("coverage"):
     probes, found, there, said = line.split(" ", 3)
     share, said = int(found) / int(there), json.loads(said)
-    expected = 1 - (1 - 0.8 * 0.8) ** int(probes)
+    expected = 1 - (1 - 0.6528) ** int(probes)
     off = (share - expected) / (expected * (1 - expected) / int(there)) ** 0.5
     if abs(off) > 5:
         print(f"{share:.4f} found with {probes}, not {expected:.4f}")
     if not 0 < said["high"] - said["low"] < 0.05 or not said["low"] <= said["estimate"] <= said["high"]:
         print("odd interval", said)
     missed += not said["low"] <= share <= said["high"]
-if missed > 2:
+if missed > 3:
     print(f"{missed} of 6 intervals miss the share that was found")
 PY
 tap_is "the shares are those of independent losses, and within the summary's intervals" \
