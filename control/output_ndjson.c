@@ -205,6 +205,7 @@ static char *put_service(char *p, const struct result_extra *extra) {
 	p = put_known(p, "product", s->product, sizeof s->product);
 	p = put_known(p, "version", s->version, sizeof s->version);
 	p = put_known(p, "info", s->info, sizeof s->info);
+	p = put_known(p, "os", s->os, sizeof s->os);
 	p = put_known(p, "cpe", s->cpe, sizeof s->cpe);
 	p = put_confidence(p, s->confidence);
 	if (extra->service_source) {

@@ -98,6 +98,7 @@ static const struct {
 	{offsetof(struct lh_service, product), sizeof(((struct lh_service *)0)->product)},
 	{offsetof(struct lh_service, version), sizeof(((struct lh_service *)0)->version)},
 	{offsetof(struct lh_service, info), sizeof(((struct lh_service *)0)->info)},
+	{offsetof(struct lh_service, os), sizeof(((struct lh_service *)0)->os)},
 	{offsetof(struct lh_service, cpe), sizeof(((struct lh_service *)0)->cpe)},
 };
 

@@ -383,7 +383,7 @@ static bool take_confidence(lua_State *L, struct returned *returned, double *con
 	return false;
 }
 
-/* {service, product, version, info, cpe, confidence}: taken where it is surer than what is known. */
+/* {service, product, version, info, os, cpe, confidence}: taken where it is surer than what is known. */
 static void take_service(lua_State *L, struct returned *returned) {
 	struct convo *convo = returned->convo;
 	struct lh_service service = {.confidence = 0.5};
@@ -401,6 +401,7 @@ static void take_service(lua_State *L, struct returned *returned) {
 		|| !take_field(L, returned, "product", service.product, sizeof(service.product))
 		|| !take_field(L, returned, "version", service.version, sizeof(service.version))
 		|| !take_field(L, returned, "info", service.info, sizeof(service.info))
+		|| !take_field(L, returned, "os", service.os, sizeof(service.os))
 		|| !take_field(L, returned, "cpe", service.cpe, sizeof(service.cpe))
 		|| !take_confidence(L, returned, &service.confidence))
 		return;

@@ -181,10 +181,11 @@ static const char *take_failed(
 
 /* Strings that end where they should, a number that is one. */
 static bool service_is_sane(struct lh_service *service) {
-	char *const text[]
-		= {service->name, service->product, service->version, service->info, service->cpe};
-	const size_t room[] = {sizeof(service->name), sizeof(service->product),
-		sizeof(service->version), sizeof(service->info), sizeof(service->cpe)};
+	char *const text[] = {service->name, service->product, service->version, service->info,
+		service->os, service->cpe};
+	const size_t room[]
+		= {sizeof(service->name), sizeof(service->product), sizeof(service->version),
+			sizeof(service->info), sizeof(service->os), sizeof(service->cpe)};
 
 	for (unsigned i = 0; i < sizeof(text) / sizeof(text[0]); i++) {
 		size_t length = strnlen(text[i], room[i]);

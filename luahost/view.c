@@ -130,6 +130,10 @@ static void push_info(lua_State *L, const struct record *record) {
 	push_text(L, record, offsetof(struct wire_service, service.info));
 }
 
+static void push_os(lua_State *L, const struct record *record) {
+	push_text(L, record, offsetof(struct wire_service, service.os));
+}
+
 static void push_cpe(lua_State *L, const struct record *record) {
 	push_text(L, record, offsetof(struct wire_service, service.cpe));
 }
@@ -170,6 +174,7 @@ static const struct {
 	{"product", push_product},
 	{"version", push_version},
 	{"info", push_info},
+	{"os", push_os},
 	{"cpe", push_cpe},
 	{"confidence", push_confidence},
 	{"source", push_source},

@@ -51,6 +51,7 @@ struct lh_service {
 	char product[128];
 	char version[64];
 	char info[192];
+	char os[64]; /* hint at the operating system */
 	char cpe[160];
 	double confidence; /* 0 to 1 */
 };
