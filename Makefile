@@ -29,6 +29,7 @@ demo: deps-lab build ## show it: a simulated network, then real servers in names
 
 .PHONY: check
 check: deps-lab build ## run all tests; the last line is the total (root)
+	@tests/deps.sh servers || echo "Tests that need them fail."
 	@tests/run --build $(BUILD)
 
 .PHONY: soak
@@ -81,10 +82,10 @@ clean: ## remove what was built
 	@rm -rf build build-asan build-coverage
 
 # Debian packages; installs only what is missing, and only as root.
-.PHONY: deps deps-build deps-lab deps-lint deps-coverage
+.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage
 deps: ## install what build, check and demo need (root)
-	@tests/deps.sh build lab
-deps-build deps-lab deps-lint deps-coverage: deps-%:
+	@tests/deps.sh build lab servers
+deps-build deps-lab deps-servers deps-lint deps-coverage: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

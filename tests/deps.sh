@@ -5,7 +5,8 @@
 # place that lists packages. Installs only when something is missing, and only as root; otherwise
 # says in one line what to run.
 #
-# None of them is a server that would start here: of dropbear and dnsmasq only the bare programs.
+# None of what is installed is a server that would start here: of dropbear and dnsmasq only the bare
+# programs. Real servers (group servers) are unpacked into a folder, not installed.
 # (DPDK's mlx5 drivers depend on rdma-core, whose iwpmd systemd starts only for RDMA hardware.)
 set -eu
 
@@ -18,21 +19,28 @@ build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
 # To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are
 # held against.
 lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl
-	nmap tshark'
+	nmap tshark curl openssh-client dpkg tar'
+# Servers that tests run in those namespaces; those of each line go together, lines replace one another.
+servers='nginx-light apache2-bin apache2-data lighttpd openssh-server vsftpd postfix dovecot-imapd
+	dovecot-pop3d mariadb-server-core mariadb-client-core postgresql-15 redis-server memcached unbound
+	bind9 bind9-dnsutils mosquitto slapd snmpd chrony'
+other_servers='proftpd-core exim4-daemon-light'
 # To check and format the sources.
 lint='clang-format shellcheck cppcheck'
 # To count the lines that tests run: clang's counters, and what reads them.
 coverage='clang libclang-rt-dev llvm python3'
 
 wanted=
+unpack=
 for group in "$@"; do
 	case $group in
 	build) wanted="$wanted $build" ;;
 	lab) wanted="$wanted $lab" ;;
+	servers) unpack=yes ;;
 	lint) wanted="$wanted $lint" ;;
 	coverage) wanted="$wanted $coverage" ;;
 	*)
-		echo "deps.sh: no group '$group': build, lab, lint or coverage" >&2
+		echo "deps.sh: no group '$group': build, lab, servers, lint or coverage" >&2
 		exit 2
 		;;
 	esac
@@ -41,6 +49,11 @@ done
 if ! command -v dpkg-query >/dev/null; then
 	# Not Debian: nothing to check or install with; meson names what it cannot find.
 	exit 0
+fi
+
+if [ "$unpack" ]; then
+	tests=$(dirname "$0")
+	"$tests/unpack.sh" "${LAB_ROOT:-$(dirname "$tests")/build/lab-root}" "$servers" "$other_servers"
 fi
 
 missing=
