@@ -7,7 +7,7 @@
 #   lab_servers nginx-light redis-server
 #   serve_nginx world 198.18.20.1 80
 #   serve_redis world 198.18.20.2 6379
-#   wait_listening world 80 6379
+#   wait_serving world tcp/198.18.20.1:80 tcp/198.18.20.2:6379
 #
 # Each server has a small configuration of ours, which leaves what it says of itself at Debian's default,
 # and keeps all that it writes in $LAB/SERVER-ADDRESS-PORT, which is in memory. It runs in the foreground
@@ -95,16 +95,16 @@ unconfined() { # PROGRAM: says the path to start
 	echo "$LAB/bin/${1##*/}"
 }
 
-# wait_bound NAME PORT...: until a UDP socket is bound to each.
-wait_bound() {
-	local name=$1 port tries=0
+# wait_serving NAME PROTO/ADDRESS:PORT...: until a socket is bound to each, as in tcp/198.18.20.1:80.
+wait_serving() {
+	local name=$1 socket tries=0
 	shift
-	for port in "$@"; do
-		until [ -n "$(on "$name" ss -Hlun "sport = :$port")" ]; do
+	for socket in "$@"; do
+		until [ -n "$(on "$name" ss -Hln "--${socket%%/*}" "src = ${socket#*/}")" ]; do
 			tries=$((tries + 1))
-			if [ $tries -gt 200 ]; then
-				tap_not_ok "the lab's server on $name UDP port $port started"
-				tap_note_file "$LAB/servers.log"
+			if [ $tries -gt 400 ]; then
+				tap_not_ok "the lab's server on $name $socket started"
+				tail -n 50 "$LAB/servers.log" | sed 's/^/# /'
 				tap_done
 			fi
 			sleep 0.05
