@@ -11,8 +11,10 @@
 #   FOLDER/stamp           what it was made from
 #
 # Made only where what is installed here or the list has changed, in a folder beside it that takes its
-# name when it is whole. All of it belongs to whom the folder around it belongs to.
+# name when it is whole. All of it belongs to whom the folder around it belongs to. A package that cannot
+# be had is said in one line and costs no other.
 set -euo pipefail
+umask 022
 export LC_ALL=C PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
 
 if [ $# -lt 2 ]; then
@@ -28,7 +30,7 @@ flock 9
 
 # The quick look: nothing was installed or removed since, and the same is asked for.
 inputs=$(cat "$0" - <<<"$*" | sha256sum | cut -d' ' -f1)
-status=$(stat -c %y /var/lib/dpkg/status)
+status=$(stat -c %Y /var/lib/dpkg/status)
 if [ "$(cat "$folder/stamp" 2>/dev/null)" = "$inputs $status" ]; then
 	exit 0
 fi
@@ -40,7 +42,8 @@ fi
 
 new=$folder.new
 rm -rf "$new"
-mkdir -p "$new/usr/bin" "$new/usr/sbin" "$new/usr/lib" "$new/none/partial"
+mkdir -p "$new/etc" "$new/usr/bin" "$new/usr/sbin" "$new/usr/lib" "$new/none/partial"
+: >"$new/packages"
 trap 'rm -rf "$new"' EXIT
 ln -s usr/bin usr/sbin usr/lib "$new"
 
@@ -59,6 +62,7 @@ plan() {
 	local -a packages could
 	plan=()
 	refused=()
+	why=
 	: >"$new/uris"
 	for set in "$@"; do
 		read -rd '' -a packages <<<"$set" || true
@@ -72,7 +76,8 @@ plan() {
 			if uris_of "$package" >>"$new/uris" 2>"$new/why"; then
 				could+=("$package")
 			else
-				refused+=("$package: $(grep '^E: ' "$new/why" | head -1)")
+				refused+=("$package")
+				[ "$why" ] || why=$(grep '^E: ' "$new/why" | tail -n 1)
 			fi
 		done
 		# Alone each is possible, all at once may not be.
@@ -99,7 +104,7 @@ fi
 
 # shellcheck disable=SC2048,SC2086 # without their line breaks
 echo "unpacking into $folder, not installing:" $*
-# Lists that are missing or old know of no packages, or of such as are gone.
+# apt's lists that are missing know of no packages, and old ones of such as are gone.
 if [ ${#refused[@]} -ne 0 ] || ! download; then
 	apt-get -q update >"$new/log" 2>&1 || true
 	plan "$@"
@@ -109,9 +114,14 @@ if [ ${#refused[@]} -ne 0 ] || ! download; then
 		exit 1
 	}
 fi
-for package in "${refused[@]}"; do
-	echo "unpack.sh: cannot be had: $package" >&2
-done
+if [ ${#refused[@]} -ne 0 ]; then
+	echo "unpack.sh: cannot be had: ${refused[*]} ($why)" >&2
+	# Offline, say. What there is was whole.
+	if [ "$(cut -d' ' -f1 "$folder/stamp" 2>/dev/null)" = "$inputs" ]; then
+		echo "unpack.sh: $folder stays as it is" >&2
+		exit 0
+	fi
+fi
 
 archives=
 eval "$(apt-config shell archives Dir::Cache::archives/d)"

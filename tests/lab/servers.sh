@@ -37,6 +37,9 @@ lab_servers() {
 	done
 	# By way of a link, as a colon in the path would end it.
 	ln -sfn "$LAB_ROOT" "$LAB/root"
+	# Servers' own users have to reach what we make for them.
+	umask 022
+	chmod 755 "$LAB"
 	mkdir -p "$LAB/etc/upper" "$LAB/etc/work" /run/sshd /run/vsftpd/empty
 	if ! mount -t overlay overlay -o "lowerdir=$LAB/root/usr:/usr" /usr ||
 		! mount -t overlay overlay \
