@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Built-in detection against real servers: name, product and version that the records have are what
-# Debian's packages say of themselves. Where a server does not show its version, none may be named.
+# Debian's packages say of themselves. Where a server does not show its version, as it never does or was
+# told to hide it, none may be named.
 # SAVE=/ABSOLUTE/FILE keeps the banners, one JSON object a line.
 
 # shellcheck source=tests/lab/lab.sh
@@ -10,8 +11,9 @@
 # shellcheck source=tests/lab/servers.sh
 . "$TESTS_DIR/lab/servers.sh"
 
-# What a scan's answers show. Product: a part of its name in any case; version: `shown`, or `-` where the
-# answer has none; `*` where nothing in the answer tells and a guess would do no harm.
+# What a scan's answers show, of a package or of a server `package:with-another-configuration`. Product
+# and operating system: a part of the name in any case; version: that of the package is `shown`. `-` where
+# the answer does not tell and none may be named, `*` where it does no harm.
 truth='
 	nginx-light           tcp   80  http        nginx      shown  *
 	nginx-light           tcp  443  https       *          -      *
@@ -40,8 +42,16 @@ truth='
 	slapd                 tcp  389  ldap        openldap   -      *
 	snmpd                 udp  161  snmp        *          -      linux
 	chrony                udp  123  ntp         *          -      *
+	nginx-light:hidden    tcp   80  http        nginx      -      *
+	apache2-bin:hidden    tcp   80  http        apache     -      *
+	vsftpd:hidden         tcp   21  ftp         -          -      *
+	exim4-daemon-light:hidden tcp 25 smtp       -          -      *
+	mariadb-server-core:refusing tcp 3306 mysql mariadb    -      *
+	redis-server:refusing tcp 6379  redis       *          -      *
+	unbound:hidden        udp   53  domain      -          -      *
+	bind9:hidden          udp   53  domain      -          -      *
 '
-packages=$(awk 'NF { print $1 }' <<<"$truth" | uniq)
+packages=$(awk 'NF { sub(/:.*/, "", $1); print $1 }' <<<"$truth" | sort -u)
 
 lab_routed
 # shellcheck disable=SC2086 # a list of words
@@ -82,13 +92,22 @@ start mosquitto serve_mosquitto 1883
 start slapd serve_slapd 389
 start snmpd serve_snmpd 161
 start chrony serve_chrony 123
+start nginx-light:hidden serve_nginx 80 'server_tokens off;'
+start apache2-bin:hidden serve_apache 80 'ServerTokens Prod'
+start vsftpd:hidden serve_vsftpd 21 'ftpd_banner=Welcome to the lab.'
+# shellcheck disable=SC2016 # a variable of exim
+start exim4-daemon-light:hidden serve_exim 25 'smtp_banner = $smtp_active_hostname ESMTP ready'
+start mariadb-server-core:refusing serve_mariadb 3306 'init-file ='
+start redis-server:refusing serve_redis 6379 'requirepass secret'
+start unbound:hidden serve_unbound 53 'hide-version: yes'
+start bind9:hidden serve_named 53 '' 'version "lab";'
 
 # Our table with addresses and each package's version, as its authors and as Debian write it.
 sockets=()
 while read -r package proto port rest; do
 	[ "$package" ] || continue
 	sockets+=("$proto/${address_of[$package]}:$port")
-	echo "$package $(lab_upstream "$package") $(lab_version "$package") ${address_of[$package]}" \
+	echo "$package $(lab_upstream "${package%%:*}") $(lab_version "${package%%:*}") ${address_of[$package]}" \
 		"$proto $port $rest"
 done <<<"$truth" >table
 wait_serving world "${sockets[@]}"
@@ -143,7 +162,10 @@ def compare(wanted):
     if service["name"] != wanted["name"]:
         is_not("name", wanted["name"])
     for key in ("product", "os"):
-        if wanted[key] != "*" and wanted[key] not in service.get(key, "").lower():
+        if wanted[key] == "-":
+            if key in service:
+                is_not(key, "none")
+        elif wanted[key] != "*" and wanted[key] not in service.get(key, "").lower():
             is_not(key, wanted[key])
     version = wanted["upstream"] if wanted["version"] == "shown" else ""
     if service.get("version", "") != version:

@@ -105,7 +105,7 @@ wait_serving() {
 	for socket in "$@"; do
 		until [ -n "$(on "$name" ss -Hln "--${socket%%/*}" "src = ${socket#*/}")" ]; do
 			tries=$((tries + 1))
-			if [ $tries -gt 400 ]; then
+			if [ $tries -gt 1200 ]; then
 				tap_not_ok "the lab's server on $name $socket started"
 				tail -n 50 "$LAB/servers.log" | sed 's/^/# /'
 				tap_done
@@ -450,7 +450,7 @@ serve_unbound() { # NAME ADDRESS PORT [CONFIG]: lines of its server section
 	serve "$1" "$(unconfined /usr/sbin/unbound)" -d -c "$server_dir/unbound.conf"
 }
 
-serve_named() { # NAME ADDRESS PORT [CONFIG]: further statements
+serve_named() { # NAME ADDRESS PORT [CONFIG [OPTIONS]]: further statements, and lines of options
 	own_address "$1" "$2"
 	serve_setup named "$2" "$3"
 	chown bind "$server_dir"
@@ -470,6 +470,7 @@ serve_named() { # NAME ADDRESS PORT [CONFIG]: further statements
 			listen-on-v6 { none; };
 			recursion no;
 			dnssec-validation no;
+			${5:-}
 		};
 		controls { };
 		zone "lab.example" { type primary; file "$server_dir/lab.zone"; };
