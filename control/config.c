@@ -6,6 +6,7 @@
  * its strings point into, the target space, and the plugins with what was said about them.
  */
 #include "config.h"
+#include "detect.h"
 #include "inifile.h"
 #include "options.h"
 #include "payload_file.h"
@@ -35,6 +36,7 @@ struct config {
 	struct plugin_request request; /* what else was said about plugins */
 	struct plugin_set *plugins; /* NULL: not looked for yet */
 	struct payload_file *payloads, *hellos; /* NULL: none */
+	struct detect_rules *fingerprints; /* NULL: none */
 };
 
 static const char plugin_section[] = "plugin:"; /* NAME */
@@ -292,7 +294,8 @@ static int unknown_section(const struct origin *origin, const char *section, str
 		return dp_fail(err, true, -EINVAL, "%s[%s]: no such section; did you mean [%s]?",
 			where, shown.part, near);
 	return dp_fail(err, true, -EINVAL,
-		"%s[%s]: no such section; there are scan, dataplane, banner, output, checkpoint, "
+		"%s[%s]: no such section; there are scan, dataplane, banner, detection, output, "
+		"checkpoint, "
 		"plugins, plugin:NAME, sim and status",
 		where, shown.part);
 }
@@ -1311,6 +1314,37 @@ static int read_payloads(struct config *config, struct dp_error *err) {
 	return ret;
 }
 
+/* The operator's files, those that come along, Recog's: of equal rules the first counts. */
+static int read_all_fingerprints(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	char *shipped = detect_default_path(), *names = strdup(s->fingerprints), *rest = names;
+	int ret = shipped && names ? 0 : no_memory(err);
+
+	for (char *name; !ret && (name = strsep(&rest, ",")) && *s->fingerprints;)
+		ret = detect_rules_read(config->fingerprints, name + strspn(name, " "), err);
+	if (!ret)
+		ret = detect_rules_read(config->fingerprints, shipped, err);
+	if (!ret && *s->recog)
+		ret = detect_rules_read_recog(
+			config->fingerprints, s->recog, &config->public.left_out, err);
+	free(shipped);
+	free(names);
+	return ret;
+}
+
+static int read_fingerprints(struct config *config, struct dp_error *err) {
+	const enum ctl_action action = config->public.action;
+	int ret;
+
+	if (!config->settings.banner || !config->settings.detection
+		|| (action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN))
+		return 0;
+	ret = detect_rules_create(&config->fingerprints);
+	ret = ret ? no_memory(err) : read_all_fingerprints(config, err);
+	config->public.fingerprints = config->fingerprints;
+	return ret;
+}
+
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
@@ -1528,6 +1562,8 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 	if (!ret)
 		ret = read_payloads(config, err);
 	if (!ret)
+		ret = read_fingerprints(config, err);
+	if (!ret)
 		ret = choose_seed(config, err);
 	if (!ret)
 		ret = find_plugins(config, err);
@@ -1588,6 +1624,7 @@ void ctl_config_destroy(struct ctl_config *public) {
 	plugin_set_destroy(config->plugins);
 	payload_file_destroy(config->payloads);
 	payload_file_destroy(config->hellos);
+	detect_rules_destroy(config->fingerprints);
 	dp_space_destroy(config->public.space);
 	free(config);
 }

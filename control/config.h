@@ -77,6 +77,8 @@ struct ctl_output_spec {
 	unsigned plugin; /* 1 + its place in ctl_plugins.enabled; 0: a format of our own */
 };
 
+struct detect_rules;
+
 struct ctl_config {
 	enum ctl_action action;
 
@@ -128,6 +130,10 @@ struct ctl_config {
 	bool banner;
 	uint32_t banner_bytes;
 	uint64_t banner_wait_ns;
+
+	/* [detection] */
+	const struct detect_rules *fingerprints; /* NULL: off, or no banners */
+	unsigned left_out; /* of Recog's */
 
 	struct dp_sim_params sim;
 

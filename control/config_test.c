@@ -465,9 +465,9 @@ Test(plugins, every_field) {
 	cr_assert_eq(c->timing, 4);
 	cr_assert_str_eq(c->ports, "1-3,9");
 	ctl_config_destroy(c);
-	c = expect_plugins(
-		"--set|banner.enable=on|--set|banner.max_bytes=4096|--set|banner.wait=1ms|"
-		"--set|sim.banners=off");
+	c = expect_plugins("--set|banner.enable=on|--set|detection.enable=off|--set|banner.max_"
+			   "bytes=4096|--set|banner.wait=1ms|"
+			   "--set|sim.banners=off");
 	cr_assert(c->banner && c->banner_bytes == 4096 && c->banner_wait_ns == 1000000);
 	cr_assert(!c->sim.banners);
 	ctl_config_destroy(c);

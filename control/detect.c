@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Compiling rules, and naming the service of a banner. Control core; owns one database and the compiled
- * patterns of each field, and what a match needs.
+ * Compiling rules, and naming the service of a banner. Control core; owns the compiled patterns, the index of
+ * their literals, and what a match needs.
  *
- * Vectorscan looks for all patterns of a field in one pass, as a prefilter: it may name one that PCRE2 then
- * does not find, but leaves out none that it would. Patterns that it cannot take at all are tried
- * always. The rules that match are then weighed: the surest names service, product, version and CPE.
+ * Most patterns cannot match without some literal, such as "OpenSSH_" (detect_literal.h). Vectorscan looks for
+ * the rarest literal of each in one pass over the banner; only rules whose literal is there, and those
+ * that have none, are tried by PCRE2. The rules that match are then weighed: the surest names service,
+ * product, version and CPE.
  */
+#include "detect_literal.h"
 #include "detect_rule.h"
 #include "json.h"
 
@@ -15,34 +17,46 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
 	GROUPS = 10, /* $0 to $9 */
+	INFO_BYTES = sizeof(((struct lh_service *)0)->info),
 	MATCH_LIMIT = 100000, /* steps of one pattern: some milliseconds at the worst */
 };
 
 static const double sure_version = 0.95, sure_product = 0.85, sure_service = 0.7;
 
-struct table { /* the rules of a field */
-	hs_database_t *database; /* NULL: none */
-	uint32_t *always; /* rules that are not in it */
-	unsigned nb_always;
+/* Rules that one literal leads to, or that are always tried. */
+struct list {
+	uint32_t *rule;
+	unsigned nb;
 };
 
-/* Rules of a field that may match, in the order of the files. */
+/* Of the rules to try on a banner, in the order of the files. */
 struct candidates {
 	uint32_t *rule; /* room for all rules */
 	unsigned nb;
 };
 
+/* The bytes that a text may begin with for a rule to match it. */
+struct begin {
+	uint8_t bits[256 / 8];
+};
+
 struct detect {
 	const struct detect_rules *rules;
-	pcre2_code **code; /* one a rule; NULL: left out */
-	struct table table[DETECT_FIELDS];
+	pcre2_code **code; /* one a rule, like the next two */
+	struct begin *begin;
+	bool *fast; /* whether PCRE2's compiler has seen it, which is when it is first tried */
+	hs_database_t *database; /* NULL: no rule has a literal */
+	struct list *literal; /* by their number in the database */
+	unsigned nb_literals;
+	struct list *other
+		[DETECT_FIELDS]; /* rules without one: 256 lists, by the first byte; NULL: none */
 	hs_scratch_t *scratch;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
@@ -55,6 +69,29 @@ struct detect {
 static int fail_pattern(const struct detect_rule *rule, const char *why, struct dp_error *err) {
 	return dp_fail(err, true, -EINVAL, "%s:%u: /%.80s/: %s", rule->file, rule->line,
 		rule->pattern, why);
+}
+
+/* What PCRE2 knows of how a match begins, if it has to be where the text does; else anything. */
+static void note_begin(const pcre2_code *code, struct begin *begin) {
+	const uint8_t *bits = NULL;
+	uint32_t options = 0, kind = 0, first = 0;
+
+	memset(begin, 0xff, sizeof(*begin));
+	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+	if (!(options & PCRE2_ANCHORED))
+		return;
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODETYPE, &kind);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODEUNIT, &first);
+	pcre2_pattern_info(code, PCRE2_INFO_FIRSTBITMAP, &bits);
+	if (bits) {
+		memcpy(begin, bits, sizeof(*begin));
+	} else if (kind == 1) {
+		memset(begin, 0, sizeof(*begin));
+		begin->bits[first / 8] = (uint8_t)(1 << first % 8);
+		/* Its case may be left open. */
+		if (isalpha((int)first))
+			begin->bits[(first ^ 0x20) / 8] = (uint8_t)(1 << (first ^ 0x20) % 8);
+	}
 }
 
 static int compile_rule(struct detect *detect, unsigned i, struct dp_error *err) {
@@ -72,93 +109,186 @@ static int compile_rule(struct detect *detect, unsigned i, struct dp_error *err)
 		pcre2_get_error_message(code, text, sizeof(text));
 		return fail_pattern(rule, (const char *)text, err);
 	}
-	/* Without its compiler PCRE2 interprets, which is slower and says the same. */
-	pcre2_jit_compile(detect->code[i], PCRE2_JIT_COMPLETE);
+	note_begin(detect->code[i], &detect->begin[i]);
 	return 0;
 }
 
-/* The rules of a field as Vectorscan takes them. */
-struct patterns {
-	const char **text;
-	unsigned *flags, *id;
-	unsigned nb;
+/* The literals of all rules: @first[i] is where those of rule i begin in @all. */
+struct literals {
+	struct detect_literal *all;
+	unsigned *first;
+	const char **text; /* those that were chosen, each once */
+	unsigned *chosen; /* one a rule: its place in @text; NONE */
+	unsigned nb_text;
 };
 
-static bool suits_vectorscan(const struct detect_rule *rule, unsigned flags) {
-	hs_expr_info_t *info = NULL;
-	hs_compile_error_t *error = NULL;
-	const bool suits = hs_expression_info(rule->pattern, flags, &info, &error) == HS_SUCCESS;
+#define NONE UINT_MAX
 
-	free(info);
-	hs_free_compile_error(error);
-	return suits;
+static int by_text(const void *a, const void *b) {
+	return strcmp(
+		((const struct detect_literal *)a)->text, ((const struct detect_literal *)b)->text);
 }
 
-static void sort_rules(const struct detect_rules *rules, enum detect_field field,
-	struct table *table, struct patterns *patterns) {
+static int gather_literals(const struct detect_rules *rules, struct literals *l) {
+	unsigned nb = 0;
+
+	l->all = calloc((size_t)rules->nb * DETECT_LITERALS + 1, sizeof(*l->all));
+	l->first = calloc(rules->nb + 1u, sizeof(*l->first));
+	l->text = calloc(rules->nb + 1u, sizeof(*l->text));
+	l->chosen = calloc(rules->nb + 1u, sizeof(*l->chosen));
+	if (!l->all || !l->first || !l->text || !l->chosen)
+		return -ENOMEM;
 	for (unsigned i = 0; i < rules->nb; i++) {
-		const struct detect_rule *rule = &rules->rule[i];
-		const unsigned flags = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY
-			| (rule->icase ? HS_FLAG_CASELESS : 0) | (rule->dotall ? HS_FLAG_DOTALL : 0)
-			| (rule->multiline ? HS_FLAG_MULTILINE : 0);
-
-		if (rule->field != field)
-			continue;
-		if (!suits_vectorscan(rule, flags)) {
-			table->always[table->nb_always++] = i;
-			continue;
-		}
-		patterns->text[patterns->nb] = rule->pattern;
-		patterns->flags[patterns->nb] = flags;
-		patterns->id[patterns->nb++] = i;
+		l->first[i] = nb;
+		/* The name of a version is made up, and not in the banner. */
+		if (rules->rule[i].field != DETECT_TLS_VERSION)
+			nb += detect_literals(rules->rule[i].pattern, &l->all[nb]);
 	}
+	l->first[rules->nb] = nb;
+	return 0;
 }
 
-/* What is too large for Vectorscan is taken out, too. */
-static hs_error_t compile_patterns(struct table *table, struct patterns *patterns) {
-	while (patterns->nb) {
-		hs_compile_error_t *error = NULL;
-		const hs_error_t rc = hs_compile_multi(patterns->text, patterns->flags,
-			patterns->id, patterns->nb, HS_MODE_BLOCK, NULL, &table->database, &error);
-		const int which = rc == HS_COMPILER_ERROR && error ? error->expression : -1;
+/* How many of the @nb sorted literals have the text of @literal. */
+static unsigned count_text(
+	const struct detect_literal *sorted, unsigned nb, const struct detect_literal *literal) {
+	const struct detect_literal *found = bsearch(literal, sorted, nb, sizeof(*sorted), by_text);
+	const struct detect_literal *last = found;
 
-		hs_free_compile_error(error);
-		if (which < 0)
-			return rc;
-		table->always[table->nb_always++] = patterns->id[which];
-		patterns->nb--;
-		patterns->text[which] = patterns->text[patterns->nb];
-		patterns->flags[which] = patterns->flags[patterns->nb];
-		patterns->id[which] = patterns->id[patterns->nb];
-	}
-	return HS_SUCCESS;
+	while (found > sorted && !by_text(found - 1, literal))
+		found--;
+	while (last + 1 < sorted + nb && !by_text(last + 1, literal))
+		last++;
+	return (unsigned)(last - found) + 1;
 }
 
-static int compile_field(struct detect *detect, enum detect_field field, struct dp_error *err) {
-	const size_t nb = detect->rules->nb;
-	struct table *table = &detect->table[field];
-	struct patterns patterns = {
-		.text = calloc(nb + 1, sizeof(*patterns.text)),
-		.flags = calloc(nb + 1, sizeof(*patterns.flags)),
-		.id = calloc(nb + 1, sizeof(*patterns.id)),
-	};
+/* The literal of rule @i that the fewest rules have, of several the longest. */
+static const struct detect_literal *rarest(
+	const struct literals *l, const struct detect_literal *sorted, unsigned nb, unsigned i) {
+	const struct detect_literal *best = NULL;
+	unsigned best_count = 0;
+
+	for (unsigned k = l->first[i]; k < l->first[i + 1]; k++) {
+		const unsigned count = count_text(sorted, nb, &l->all[k]);
+
+		if (best && (count > best_count || (count == best_count && l->all[k].n <= best->n)))
+			continue;
+		best = &l->all[k];
+		best_count = count;
+	}
+	return best;
+}
+
+static unsigned place_of(struct literals *l, const char *text) {
+	for (unsigned i = 0; i < l->nb_text; i++)
+		if (!strcmp(l->text[i], text))
+			return i;
+	l->text[l->nb_text] = text;
+	return l->nb_text++;
+}
+
+static int choose_literals(const struct detect_rules *rules, struct literals *l) {
+	const unsigned nb = l->first[rules->nb];
+	struct detect_literal *sorted = malloc((nb + 1u) * sizeof(*sorted));
+
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, l->all, nb * sizeof(*sorted));
+	qsort(sorted, nb, sizeof(*sorted), by_text);
+	for (unsigned i = 0; i < rules->nb; i++) {
+		const struct detect_literal *literal = rarest(l, sorted, nb, i);
+
+		l->chosen[i] = literal ? place_of(l, literal->text) : NONE;
+	}
+	free(sorted);
+	return 0;
+}
+
+static int append_rule(struct list *list, uint32_t rule) {
+	uint32_t *more = reallocarray(list->rule, list->nb + 1u, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	list->rule = more;
+	list->rule[list->nb++] = rule;
+	return 0;
+}
+
+static bool may_begin(const struct detect *detect, uint32_t rule, unsigned char first) {
+	return detect->begin[rule].bits[first / 8] >> first % 8 & 1;
+}
+
+/* A rule without a literal: by the bytes that it may begin with. */
+static int list_other(struct detect *detect, uint32_t rule) {
+	struct list **lists = &detect->other[detect->rules->rule[rule].field];
+	int ret = 0;
+
+	if (!*lists)
+		*lists = calloc(256, sizeof(**lists));
+	if (!*lists)
+		return -ENOMEM;
+	for (unsigned byte = 0; !ret && byte < 256; byte++)
+		if (may_begin(detect, rule, (unsigned char)byte))
+			ret = append_rule(&(*lists)[byte], rule);
+	return ret;
+}
+
+static int list_rules(struct detect *detect, const struct literals *l) {
+	int ret = 0;
+
+	detect->literal = calloc(l->nb_text + 1u, sizeof(*detect->literal));
+	detect->nb_literals = l->nb_text;
+	if (!detect->literal)
+		return -ENOMEM;
+	for (uint32_t i = 0; !ret && i < detect->rules->nb; i++)
+		ret = l->chosen[i] == NONE ? list_other(detect, i)
+					   : append_rule(&detect->literal[l->chosen[i]], i);
+	return ret;
+}
+
+static int compile_literals(struct detect *detect, const struct literals *l, struct dp_error *err) {
+	const unsigned nb = l->nb_text;
+	unsigned *flags = calloc(nb + 1u, sizeof(*flags)), *id = calloc(nb + 1u, sizeof(*id));
+	size_t *length = calloc(nb + 1u, sizeof(*length));
+	hs_compile_error_t *error = NULL;
 	hs_error_t rc = HS_NOMEM;
 
-	table->always = calloc(nb + 1, sizeof(*table->always));
-	if (table->always && patterns.text && patterns.flags && patterns.id) {
-		sort_rules(detect->rules, field, table, &patterns);
-		rc = compile_patterns(table, &patterns);
+	for (unsigned i = 0; flags && id && length && i < nb; i++) {
+		flags[i] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
+		id[i] = i;
+		length[i] = strlen(l->text[i]);
 	}
-	if (rc == HS_SUCCESS && table->database)
-		rc = hs_alloc_scratch(table->database, &detect->scratch);
-	free(patterns.text);
-	free(patterns.flags);
-	free(patterns.id);
+	if (flags && id && length)
+		rc = hs_compile_lit_multi(l->text, flags, id, length, nb, HS_MODE_BLOCK, NULL,
+			&detect->database, &error);
+	hs_free_compile_error(error);
+	if (rc == HS_SUCCESS)
+		rc = hs_alloc_scratch(detect->database, &detect->scratch);
+	free(flags);
+	free(id);
+	free(length);
 	return rc == HS_SUCCESS
 		? 0
 		: dp_fail(err, false, rc == HS_NOMEM ? -ENOMEM : -EINVAL,
-			"fingerprints of %s: Vectorscan cannot compile them (error %d)",
-			detect_field_names[field], rc);
+			"fingerprints: Vectorscan cannot search for their literals (error %d)", rc);
+}
+
+static int make_index(struct detect *detect, struct dp_error *err) {
+	struct literals literals = {.nb_text = 0};
+	int ret = gather_literals(detect->rules, &literals);
+
+	if (!ret)
+		ret = choose_literals(detect->rules, &literals);
+	if (!ret)
+		ret = list_rules(detect, &literals);
+	if (ret)
+		dp_fail(err, false, ret, "out of memory");
+	else if (literals.nb_text)
+		ret = compile_literals(detect, &literals, err);
+	free(literals.all);
+	free(literals.first);
+	free(literals.text);
+	free(literals.chosen);
+	return ret;
 }
 
 int detect_create(const struct detect_rules *rules, struct detect **out, struct dp_error *err) {
@@ -172,14 +302,17 @@ int detect_create(const struct detect_rules *rules, struct detect **out, struct 
 	detect->data = pcre2_match_data_create(GROUPS, NULL);
 	detect->context = pcre2_match_context_create(NULL);
 	detect->candidates.rule = calloc(rules->nb + 1u, sizeof(*detect->candidates.rule));
-	if (!detect->code || !detect->data || !detect->context || !detect->candidates.rule)
+	detect->fast = calloc(rules->nb + 1u, sizeof(*detect->fast));
+	detect->begin = calloc(rules->nb + 1u, sizeof(*detect->begin));
+	if (!detect->code || !detect->begin || !detect->fast || !detect->data || !detect->context
+		|| !detect->candidates.rule)
 		ret = dp_fail(err, false, -ENOMEM, "out of memory");
 	else
 		pcre2_set_match_limit(detect->context, MATCH_LIMIT);
 	for (unsigned i = 0; !ret && i < rules->nb; i++)
 		ret = compile_rule(detect, i, err);
-	for (unsigned f = 0; !ret && f < DETECT_FIELDS; f++)
-		ret = compile_field(detect, (enum detect_field)f, err);
+	if (!ret)
+		ret = make_index(detect, err);
 	if (ret)
 		detect_destroy(detect);
 	else
@@ -193,9 +326,16 @@ void detect_destroy(struct detect *detect) {
 	for (unsigned i = 0; detect->code && i < detect->rules->nb; i++)
 		pcre2_code_free(detect->code[i]);
 	for (unsigned f = 0; f < DETECT_FIELDS; f++) {
-		hs_free_database(detect->table[f].database);
-		free(detect->table[f].always);
+		for (unsigned byte = 0; detect->other[f] && byte < 256; byte++)
+			free(detect->other[f][byte].rule);
+		free(detect->other[f]);
 	}
+	for (unsigned i = 0; detect->literal && i < detect->nb_literals; i++)
+		free(detect->literal[i].rule);
+	free(detect->literal);
+	free(detect->fast);
+	free(detect->begin);
+	hs_free_database(detect->database);
 	hs_free_scratch(detect->scratch);
 	pcre2_match_data_free(detect->data);
 	pcre2_match_context_free(detect->context);
@@ -338,7 +478,7 @@ struct finding {
 	bool any;
 	uint32_t rule; /* of the surest */
 	struct lh_service service;
-	char info[sizeof(((struct lh_service *)0)->info)]; /* of rules that only add */
+	char info[INFO_BYTES]; /* of rules that only add */
 	char os[sizeof(((struct lh_service *)0)->os)]; /* of others than the surest */
 };
 
@@ -354,14 +494,39 @@ static bool only_adds(const struct detect_rule *rule) {
 	return !rule->text[DETECT_SERVICE] && !rule->text[DETECT_PRODUCT];
 }
 
-static void add_info(struct finding *finding, const char *info) {
-	const size_t used = strlen(finding->info), n = strlen(info);
+/* Whether @info has a part, between semicolons, that is the @n bytes at @part. */
+static bool has_part(const char *info, const char *part, size_t n) {
+	for (;;) {
+		const char *end = strstr(info, "; ");
+		const size_t length = end ? (size_t)(end - info) : strlen(info);
 
-	/* The same from two headers is said once. */
-	if (!n || strstr(finding->info, info) || used + n + 3 > sizeof(finding->info))
-		return;
-	memcpy(finding->info + used, used ? "; " : "", used ? 2 : 0);
-	memcpy(finding->info + used + (used ? 2 : 0), info, n + 1);
+		if (length == n && !memcmp(info, part, n))
+			return true;
+		if (!end)
+			return false;
+		info = end + 2;
+	}
+}
+
+static void add_part(char info[INFO_BYTES], const char *part, size_t n) {
+	const size_t used = strlen(info), more = used ? 2 : 0;
+
+	if (used + more + n + sizeof("; ...") <= INFO_BYTES)
+		sprintf(info + used, "%s%.*s", more ? "; " : "", (int)n, part);
+	else if (used + sizeof("; ...") <= INFO_BYTES && !has_part(info, "...", 3))
+		strcpy(info + used, "; ...");
+}
+
+/* Append the parts of @more to the info of a service, each once; what has no room shows as "...". */
+static void add_info(char info[INFO_BYTES], const char *more) {
+	while (*more) {
+		const char *end = strstr(more, "; ");
+		const size_t n = end ? (size_t)(end - more) : strlen(more);
+
+		if (n && !has_part(info, more, n))
+			add_part(info, more, n);
+		more += n + (end ? 2 : 0);
+	}
 }
 
 static double sureness(const struct detect_rule *rule, const struct lh_service *service) {
@@ -401,19 +566,26 @@ static void take_match(struct finding *finding, const struct detect_rules *rules
 			expand(match, text[DETECT_SERVICE], false, finding->service.name,
 				sizeof(finding->service.name));
 	} else {
-		add_info(finding, s.info);
+		add_info(finding->info, s.info);
 	}
 	if (s.os[0] && !finding->os[0])
 		memcpy(finding->os, s.os, sizeof(finding->os));
 }
 
-static void try_rule(struct detect *detect, uint32_t i, const struct detect_value *value,
-	enum dp_proto proto, uint16_t port, struct finding *finding) {
+static void try_rule(struct detect *detect, uint32_t i, enum dp_proto proto, uint16_t port,
+	struct finding *finding) {
+	const struct detect_rule *rule = &detect->rules->rule[i];
+	const struct detect_value *value = &detect->fields.value[rule->field];
 	struct match match = {.subject = value->at};
 	int rc;
 
-	if (!detect->code[i] || !suits_port(&detect->rules->rule[i], proto, port))
+	if (!suits_port(rule, proto, port))
 		return;
+	if (!detect->fast[i]) {
+		/* Where it fails PCRE2 interprets, which is slower and says the same. */
+		pcre2_jit_compile(detect->code[i], PCRE2_JIT_COMPLETE);
+		detect->fast[i] = true;
+	}
 	rc = pcre2_match(detect->code[i], (PCRE2_SPTR)value->at, value->n, 0, 0, detect->data,
 		detect->context);
 	if (rc < 0)
@@ -424,47 +596,58 @@ static void try_rule(struct detect *detect, uint32_t i, const struct detect_valu
 	take_match(finding, detect->rules, i, &match);
 }
 
-static int on_candidate(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
-	void *context) {
-	struct candidates *candidates = context;
-	unsigned at = candidates->nb++;
+/* The rules of @list whose field is there and begins as it has to; each comes once. */
+static void add_candidates(struct detect *detect, const struct list *list) {
+	struct candidates *candidates = &detect->candidates;
 
-	/* Each comes once. Few do, so that inserting is the fastest way of sorting. */
-	for (; at && candidates->rule[at - 1] > id; at--)
-		candidates->rule[at] = candidates->rule[at - 1];
-	candidates->rule[at] = id;
+	for (unsigned i = 0; i < list->nb; i++) {
+		const uint32_t rule = list->rule[i];
+		const struct detect_value *value
+			= &detect->fields.value[detect->rules->rule[rule].field];
+		unsigned at = candidates->nb;
+
+		if (!value->n || !may_begin(detect, rule, (unsigned char)*value->at))
+			continue;
+		/* Few are, so that inserting is the fastest way of sorting. */
+		for (; at && candidates->rule[at - 1] > rule; at--)
+			candidates->rule[at] = candidates->rule[at - 1];
+		candidates->rule[at] = rule;
+		candidates->nb++;
+	}
+}
+
+static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
+	void *context) {
+	struct detect *detect = context;
+
+	add_candidates(detect, &detect->literal[id]);
 	return 0;
 }
 
-static void try_field(struct detect *detect, enum detect_field field, enum dp_proto proto,
+/* What the fields show; literals are looked for in @text. */
+static void try_rules(struct detect *detect, const char *text, size_t n, enum dp_proto proto,
 	uint16_t port, struct finding *finding) {
-	const struct table *table = &detect->table[field];
-	const struct detect_value *value = &detect->fields.value[field];
 	struct candidates *candidates = &detect->candidates;
 
-	if (!value->at)
-		return;
 	candidates->nb = 0;
-	if (table->database)
-		hs_scan(table->database, value->at, (unsigned)value->n, 0, detect->scratch,
-			on_candidate, candidates);
+	for (unsigned f = 0; f < DETECT_FIELDS; f++) {
+		const struct detect_value *value = &detect->fields.value[f];
+
+		if (detect->other[f] && value->n)
+			add_candidates(detect, &detect->other[f][(unsigned char)*value->at]);
+	}
+	if (detect->database)
+		hs_scan(detect->database, text, (unsigned)n, 0, detect->scratch, on_literal,
+			detect);
 	for (unsigned i = 0; i < candidates->nb; i++)
-		try_rule(detect, candidates->rule[i], value, proto, port, finding);
-	for (unsigned i = 0; i < table->nb_always; i++)
-		try_rule(detect, table->always[i], value, proto, port, finding);
+		try_rule(detect, candidates->rule[i], proto, port, finding);
 }
 
 /* What the surest rule left open, from the others. */
 static bool conclude(struct finding *finding, struct lh_service *service) {
-	char *info = finding->service.info;
-	const size_t used = strlen(info), n = strlen(finding->info);
-
 	if (!finding->any)
 		return false;
-	if (n && !strstr(info, finding->info) && used + n + 3 <= sizeof(finding->service.info)) {
-		memcpy(info + used, used ? "; " : "", used ? 2 : 0);
-		memcpy(info + used + (used ? 2 : 0), finding->info, n + 1);
-	}
+	add_info(finding->service.info, finding->info);
 	if (!finding->service.os[0])
 		memcpy(finding->service.os, finding->os, sizeof(finding->os));
 	*service = finding->service;
@@ -476,8 +659,7 @@ bool detect_run(struct detect *detect, enum dp_proto proto, uint16_t port, const
 	struct finding finding = {.any = false};
 
 	detect_split(&detect->fields, banner, n, proto == DP_PROTO_UDP);
-	for (unsigned f = 0; f < DETECT_FIELDS; f++)
-		try_field(detect, (enum detect_field)f, proto, port, &finding);
+	try_rules(detect, (const char *)banner, n, proto, port, &finding);
 	return conclude(&finding, service);
 }
 
@@ -503,7 +685,7 @@ static bool run_field(struct detect *detect, const struct detect_example *exampl
 
 	memset(detect->fields.value, 0, sizeof(detect->fields.value));
 	detect->fields.value[example->field] = (struct detect_value){example->value, example->n};
-	try_field(detect, example->field, proto, port, &finding);
+	try_rules(detect, example->value, example->n, proto, port, &finding);
 	/* A rule that only adds has nothing to add to here. */
 	finding.any = true;
 	return conclude(&finding, service);

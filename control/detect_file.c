@@ -7,8 +7,10 @@
 #include "detect_rule.h"
 #include "value.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
 #include <errno.h>
+#include <pcre2.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,6 +186,22 @@ static int take_field(struct reader *r, enum detect_field *field) {
 	return fail(r, word, n, "no field; give one of docs/fingerprints.md, such as banner");
 }
 
+/* Here, where the line is known, and before anything is started. */
+static int check_pattern(struct reader *r, const char *pattern) {
+	PCRE2_UCHAR text[128];
+	PCRE2_SIZE at;
+	int code;
+	pcre2_code *compiled
+		= pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, 0, &code, &at, NULL);
+
+	pcre2_code_free(compiled);
+	if (compiled)
+		return 0;
+	pcre2_get_error_message(code, text, sizeof(text));
+	return fail(r, pattern, strlen(pattern), "not a pattern: %s, behind its character %zu",
+		(const char *)text, at);
+}
+
 /* /PATTERN/FLAGS; a slash in it is \/. */
 static int take_pattern(struct reader *r, struct detect_rule *rule) {
 	char *to;
@@ -205,8 +223,8 @@ static int take_pattern(struct reader *r, struct detect_rule *rule) {
 	*to = '\0';
 	if (r->at == r->end)
 		return fail(r, from, (size_t)(r->end - from), "the pattern has no / at its end");
-	if (memchr(rule->pattern, '\0', (size_t)(to - rule->pattern)))
-		return fail(r, from, 1, "a NUL in a pattern; write \\x00");
+	if (check_pattern(r, rule->pattern))
+		return -EINVAL;
 	for (r->at++; r->at < r->end && !is_blank(*r->at); r->at++) {
 		bool *flag = *r->at == 'i' ? &rule->icase
 			: *r->at == 's'	   ? &rule->dotall

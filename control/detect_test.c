@@ -2,6 +2,7 @@
 /* Service detection: files and their errors, fields, what rules say together, and banners that are hostile. */
 #include "detect.h"
 #include "detect_field.h"
+#include "detect_literal.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -51,6 +52,9 @@ Test(detect, errors_name_line_and_remedy) {
 		{"match nothing /x/\n", "F:1: nothing: no field; give one of docs/fingerprints.md"},
 		{"match banner x\n", "F:1: x: no pattern; write it between slashes"},
 		{"match banner /x\n", "the pattern has no / at its end"},
+		{"\nmatch banner /a(b/\n\tservice x\n",
+			"F:2: a(b: not a pattern: missing closing parenthesis, behind its "
+			"character 3"},
 		{"match banner /x/g\n\tservice x\n", "F:1: g: not a flag"},
 		{"match banner /x/ii\n\tservice x\n", "F:1: i: not a flag"},
 		{"match banner /x/ y\n\tservice x\n", "F:1: y: more than a field and a pattern"},
@@ -92,16 +96,6 @@ Test(detect, errors_name_line_and_remedy) {
 			strstr(err.text, cases[i].error), "%s\nnot: %s", err.text, cases[i].error);
 		detect_rules_destroy(rules);
 	}
-}
-
-Test(detect, bad_patterns_name_their_line) {
-	struct detect_rules *rules = parse("\nmatch banner /a(b/\n\tservice x\n");
-	struct detect *detect;
-	struct dp_error err;
-
-	cr_expect_eq(detect_create(rules, &detect, &err), -EINVAL);
-	cr_expect(strstr(err.text, "F:2: /a(b/: missing closing parenthesis"), "%s", err.text);
-	detect_rules_destroy(rules);
 }
 
 Test(detect, a_missing_file_is_said) {
@@ -195,6 +189,42 @@ Test(detect, fields_of_binary_protocols) {
 	FIELD("\x16\3\1", TLS_VERSION, NULL);
 }
 
+/* ---- Literals ---- */
+
+static void expect_literals(const char *pattern, const char *wanted) {
+	struct detect_literal literal[DETECT_LITERALS];
+	const unsigned nb = detect_literals(pattern, literal);
+	char got[1024] = "";
+
+	for (unsigned i = 0; i < nb; i++)
+		sprintf(got + strlen(got), "%s<%s>", i ? " " : "", literal[i].text);
+	cr_expect_str_eq(got, wanted, "%s: %s, not %s", pattern, got, wanted);
+}
+
+Test(detect, literals_that_a_pattern_needs) {
+	expect_literals("^OpenSSH_([\\w.]+) Debian-(\\d)", "<openssh_> < debian->");
+	expect_literals("abcd?efg", "<abc> <efg>");
+	expect_literals("abcd*efg{0,3}hij", "<abc> <hij>");
+	expect_literals("abc(?:def)?(ghi|jkl)mno+pqr", "<abc> <pqr>");
+	expect_literals("abc|def", "");
+	expect_literals("(?:abc|def)ghi", "<ghi>");
+	expect_literals("a\\.b\\/c[d]e\\$f", "<a.b/c> <e$f>");
+	expect_literals("[]abc]def[^]x]ghi[[:alpha:]]jkl", "<def> <ghi> <jkl>");
+	expect_literals("\\x41bcd\\r\\nefg\\0hij", "<bcd> <efg> <hij>");
+	expect_literals("\\x{41}bcd", "");
+	expect_literals("\\Qa|b\\E", "");
+	expect_literals("(?x)a b c", "");
+	expect_literals("(?i)abc", "<abc>");
+	expect_literals("(?ix)a b c", "");
+	expect_literals("(?P<n>x)abc(?<m>y)def", "<abc> <def>");
+	expect_literals("(*ANYCRLF)abc", "");
+	expect_literals("abc(", "");
+	expect_literals("abc[", "");
+	expect_literals("ab{2}cde", "<cde>");
+	expect_literals("ab{x}cdef", "<cdef>");
+	expect_literals("abc(?=def)ghi", "<abc> <ghi>");
+}
+
 /* ---- What rules say ---- */
 
 #define SSH "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
@@ -227,6 +257,16 @@ Test(detect, the_surest_names_and_others_add) {
 	cr_expect_str_eq(s.os, "Debian Linux");
 	cr_expect_str_eq(s.info, "packaged");
 	cr_expect_float_eq(s.confidence, 0.85, 1e-9);
+}
+
+Test(detect, info_has_each_part_once) {
+	static const char rules[] = "match banner /^SSH-2/\n\tservice ssh\n\tinfo a; b\n"
+				    "match banner /Open/\n\tinfo b; c\n"
+				    "match banner /SSH/\n\tinfo c\n"
+				    "match banner /^(.*)$/s\n\tinfo $1$1$1$1$1$1$1\n"
+				    "match banner /Debian/\n\tinfo d\n";
+
+	cr_expect_str_eq(say(rules, 22, SSH, sizeof(SSH) - 1).info, "a; b; c; ...; d");
 }
 
 Test(detect, nothing_without_a_name) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The fingerprints that come along: their own examples, and banners that are hostile. */
-#include "detect.h"
+#include "detect_literal.h"
+#include "detect_rule.h"
 
+#define PCRE2_CODE_UNIT_WIDTH 8
 #include <criterion/criterion.h>
+#include <pcre2.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,6 +40,61 @@ Test(fingerprints, shipped_rules_hold_their_examples) {
 	cr_expect_geq(nb, 150);
 	free(text);
 	detect_destroy(detect);
+	detect_rules_destroy(rules);
+}
+
+static bool matches(const struct detect_rule *rule, const struct detect_value *value) {
+	const uint32_t flags = (rule->icase ? PCRE2_CASELESS : 0)
+		| (rule->dotall ? PCRE2_DOTALL : 0) | (rule->multiline ? PCRE2_MULTILINE : 0);
+	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	PCRE2_SIZE at;
+	int error, rc;
+	pcre2_code *code = pcre2_compile(
+		(PCRE2_SPTR)rule->pattern, PCRE2_ZERO_TERMINATED, flags, &error, &at, NULL);
+
+	rc = pcre2_match(code, (PCRE2_SPTR)value->at, value->n, 0, 0, data, NULL);
+	pcre2_code_free(code);
+	pcre2_match_data_free(data);
+	return rc >= 0;
+}
+
+static bool has_literal(const char *text, size_t n, const struct detect_literal *literal) {
+	for (size_t i = 0; i + literal->n <= n; i++)
+		if (!strncasecmp(text + i, literal->text, literal->n))
+			return true;
+	return false;
+}
+
+/* Whatever matches a rule has the rule's literals in it, or the index would lose it. */
+Test(fingerprints, what_matches_has_the_literals) {
+	struct detect_rules *rules = shipped();
+	struct detect_fields *fields = malloc(sizeof(*fields));
+	unsigned seen = 0;
+
+	for (unsigned e = 0; e < rules->nb_examples; e++) {
+		const struct detect_example *example = &rules->example[e];
+
+		if (example->field != DETECT_BANNER)
+			continue;
+		detect_split(fields, (const uint8_t *)example->value, example->n, e & 1);
+		for (unsigned i = 0; i < rules->nb; i++) {
+			const struct detect_rule *rule = &rules->rule[i];
+			struct detect_literal literal[DETECT_LITERALS];
+			unsigned nb;
+
+			if (!fields->value[rule->field].at || rule->field == DETECT_TLS_VERSION
+				|| !matches(rule, &fields->value[rule->field]))
+				continue;
+			nb = detect_literals(rule->pattern, literal);
+			for (unsigned k = 0; k < nb; k++)
+				cr_expect(has_literal(example->value, example->n, &literal[k]),
+					"line %u: %s without %s", example->line, rule->pattern,
+					literal[k].text);
+			seen += nb;
+		}
+	}
+	cr_expect_gt(seen, 300);
+	free(fields);
 	detect_rules_destroy(rules);
 }
 

@@ -777,6 +777,14 @@ static const struct option table[] = {
 		.help = "file of hellos (docs/payloads.md), instead of the built-in ones of their "
 			"ports"},
 
+	{KEY("detection", "enable"), .type = &type_bool, .initial = "on", FIELD(detection),
+		.help = "name services from their banners, where [banner] is on: on, off"},
+	{KEY("detection", "fingerprints"), .type = &type_files, .initial = "", FIELD(fingerprints),
+		.help
+		= "files of fingerprints (docs/fingerprints.md), before those that come along"},
+	{KEY("detection", "recog"), .type = &type_text, .initial = "", FIELD(recog),
+		.help = "folder with Rapid7's Recog XML files, behind those that come along"},
+
 	{.role = OPTION_OUTPUT,
 		.group = "Output",
 		.flags = "-o",

@@ -61,6 +61,9 @@ struct settings {
 	uint64_t banner_bytes, banner_wait_ns;
 	const char *banner_payloads;
 
+	bool detection;
+	const char *fingerprints, *recog;
+
 	const char *plugins, *plugin_dirs;
 	const char *more_plugins, *more_plugin_dirs; /* of the flags; NULL: not given */
 	uint64_t lanes, memory_mb, instructions, queue, spill_mb;

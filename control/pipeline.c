@@ -7,6 +7,7 @@
  * knows it by. Flights and their extras belong to the pipeline until pipeline_take().
  */
 #include "assembly.h"
+#include "detect.h"
 #include "pipeline.h"
 #include "spill.h"
 
@@ -25,6 +26,8 @@ enum {
 	PROBE_SURE = 80, /* percent: probe_service is for what is less sure */
 	NONE = UINT32_MAX,
 };
+
+static const char builtin[] = "builtin";
 
 struct flight {
 	struct dp_answer answer;
@@ -72,6 +75,7 @@ struct pipeline {
 	_Atomic int64_t budget; /* of spills, in bytes */
 	const char *name[LH_MAX_PLUGINS + 1];
 	struct result_names names;
+	struct detect *detect; /* NULL: nobody names services */
 	char *json; /* of the latest record's plugins */
 	void *record; /* of the latest spilled flight */
 	size_t record_room;
@@ -357,6 +361,20 @@ static void leave_banners(struct pipeline *p, uint32_t i) {
 	p->nb_banners--;
 }
 
+/* Take the banner of a flight, and name its service. */
+static void keep_banner(struct pipeline *p, struct flight *flight, uint8_t *banner, uint32_t n) {
+	struct result_extra *extra = extra_of(flight);
+
+	extra->banner = banner;
+	extra->banner_bytes = n;
+	if (p->detect
+		&& detect_run(p->detect, (enum dp_proto)flight->answer.proto, flight->answer.port,
+			banner, n, &extra->service)) {
+		extra->has_service = true;
+		extra->service_source = builtin;
+	}
+}
+
 /* It goes on with what was said up to here. */
 static void end_wait(struct pipeline *p, uint32_t i) {
 	struct flight *flight = &p->flight[i];
@@ -369,10 +387,8 @@ static void end_wait(struct pipeline *p, uint32_t i) {
 		p->said_bytes -= assembly_memory(flight->said);
 		banner = assembly_take(flight->said, &n);
 		flight->said = NULL;
-		if (banner) {
-			extra_of(flight)->banner = banner;
-			flight->extra->banner_bytes = n;
-		}
+		if (banner)
+			keep_banner(p, flight, banner, n);
 	}
 	advance(p, i);
 }
@@ -430,17 +446,16 @@ bool pipeline_has_room(const struct pipeline *p) {
 /* What a UDP service said, which came along. */
 static void take_reply(struct pipeline *p, struct flight *flight, const struct dp_answer *answer) {
 	uint32_t n = answer->banner_bytes;
-	struct result_extra *extra;
+	uint8_t *banner;
 
 	if (n > p->config->banner_bytes)
 		n = p->config->banner_bytes;
 	if (!n)
 		return;
-	extra = extra_of(flight);
-	extra->banner = need(malloc(n + 1u));
-	memcpy(extra->banner, answer->banner, n);
-	extra->banner[n] = '\0';
-	extra->banner_bytes = n;
+	banner = need(malloc(n + 1u));
+	memcpy(banner, answer->banner, n);
+	banner[n] = '\0';
+	keep_banner(p, flight, banner, n);
 }
 
 void pipeline_enter(struct pipeline *p, const struct dp_answer *answer) {
@@ -709,7 +724,7 @@ static void name_all(struct pipeline *p) {
 		p->name[i] = plugins->enabled[i]->name;
 		p->accounts[i].name = p->name[i];
 	}
-	p->name[plugins->nb_enabled] = "builtin";
+	p->name[plugins->nb_enabled] = builtin;
 	p->names = (struct result_names){p->name, plugins->nb_enabled + 1};
 }
 
@@ -737,6 +752,8 @@ int pipeline_create(const struct ctl_config *config, struct lh_host *host,
 		memset(p->chain, 0xff, p->chains * sizeof(*p->chain));
 	}
 	rc = host ? add_stations(p, err) : 0;
+	if (!rc && config->fingerprints)
+		rc = detect_create(config->fingerprints, &p->detect, err);
 	if (rc)
 		goto destroy;
 	*out = p;
@@ -768,5 +785,6 @@ void pipeline_destroy(struct pipeline *p) {
 	free(p->chain);
 	free(p->json);
 	free(p->record);
+	detect_destroy(p->detect);
 	free(p);
 }

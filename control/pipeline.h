@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Results on their way from the packet path to the writer: they wait for their banners, then go
- * through the plugins that match them, one plugin after the other (detection, scan, output, each in
+ * Results on their way from the packet path to the writer: they wait for their banners, which name their
+ * services (detect.h), then go through the plugins that match them, one plugin after the other (detection, scan, output, each in
  * `enable` order), and come out once, merged.
  *
  * Used by the control core alone; never blocks. A plugin that lags `queue` results behind meets its

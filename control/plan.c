@@ -3,6 +3,7 @@
  * From a configuration to what a run will do, and that in words: --dry-run and the start lines.
  * Main thread; keeps nothing.
  */
+#include "detect.h"
 #include "human.h"
 #include "options.h"
 #include "plan.h"
@@ -313,6 +314,19 @@ static void print_overflow(const struct ctl_plugins *plugins, FILE *out) {
 	fprintf(out, "; drain %s\n", text);
 }
 
+static void print_detection(const struct ctl_config *config, FILE *out) {
+	if (!config->banner)
+		return;
+	if (!config->fingerprints) {
+		fprintf(out, "detection   off\n");
+		return;
+	}
+	fprintf(out, "detection   %u fingerprints", detect_rules_count(config->fingerprints));
+	if (config->left_out)
+		fprintf(out, "; %u of Recog's left out", config->left_out);
+	fprintf(out, "\n");
+}
+
 static void print_plugins(const struct ctl_config *config, FILE *out) {
 	const struct ctl_plugins *plugins = &config->plugins;
 
@@ -343,6 +357,7 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 	print_pace(config, &plan, params.slice.end - params.slice.first, out);
 	print_devices(config, &plan, out);
 	print_memory(&plan, dedup, out);
+	print_detection(config, out);
 	print_plugins(config, out);
 	fprintf(out, "nothing was sent\n");
 	dedup_destroy(dedup);
@@ -399,6 +414,14 @@ void plan_print_start(const struct ctl_config *config, const struct dp_plan *pla
 		if (plan->ports[i].ephemeral_overlap)
 			overlapping = &plan->ports[i];
 	}
+	if (config->fingerprints)
+		fprintf(out, "%u fingerprints name services",
+			detect_rules_count(config->fingerprints));
+	if (config->left_out)
+		fprintf(out, "; %u of Recog's are left out (docs/fingerprints.md)",
+			config->left_out);
+	if (config->fingerprints)
+		fprintf(out, "\n");
 	if (overlapping)
 		warn_overlap(config, overlapping, out);
 	if (config->probes > 1 && !plan_tells_passes(config, plan))

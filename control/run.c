@@ -648,8 +648,9 @@ static int open_pipeline(struct run *run) {
 	int rc;
 
 	run->summary.nb_plugins = config->plugins.nb_enabled;
-	/* What UDP services say comes with the answer: nothing has to be waited for. */
-	if (!run->plugins && !(config->banner && config->type->proto == DP_PROTO_TCP))
+	/* What UDP services say comes with the answer: it does not have to be waited for. */
+	if (!run->plugins && !config->fingerprints
+		&& !(config->banner && config->type->proto == DP_PROTO_TCP))
 		return 0;
 	rc = pipeline_create(config, plugin_run_host(run->plugins), run->summary.plugins,
 		&run->pipeline, run->err);

@@ -170,9 +170,9 @@ def compare(wanted):
     version = wanted["upstream"] if wanted["version"] == "shown" else ""
     if service.get("version", "") != version:
         is_not("version", version or "none")
-    if version and not (
-        service.get("cpe", "").startswith("cpe:/a:") and service["cpe"].split(":")[4:5] == [version]
-    ):
+    # OpenSSH's p1 is a component of its own there.
+    known = "".join(service.get("cpe", "").split(":")[4:6])
+    if version and not (service.get("cpe", "").startswith("cpe:/a:") and known == version):
         is_not("cpe", f"cpe:/a:VENDOR:PRODUCT:{version}")
     if service.get("source") != "builtin":
         is_not("source", "builtin")

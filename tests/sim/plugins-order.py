@@ -119,7 +119,7 @@ end
 """,
         "detection",
     )
-    run = place.scan(*enable("both"), *SPACE, *BANNERS)
+    run = place.scan(*enable("both"), *SPACE, *BANNERS, "--set", "detection.enable=off")
     check_account(run)
     kinds = set()
     for r in run.records:
