@@ -366,6 +366,59 @@ Test(host_net, keeps_many_conversations_apart) {
 	lab_stop(server);
 }
 
+/* Each has a connection for 0.2 s, five at once: 4 s for all, but only 3 s for each. */
+static const char *const takes_its_time
+	= "function on_target(t)\n"
+	  "  local s, why = prtip.connect(t.ip, 7000, {timeout = 2})\n"
+	  "  if not s then error(why) end\n"
+	  "  prtip.sleep(0.2)\n"
+	  "end\n";
+
+Test(host_net, a_result_does_not_spend_its_time_in_the_queue_for_connections) {
+	struct rig *rig;
+	pid_t server = serve(do_echo);
+	struct lh_error err = {0};
+
+	rig = make(NETWORK "[plugin.network]\nmax_connections = 5\n", "scan", takes_its_time);
+	rig->ip = lh_ip_v4(LOOPBACK);
+	cr_assert_eq(begin(rig, &err), 0, "%s", err.text);
+	offer(rig, 100);
+	cr_expect_eq(rig->count[LH_OK], 100u, "%u failed: %s", rig->count[LH_ERROR], rig->error);
+	stop(rig);
+	lab_stop(server);
+}
+
+/* What is held when nobody wants it any more is answered without a hook. */
+Test(host_net, results_that_are_held_can_be_given_up) {
+	struct rig *rig;
+	pid_t server = serve(do_echo);
+	struct lh_error err = {0};
+	double end = now() + 20;
+	unsigned submitted = 0;
+
+	rig = make(NETWORK "[plugin.network]\nmax_connections = 5\n", "scan", takes_its_time);
+	rig->ip = lh_ip_v4(LOOPBACK);
+	cr_assert_eq(begin(rig, &err), 0, "%s", err.text);
+	while (rig->answered == 0 && now() < end) {
+		while (submitted < 1000 && lh_host_submit(rig->host, 0, submitted))
+			submitted++;
+		turn(rig);
+	}
+	lh_host_give_up(rig->host, 0);
+	while (rig->answered < 1000 && now() < end)
+		turn(rig);
+	cr_expect_eq(rig->answered, 1000u);
+	cr_expect_geq(rig->count[LH_SKIPPED], 900u);
+	cr_expect_eq(rig->count[LH_KILLED] + rig->count[LH_TIMEOUT], 0u);
+	/* The lane is fit for more. */
+	rig->answered = 0;
+	memset(rig->count, 0, sizeof(rig->count));
+	offer(rig, 10);
+	cr_expect_eq(rig->count[LH_OK], 10u, "%s", rig->error);
+	stop(rig);
+	lab_stop(server);
+}
+
 Test(host_net, a_socket_belongs_to_one_result) {
 	struct rig *rig;
 	pid_t server = serve_udp();

@@ -100,6 +100,53 @@ static void decline(struct lane *lane, uint32_t slot) {
 	ring_commit(&lane->up);
 }
 
+/*
+ * Whether results wait for others' connections to end. One that begins while all places are taken and
+ * some wait for one would only spend its wall_seconds, and the time-out of its connect(), in that queue.
+ */
+static bool must_hold(const struct lane *lane) {
+	unsigned waiting = (lane->waiting_tail + WAITING - lane->waiting_head) % WAITING;
+
+	return waiting && lane->socks_open + waiting >= lane->socks_max;
+}
+
+static void begin_or_decline(struct lane *lane, struct convo *convo, uint32_t slot) {
+	if (convo->position > atomic_load_explicit(&lane->shared->unwanted, memory_order_relaxed)) {
+		convo_start(lane, convo);
+		return;
+	}
+	record_clear(&convo->record);
+	decline(lane, slot);
+}
+
+static bool is_held(const struct lane *lane) {
+	return lane->held_head != lane->held_tail;
+}
+
+static void hold(struct lane *lane, uint32_t slot) {
+	lane->held[lane->held_tail] = slot;
+	lane->held_tail = (lane->held_tail + 1) % (LANE_SLOTS + 1);
+}
+
+/* Begin those that were held, in their order; what is not wanted any more is answered at once. */
+static bool release_held(struct lane *lane) {
+	bool any = false;
+
+	for (unsigned i = 0; i < MESSAGES && is_held(lane); i++) {
+		uint32_t slot = lane->held[lane->held_head];
+		struct convo *convo = &lane->convo[slot];
+		uint64_t unwanted
+			= atomic_load_explicit(&lane->shared->unwanted, memory_order_relaxed);
+
+		if (convo->position > unwanted && must_hold(lane))
+			break;
+		lane->held_head = (lane->held_head + 1) % (LANE_SLOTS + 1);
+		begin_or_decline(lane, convo, slot);
+		any = true;
+	}
+	return any;
+}
+
 static void start_record(struct lane *lane, size_t bytes) {
 	struct wire_record wire;
 	struct convo *convo;
@@ -107,14 +154,14 @@ static void start_record(struct lane *lane, size_t bytes) {
 	if (bytes < sizeof(wire))
 		lane_die(LH_KILLED);
 	memcpy(&wire, lane->message, sizeof(wire));
-	if (lane->down.own <= atomic_load_explicit(&lane->shared->unwanted, memory_order_relaxed)) {
-		decline(lane, wire.slot);
-		return;
-	}
 	convo = &lane->convo[wire.slot];
+	convo->position = lane->down.own;
 	if (record_read(&convo->record, lane->message, bytes))
 		lane_die(LH_KILLED);
-	convo_start(lane, convo);
+	if (is_held(lane) || must_hold(lane))
+		hold(lane, wire.slot);
+	else
+		begin_or_decline(lane, convo, wire.slot);
 }
 
 static void start_phase(struct lane *lane, size_t bytes) {
@@ -158,9 +205,10 @@ static void take_page(struct lane *lane, size_t bytes) {
 		convo_resume(lane, convo, &outcome);
 }
 
-/* Conversations end where they are; their results are no longer wanted. */
+/* Conversations end where they are, and others do not begin; their results are no longer wanted. */
 static void unload(struct lane *lane) {
 	lane->ending = true;
+	lane->held_head = lane->held_tail;
 	convo_drop_all(lane);
 	convo_phase(lane, LH_HOOK_ON_UNLOAD, NULL, 0);
 }
@@ -225,7 +273,7 @@ static int idle_ms(const struct lane *lane, unsigned idle) {
 }
 
 static void turn(struct lane *lane, unsigned *idle) {
-	bool busy = false;
+	bool busy = release_held(lane);
 
 	for (unsigned i = 0; i < MESSAGES && take_message(lane); i++)
 		busy = true;
@@ -298,14 +346,15 @@ static int confine(struct lane *lane, char report[LOCK_REPORT_BYTES]) {
 static int make_tables(struct lane *lane) {
 	lane->convo = calloc(LANE_SLOTS + 1, sizeof(*lane->convo));
 	lane->heap = malloc((LANE_SLOTS + 2) * sizeof(*lane->heap));
+	lane->held = malloc((LANE_SLOTS + 1) * sizeof(*lane->held));
 	lane->spare_co = malloc((LANE_SLOTS + 1) * sizeof(*lane->spare_co));
 	lane->spare_ref = malloc((LANE_SLOTS + 1) * sizeof(*lane->spare_ref));
 	lane->waiting = malloc(WAITING * sizeof(*lane->waiting));
 	lane->sock = calloc(lane->socks_max, sizeof(*lane->sock));
 	lane->message = malloc(MESSAGE_BYTES);
 	lane->io = malloc(IO_BYTES);
-	if (!lane->convo || !lane->heap || !lane->spare_co || !lane->spare_ref || !lane->waiting
-		|| !lane->sock || !lane->message || !lane->io)
+	if (!lane->convo || !lane->heap || !lane->held || !lane->spare_co || !lane->spare_ref
+		|| !lane->waiting || !lane->sock || !lane->message || !lane->io)
 		return -ENOMEM;
 	lane->phase = &lane->convo[LANE_SLOT_PHASE];
 	return 0;

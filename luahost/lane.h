@@ -137,6 +137,7 @@ struct convo {
 	uint64_t instructions;
 	uint64_t cpu_ns;
 	uint64_t wall_ns; /* deadline of the whole conversation */
+	uint64_t position; /* behind its record in the ring down */
 	struct op op;
 	struct sock *socks;
 	struct addition *additions;
@@ -198,6 +199,8 @@ struct lane {
 	struct convo *convo; /* LANE_SLOTS + 1 */
 	struct convo *phase; /* the last of them */
 	unsigned nb_active;
+	uint32_t *held; /* slots of results that are not begun yet, a ring of LANE_SLOTS + 1 */
+	unsigned held_head, held_tail;
 	lua_State **spare_co; /* finished coroutines to use again, anchored by their refs */
 	int *spare_ref;
 	unsigned nb_spare;
