@@ -71,17 +71,21 @@ end
 -- A client of the server and its response to GET of the path; nil, why where it does not speak HTTP.
 function contact.make(target, settings, path)
 	local problem
+	local requests, connections = 0, 0
 	for _, tls in ipairs(ways(target, settings)) do
 		local client = http.client{
 			ip = target.ip, port = target.port, tls = tls, host = settings.host,
 			user_agent = settings.user_agent, timeout = settings.timeout, delay = settings.delay,
 			max_bytes = settings.max_bytes,
 		}
+		-- What the other way took counts, too.
+		client.requests, client.connections = requests, connections
 		local response, why, failure = client:request("GET", path)
 		if response and (tls or not is_wrong_scheme(response.status, response.body)) then
 			return client, response
 		end
 		client:close()
+		requests, connections = client.requests, client.connections
 		problem = why or "it wants TLS"
 		if not response and not is_other_way(tls, why, failure) then break end
 	end

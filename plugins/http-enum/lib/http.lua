@@ -349,7 +349,7 @@ local function read_response(self, method, path)
 	-- A page that was cut short tells enough; one of which nothing came does not.
 	if trouble and body == "" then return nil, trouble end
 	response.body, response.complete = body, complete
-	response.length = length or how ~= "none" and complete and #body or nil
+	response.length = length or complete and (how ~= "none" or response.status == 204) and #body or nil
 	if not is_kept(response, how) then self:close() end
 	return response
 end

@@ -31,7 +31,7 @@ local function without(text, path)
 		text = text:gsub(escape((path:gsub("/", slash))), "*")
 		if name:find("/", 1, true) then text = text:gsub(word_pattern((name:gsub("/", slash))), "*") end
 	end
-	return text
+	return (text:gsub("/%*", "*"))
 end
 
 -- What is behind the question mark is the way back, or a token that is new each time.

@@ -16,8 +16,8 @@ end
 local function finds(script, fields, tls)
 	local at = target(fields)
 	test.server(at.ip, at.port, script)
-	local settings = { tls = tls or "auto", timeout = 5, delay = 0, max_bytes = 32768 }
-	local client, response = contact.make(at, settings, "/x")
+	SETTINGS.tls = tls or "auto"
+	local client, response = contact.make(at, SETTINGS, "/x")
 	if not client then return response end
 	test.equal(response.status, 404)
 	return client.tls and "tls" or "plain"
@@ -60,6 +60,12 @@ test.case("TLS is tried where the answer to a plain request asks for it", functi
 	test.equal(asks("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"), failed)
 	test.equal(asks(page("This combination of host and port requires TLS.")), failed)
 	test.equal(asks("SSH-2.0-x\r\n"), "malformed: not HTTP")
+end)
+
+test.case("what both ways took is counted", function()
+	test.server("198.18.0.1", 443, { OK })
+	local client = contact.make(target{ port = 443 }, SETTINGS, "/x")
+	test.equal({ client.requests, client.connections }, { 2, 2 })
 end)
 
 test.case("silence and refusals are not tried twice", function()
