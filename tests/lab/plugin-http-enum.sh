@@ -243,6 +243,13 @@ service_of() { # IP PORT
 	finds "lighttpd: what is there" $lighttpd 80 $folder
 	finds "lighttpd: an error handler" $lighttpd 8001 $common
 	finds "lighttpd: a redirect" $lighttpd 8002 $folder /login
+	case $lighttpd_ports in
+	*8443*)
+		finds "lighttpd over TLS" $lighttpd 8443 $folder
+		finds "lighttpd over TLS on a port for plain HTTP" $lighttpd 8010 $folder
+		;;
+	*) tap_skip "lighttpd over TLS" "no lighttpd-mod-openssl in $LAB_ROOT" ;;
+	esac
 	finds "Python, HTTP/1.0" $python 8000 $folder
 	finds "silence" $python 8088
 }

@@ -40,9 +40,9 @@ local HEAD_BYTES, HEAD_LINES = 16384, 128
 local LINE_BYTES = 1024 -- of a chunk's size and extensions, or of a trailer
 local INTERIM = 8 -- responses with 1xx before the one that counts
 local READ_BYTES = 16384
--- Steps are reads, header lines and chunks. A client has some in store and gets more with each
--- request: about 25 instructions each, they stay far below the limit of one result.
-local STEPS, STEPS_EACH = 600, 80
+-- Steps are reads, header lines and chunks, of some 40 instructions each. A client has some in store and
+-- gets more with each request, so that a hundred requests stay below half the limit of one result.
+local STEPS, STEPS_EACH = 600, 50
 -- Fields that are said once. Of more the first counts, as they are no lists.
 local SINGLE = { ["content-type"] = true, ["location"] = true, ["server"] = true }
 
@@ -107,9 +107,9 @@ local function open(self)
 	return nil, why, { stage = "tls" }
 end
 
--- Account for one step; nil, why where there were too many.
-local function step(self)
-	self.steps = self.steps - 1
+-- Account for steps; nil, why where there were too many.
+local function step(self, n)
+	self.steps = self.steps - (n or 1)
 	if self.steps >= 0 then return true end
 	return nil, "malformed: too many small pieces"
 end
@@ -168,7 +168,10 @@ local function read_head(self)
 	end
 end
 
+local SPACES = { [" "] = true, ["\t"] = true, ["\r"] = true }
+
 local function trim_end(text)
+	if not SPACES[text:sub(-1)] then return text end
 	local last = text:find("%S%s*$")
 	return last and text:sub(1, last) or ""
 end
@@ -182,34 +185,29 @@ local function add_header(headers, name, value)
 	end
 end
 
--- Lines that are no header lines are left out, as servers of all kinds have them.
-local function parse_headers(self, lines)
-	local headers, count, latest = {}, 0, nil
-	for line in lines:gmatch("[^\n]+") do
-		local ok, why = step(self)
+-- text begins with the end of the status line. Lines that are no header lines are left out, as servers
+-- of all kinds have them.
+local function parse_headers(self, text)
+	local headers, count = {}, 0
+	-- A folded line goes on with the one before (RFC 9112 section 5.2).
+	text = text:gsub("\r?\n[ \t]+", " ")
+	for name, value in text:gmatch("\n([^%s:]+)[ \t]*:[ \t]*([^\r\n]*)") do
 		count = count + 1
-		if not ok then return nil, why end
 		if count > HEAD_LINES then return nil, "malformed: over 128 header lines" end
-		local name, value = line:match("^([^%s:]+)[ \t]*:[ \t]*(.*)$")
-		if name then
-			latest = name:lower()
-			add_header(headers, latest, trim_end(value))
-		elseif latest and line:find("^[ \t]") then
-			-- A folded line goes on with the one before (RFC 9112 section 5.2).
-			headers[latest] = trim_end(headers[latest] .. " " .. line:match("^[ \t]*(.*)$"))
-		end
+		add_header(headers, name:lower(), trim_end(value))
 	end
+	self.steps = self.steps - count
 	return headers
 end
 
 local function parse_head(self, head)
-	local line, rest = head:match("^([^\n]*)\n(.*)$")
+	local line, rest = head:match("^([^\n]*)(.*)$")
 	local minor, status, reason = line:match("^HTTP/1%.(%d) +(%d%d%d)(.*)$")
 	if not status or reason:find("^[^ \r]") then return nil, "malformed: bad status line" end
 	local headers, why = parse_headers(self, rest)
 	if not headers then return nil, why end
 	return {
-		status = tonumber(status), reason = trim_end(reason):match("^ *(.*)$"),
+		status = tonumber(status), reason = trim_end(reason:match("^ *(.*)$")),
 		version = minor == "0" and 1.0 or 1.1, headers = headers,
 	}
 end
@@ -285,7 +283,7 @@ local function read_chunked(self)
 		return table.concat(parts), complete, why
 	end
 	while true do
-		local ok, why = step(self)
+		local ok, why = step(self, 3)
 		if not ok then return ended(false, why) end
 		local line
 		line, why = read_line(self)

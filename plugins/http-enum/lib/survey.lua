@@ -118,15 +118,18 @@ function Survey:examine_root()
 	if not head then self.failures, self.stopped = 0, nil end
 end
 
--- A server may begin to refuse everything halfway: what it then says to a path that nobody has is no
--- finding either.
+-- A server may begin to refuse everything halfway, or never say the same twice: findings that look like
+-- what it says by now are none, and of one status with that nothing can be told.
 function Survey:examine_end()
 	if #self.found == 0 or self.stopped then return end
-	local last = self:ask("GET", "/" .. made_up(self.target))
-	if not last or likeness.compare(last, self.baselines["/*"]) then return end
+	local first, last = self.baselines["/*"], self:ask("GET", "/" .. made_up(self.target))
+	-- This comparison is made however many there were.
+	first.looks = nil
+	if not last or likeness.compare(last, first) then return end
 	local kept = {}
 	for _, answer in ipairs(self.found) do
-		if likeness.compare(answer, last) == false then kept[#kept + 1] = answer end
+		local same = last.status == first.status and answer.status == last.status
+		if not same and likeness.compare(answer, last) == false then kept[#kept + 1] = answer end
 	end
 	self.found, self.stopped = kept, "what it says of missing paths changed"
 end

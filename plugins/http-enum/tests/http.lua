@@ -208,7 +208,7 @@ test.case("a server that hands out crumbs is left: bytes", function()
 	for i = 2, 300 do script[i] = { reply = "x" } end
 	test.server(IP, PORT, script)
 	local one = client()
-	one.steps = 20 -- and 80 for the request
+	one.steps = 50 -- and 50 for the request
 	local response = one:request("GET", "/")
 	test.equal({ #response.body, response.complete }, { 99, false })
 end)

@@ -85,6 +85,14 @@ test.case("other pages", function()
 	test.equal(likeness.compare(response("/admin", 200, ""), response("/nothing", 200, "")), true)
 end)
 
+test.case("there is an end to comparing word by word", function()
+	local soft = response("/nothing", 200, page("Lab", "sorry there is nothing of that name"))
+	for i = 1, 30 do
+		local alike = likeness.compare(response("/admin", 200, page("Lab", "user name and password, please")), soft)
+		test.equal(alike, i > 20)
+	end
+end)
+
 test.case("what is kept of a response is bounded", function()
 	local answer = response("/admin", 200, page(("t"):rep(500), ("x"):rep(30000)))
 	test.equal(#answer.body, 2048)
@@ -100,5 +108,7 @@ test.case("no page takes long to compare", function()
 		local b = response("/nothing", 200, "b" .. piece:rep(30000))
 		likeness.compare(a, b)
 	end
+	local a, b = response("/admin", 200, ("a"):rep(3000)), response("/nothing", 200, ("b"):rep(3000))
+	for _ = 1, 300 do likeness.compare(a, b) end
 	test.ok(prtip.now() - began < 2)
 end)

@@ -204,6 +204,37 @@ test.case("a server that begins to refuse everything", function()
 	test.equal(test.results().stopped, "what it says of missing paths changed")
 end)
 
+test.case("a server that never says the same twice", function()
+	local function answer(title) return reply("200 OK", page(title, title), HTML) end
+	run({
+		{ expect = MADE_UP, reply = answer("one") },
+		{ expect = "GET / HTTP", reply = answer("two") },
+		{ expect = "HEAD / HTTP", reply = head("200 OK", nil, HTML) },
+		{ expect = "HEAD /admin HTTP", reply = head("200 OK", nil, HTML) },
+		{ expect = "GET /admin HTTP", reply = answer("three") },
+		{ expect = "HEAD /login HTTP", reply = head("401 Unauthorized", 2) },
+		{ expect = MADE_UP, reply = answer("four") },
+	}, { paths = { "/admin", "/login" } })
+	test.equal(paths(), { "/login" })
+end)
+
+test.case("nor after so many pages that only their words were left to tell", function()
+	local function answer(words) return reply("200 OK", page("Lab", words), HTML) end
+	local script, list = {}, {}
+	for i = 1, 25 do
+		local word = string.char(96 + i):rep(3)
+		list[i] = "/page" .. i
+		script[2 * i - 1] = { expect = "HEAD /page", reply = head("200 OK", nil, HTML) }
+		script[2 * i] = { expect = "GET /page", reply = answer(word .. "x " .. word .. "y " .. word .. "z") }
+	end
+	script[#script + 1] = { expect = MADE_UP, reply = answer("and something else") }
+	local all = opening(script)
+	all[1] = { expect = MADE_UP, reply = answer("nothing of that name") }
+	run(all, { paths = list })
+	test.equal(paths(), {})
+	test.equal(test.results().stopped, "what it says of missing paths changed")
+end)
+
 test.case("a server that asks for less is left alone", function()
 	run(opening{
 		{ expect = "HEAD /admin HTTP", reply = head("401 Unauthorized", 2) },
@@ -286,7 +317,8 @@ test.case("a banner is examined once, by analyze_banner", function()
 	local service = test.call("analyze_banner", "HTTP/1.1 200 OK\r\n\r\n")
 	test.equal(service.product, "nginx")
 	test.equal(test.results().requests, 4)
-	test.server("198.18.0.1", 80, { { reply = "unused" } })
+	-- Now that the same would answer again.
+	test.server("198.18.0.1", 80, script)
 	test.equal(test.call("probe_service", test.target{ banner = "HTTP/1.1 200 OK\r\n\r\n" }), nil)
 end)
 
