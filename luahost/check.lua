@@ -497,18 +497,36 @@ function prtip.tls_info(sock)
 	return copy_deep(connection.tls)
 end
 
+-- The server at the end of a connection that tls_probe is given, and closes.
+local function server_of(connection)
+	connection.closed = true
+	if connection.tls then return nil, "TLS already" end
+	advance(connection)
+	local closed = connection.over and connection.script[connection.at]
+	if closed or not connection.server.starttls then return nil, "closed without an answer" end
+	return connection.server
+end
+
 function prtip.tls_probe(ip, port, options)
 	private.need_network("tls_probe")
 	expect(ip, "string", "tls_probe: the address")
 	port = check_port(port)
 	if options ~= nil then expect(options, "table", "tls_probe: what follows the port") end
 	if not is_ip(ip) then return nil, "not an IP address" end
-	if denied(ip) then return nil, "denied" end
-	local server = servers and servers[key_of(ip, port)]
-	local refuse = not server or server[1] and server[1].refuse
-	if refuse then return nil, refuse == true and REFUSED or refuse end
+	options = options or {}
+	local server, why
+	if options.sock ~= nil then
+		server, why = server_of(socket(options.sock, "tls_probe"))
+	elseif denied(ip) then
+		return nil, "denied"
+	else
+		server, why = servers and servers[key_of(ip, port)], REFUSED
+		local refuse = server and server[1] and server[1].refuse
+		if refuse then return nil, refuse == true and REFUSED or refuse end
+	end
+	if not server then return nil, why end
 	local hello = server.hello
-	if type(hello) == "function" then return hello(options or {}) end
+	if type(hello) == "function" then return hello(options) end
 	if hello == nil then return nil, "closed without an answer" end
 	return copy_deep(hello)
 end

@@ -682,6 +682,64 @@ Test(host_net, probes_tls_with_a_hello_of_its_own) {
 	lab_stop(plain);
 }
 
+/* Says "ready" in the clear to a connection that said "upgrade", then is openssl's server. */
+static pid_t upgrading_server(void) {
+	static const char *const script
+		= "import socket, ssl\n"
+		  "tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+		  "tls.load_cert_chain('server.pem', 'server.key')\n"
+		  "tls.maximum_version = ssl.TLSVersion.TLSv1_2\n"
+		  "listener = socket.create_server(('127.0.0.1', 7002), backlog=16)\n"
+		  "while True:\n"
+		  "    sock = listener.accept()[0]\n"
+		  "    if sock.recv(7) == b'upgrade':\n"
+		  "        sock.sendall(b'ready')\n"
+		  "    try:\n"
+		  "        tls.wrap_socket(sock, server_side=True).close()\n"
+		  "    except OSError:\n"
+		  "        sock.close()\n";
+	pid_t pid;
+
+	lab_certificate("server", "-newkey rsa:2048 -subj /CN=lab.example");
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execlp("python3", "python3", "-c", script, NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+Test(host_net, probes_tls_on_a_connection_that_is_there) {
+	pid_t server = upgrading_server();
+
+	expect(NETWORK,
+		"local function upgraded(t)\n"
+		"  local s\n"
+		"  for i = 1, 50 do\n"
+		"    s = prtip.connect(t.ip, 7002)\n"
+		"    if s then break end\n"
+		"    prtip.sleep(0.1)\n"
+		"  end\n"
+		"  prtip.send(s, 'upgrade')\n"
+		"  assert(prtip.receive(s, 9) == 'ready')\n"
+		"  return s\n"
+		"end\n"
+		"function on_target(t)\n"
+		"  local s = upgraded(t)\n"
+		"  local hello = assert(prtip.tls_probe(t.ip, 7002, {sock = s}))\n"
+		"  local closed = not pcall(prtip.send, s, 'x')\n"
+		"  local none = pcall(prtip.tls_probe, t.ip, 7002, {sock = s})\n"
+		"  local no_sock = pcall(prtip.tls_probe, t.ip, 7002, {sock = 5})\n"
+		"  s = upgraded(t)\n"
+		"  assert(prtip.start_tls(s))\n"
+		"  local _, why = prtip.tls_probe(t.ip, 7002, {sock = s})\n"
+		"  prtip.add_result('r', {hello.version, closed, none, no_sock, why})\n"
+		"end\n",
+		"[\"TLSv1.2\",true,false,false,\"TLS already\"]");
+	lab_stop(server);
+}
+
 /* ---- scan_port ---- */
 
 static struct rig *start_probes(const char *lua) {

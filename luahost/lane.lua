@@ -3,6 +3,7 @@
 -- the real globals; its second argument holds functions that plugins do not see.
 local prtip, private = ...
 local connect, send, receive, close = prtip.connect, prtip.send, prtip.receive, prtip.close
+local tls_info = prtip.tls_info
 local error, setmetatable, type, tostring = error, setmetatable, type, tostring
 local HELLO_BYTES = 70000 -- a ServerHello is over by then
 
@@ -30,7 +31,22 @@ end
 prtip.scan_config = read_only(private.scan_config)
 prtip.target_info = read_only(private.target_info)
 
--- Send a ClientHello of our own and tell what the server makes of it.
+-- Where the hello goes: a connection of its own, or the one that the plugin has made ready for TLS.
+local function probe_socket(ip, port, options)
+	local sock = options.sock
+	if sock == nil then
+		return connect(ip, port, { timeout = options.timeout })
+	end
+	-- Raises where it is no socket, or not this conversation's.
+	if tls_info(sock) then
+		close(sock)
+		return nil, "TLS already"
+	end
+	return sock
+end
+
+-- Send a ClientHello of our own and tell what the server makes of it. options.sock: on this connection,
+-- as after STARTTLS; it is closed afterwards in any case, as no handshake can follow.
 function prtip.tls_probe(ip, port, options)
 	private.need_network("tls_probe")
 	if options ~= nil and type(options) ~= "table" then
@@ -38,7 +54,7 @@ function prtip.tls_probe(ip, port, options)
 	end
 	options = options or {}
 	local hello = private.hello_build(options)
-	local sock, why = connect(ip, port, { timeout = options.timeout })
+	local sock, why = probe_socket(ip, port, options)
 	if not sock then
 		return nil, why
 	end
