@@ -55,30 +55,30 @@ certify() {
 }
 ec='-newkey ec -pkeyopt ec_paramgen_curve:P-256'
 rsa='-newkey rsa:2048'
-names=subjectAltName=DNS:www.lab.example,DNS:*.wild.example,IP:198.18.1.1
+names='subjectAltName=DNS:www.lab.example,DNS:*.wild.example,IP:198.18.1.1'
 ca=basicConstraints=critical,CA:TRUE
 
 certify root - 'Lab root' "$ec" $ca
 certify middle root 'Lab middle' "$ec" $ca
 certify oldmiddle root 'Lab old middle' "$ec" $ca -startdate 20200101000000Z -enddate 20210101000000Z
 certify noca root 'Lab no authority' "$ec" basicConstraints=critical,CA:FALSE
-certify leaf middle www.lab.example "$rsa" $names
-certify eleaf middle www.lab.example "$ec" $names
-certify oldleaf oldmiddle www.lab.example "$ec" $names
-certify nocaleaf noca www.lab.example "$ec" $names
-certify self - www.lab.example "$rsa" $names
+certify leaf middle www.lab.example "$rsa" "$names"
+certify eleaf middle www.lab.example "$ec" "$names"
+certify oldleaf oldmiddle www.lab.example "$ec" "$names"
+certify nocaleaf noca www.lab.example "$ec" "$names"
+certify self - www.lab.example "$rsa" "$names"
 certify other - other.example "$ec" subjectAltName=DNS:other.example
 certify cnonly middle www.lab.example "$ec" keyUsage=digitalSignature
 certify wild middle wild "$ec" 'subjectAltName=DNS:*.lab.example'
 certify wildtld middle wildtld "$ec" 'subjectAltName=DNS:*.example,DNS:*.www.lab.example'
-certify expired middle www.lab.example "$ec" $names -startdate 20200101000000Z -enddate 20210101000000Z
-certify future middle www.lab.example "$ec" $names -startdate 20400101000000Z -enddate 20410101000000Z
-certify soon middle www.lab.example "$ec" $names -days 5
-certify rsa1024 middle www.lab.example '-newkey rsa:1024' $names
-certify rsa512 middle www.lab.example '-newkey rsa:512' $names
-certify sha1 root www.lab.example "$ec" $names -md sha1
+certify expired middle www.lab.example "$ec" "$names" -startdate 20200101000000Z -enddate 20210101000000Z
+certify future middle www.lab.example "$ec" "$names" -startdate 20400101000000Z -enddate 20410101000000Z
+certify soon middle www.lab.example "$ec" "$names" -days 5
+certify rsa1024 middle www.lab.example '-newkey rsa:1024' "$names"
+certify rsa512 middle www.lab.example '-newkey rsa:512' "$names"
+certify sha1 root www.lab.example "$ec" "$names" -md sha1
 certify rroot - 'Lab RSA root' "$rsa" $ca -md sha1
-certify md5 rroot www.lab.example "$ec" $names -md md5
+certify md5 rroot www.lab.example "$ec" "$names" -md md5
 cat middle.pem >chain.pem
 cat root.pem middle.pem >misordered.pem
 cat middle.pem other.pem >unrelated.pem
@@ -186,7 +186,7 @@ cp "$TOP_DIR/plugins/ssl-checker" plugins -r
 with=(--set dataplane.port=af_packet:veth0 --rate 500 --plugin-arg ssl-checker.delay=0
 	--plugin-arg ssl-checker.timeout=2)
 base=("${with[@]}")
-with+=(-p 4401-4443,4500-4507,7004,21,25,110,143 $ip 198.18.1.2 198.18.1.3)
+with+=(-p "4401-4443,4500-4507,7004,21,25,110,143" "$ip" 198.18.1.2 198.18.1.3)
 plugged plain ssl-checker
 scan_status "exit status" plain 0
 said plain.ndjson ssl-checker | awk '$3 != "ok"' >got
@@ -386,7 +386,7 @@ fi
 
 with=("${base[@]}" --plugin-arg ssl-checker.server_name=www.lab.example
 	--plugin-arg 'ssl-checker.roots=Lab root' --plugin-arg ssl-checker.ciphers=no
-	-p 4401-4407,4415-4419 $ip)
+	-p "4401-4407,4415-4419" "$ip")
 plugged named ssl-checker
 scan_status "with a name: exit status" named 0
 named() { # PORT: the state of its chain, whether the name fits, findings about both
@@ -422,6 +422,7 @@ import re, sys
 row = re.compile(r'\["([a-z0-9-]+)"\] = \{ (?:"([A-F])"|nil),')
 print(*sorted(f"{name} {grade or '-'}" for name, grade in row.findall(open(sys.argv[1] + "/lib/findings.lua").read())), sep="\n")
 PY
+# shellcheck disable=SC2016 # Markdown's own
 sed -nE 's/^\| `([a-z0-9-]+)` \| ([A-F-]) \|.*/\1 \2/p' "$TOP_DIR/plugins/ssl-checker/README.md" | sort >want
 tap_same "the README's table of findings is the program's" got want
 
