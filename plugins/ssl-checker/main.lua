@@ -128,7 +128,7 @@ end
 -- A record of TLS, or HTTP's complaint that there should have been one.
 local function shows_tls(banner)
 	return banner:find("^[\21\22]\3") ~= nil
-		or banner:find("^HTTP/") ~= nil and (banner:find("HTTPS", 1, true) ~= nil
+		or banner:find("^HTTP/%d.%d 400 ") ~= nil and (banner:find("HTTPS", 1, true) ~= nil
 			or banner:find("SSL-enabled", 1, true) ~= nil)
 end
 

@@ -146,7 +146,7 @@ if [ "$real" ]; then
 	key=$LAB/pki/leaf.key full=$LAB/leaf-full.pem
 	cat pki/leaf.pem pki/chain.pem >"$full"
 	chmod -R a+rX "$LAB/pki" && chmod a+x "$LAB" && chmod a+r "$key"
-	serve_nginx world $ip 4440 "listen $ip:4441 ssl http2; ssl_certificate $full; ssl_certificate_key $key;
+	serve_nginx world $ip 4440 "listen $ip:4441 ssl http2; listen $ip:443 ssl http2; ssl_certificate $full; ssl_certificate_key $key;
 		ssl_protocols TLSv1.2; ssl_prefer_server_ciphers on;
 		ssl_ciphers ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256:AES128-SHA;"
 	serve_apache world $ip 4442 "LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
@@ -414,6 +414,30 @@ named_is 4416 "the name in the common name alone" "complete False name-in-cn-onl
 named_is 4417 "a wildcard" "complete True" 0
 named_is 4418 "wildcards that do not fit" "complete False name-mismatch" 62
 named_is 4419 "a certificate by SNI" "incomplete True chain-incomplete" 21
+
+# --- With banners ---------------------------------------------------------------------------------
+
+# What was found before, but from analyze_banner: a TLS record, and words that offer STARTTLS.
+if [ "$real" ]; then
+	with=("${base[@]}" --set "dataplane.source=$SPARE_IP" --set banner.enable=on --set banner.wait=2s -p "25,143,443" "$ip" 198.18.1.2)
+	plugged spoken ssl-checker
+	scan_status "with banners: exit status" spoken 0
+	python3 - plain.ndjson spoken.ndjson >got <<'PY'
+import json, sys
+
+def read(name):
+    return {(r["ip"], r["port"]): r for r in map(json.loads, open(name))}
+
+plain, spoken = read(sys.argv[1]), read(sys.argv[2])
+for here, there in ((("198.18.1.2", 25), ("198.18.1.2", 25)), (("198.18.1.1", 143), ("198.18.1.1", 143)),
+                    (("198.18.1.1", 443), ("198.18.1.1", 4441))):
+    a, b = (record["plugins"]["ssl-checker"]["results"] for record in (spoken[here], plain[there]))
+    print(here[1], "banner" in spoken[here] or "banner_hex" in spoken[here],
+          *(a[key] == b[key] for key in ("versions", "findings", "grade")))
+PY
+	printf '%s True True True True\n' 25 143 443 >want
+	tap_same "with banners: the same, from analyze_banner" got want
+fi
 
 # --- What the README says -------------------------------------------------------------------------
 

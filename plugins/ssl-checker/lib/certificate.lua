@@ -173,9 +173,10 @@ local function check_order(all, chain, way, used)
 	return status
 end
 
-local function is_root(roots, cert)
+-- A root, or issued by one. by_name: names are believed, as long as the certificate needs an issuer.
+local function is_root(roots, cert, by_name)
 	for _, root in ipairs(roots) do
-		if root == cert.issuer or root == cert.issuer_common_name or root == cert.sha256 then
+		if root == cert.sha256 or by_name and (root == cert.issuer or root == cert.issuer_common_name) then
 			return true
 		end
 	end
@@ -186,10 +187,11 @@ end
 -- none from a root. Else a chain may end below a root, which need not be sent.
 local function check_end(all, way, roots)
 	local last = way[#way]
-	if #roots > 0 and is_root(roots, last) then
+	local alone = last == way[1] and last.self_signed
+	if #roots > 0 and is_root(roots, last, not alone) then
 		return "complete"
 	end
-	if last == way[1] and last.self_signed then
+	if alone then
 		findings.add(all, "self-signed", label(last))
 		return "self-signed"
 	end

@@ -135,7 +135,7 @@ local function pop3(talk)
 	if not line then
 		return nil, why
 	end
-	return line:find("^%+OK") and true or nil, "STLS: " .. line:sub(1, 60)
+	return line:find("^%+OK") and true or nil, "STLS: " .. line:sub(1, 60):gsub("[^ -~]", "?")
 end
 
 local PROTOCOLS = { smtp = smtp, ftp = ftp, imap = imap, pop3 = pop3 }
