@@ -30,6 +30,8 @@ CONFIG = 'paths = ["/"]\ndepth = 3\nratio = 0.5\nverbose = false\nlabel = "x"'
 class Place:
     """A folder with a home, and two folders for plugins in it."""
 
+    program = None  # what is run
+
     def __init__(self, top):
         self.top = top
         self.home, self.a, self.b = (os.path.join(top, name) for name in ("home", "a", "b"))
@@ -37,9 +39,9 @@ class Place:
             os.mkdir(folder)
         self.installed = os.path.join(self.home, ".prtip", "plugins")
 
-    def run(self, *arguments, status=0, stdin="", program=PROGRAM):
+    def run(self, *arguments, status=0, stdin="", program=None):
         result = subprocess.run(
-            [program, *arguments],
+            [program or self.program, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
@@ -690,7 +692,21 @@ def check_with_files(place):
     same(os.listdir(place.home), [])
 
 
+def alone(program, tree):
+    """A copy of the program that has no plugins of its own beside it."""
+    for folder in ("build", "conf"):
+        os.mkdir(os.path.join(tree, folder))
+    shutil.copy(os.path.join(TOP, "conf", "exclude.conf"), os.path.join(tree, "conf"))
+    return shutil.copy(program, os.path.join(tree, "build", "prtip-dp"))
+
+
 def main():
+    with tempfile.TemporaryDirectory(prefix="prtip-") as tree:
+        Place.program = alone(PROGRAM, os.path.realpath(tree))
+        return run_all()
+
+
+def run_all():
     failed = 0
     print(f"1..{len(TESTS)}")
     for number, function in enumerate(TESTS, 1):
