@@ -903,7 +903,8 @@ static int find_config_path(
 
 static bool is_plugin_action(enum ctl_action action) {
 	return action == CTL_ACTION_LIST_PLUGINS || action == CTL_ACTION_INSTALL_PLUGIN
-		|| action == CTL_ACTION_REMOVE_PLUGIN || action == CTL_ACTION_CHECK_PLUGIN;
+		|| action == CTL_ACTION_REMOVE_PLUGIN || action == CTL_ACTION_CHECK_PLUGIN
+		|| action == CTL_ACTION_NEW_PLUGIN;
 }
 
 /* How often a list of files names standard input. */
@@ -956,9 +957,30 @@ static int check_file_mode(struct config *config, struct dp_error *err) {
 	return set_value(config, new_overwrite ? append : overwrite, "no", &origin, err);
 }
 
+/* A name that can be a plugin's, and of an output plugin none that -o has for something else. */
+static int check_new_plugin(const struct config *config, bool typed, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_FLAG, .name = config->action};
+	const char *name = config->public.subject;
+
+	if (!lh_name_valid(name) || !strcmp(name, "all"))
+		return bad_plugin_name(&origin, name, err);
+	if (!typed)
+		return dp_fail(err, true, -EINVAL,
+			"--new-plugin %s: of which type? give --type scan, output or detection",
+			name);
+	if (config->settings.new_type == LH_TYPE_OUTPUT && options_by_key("output", name))
+		return dp_fail(err, true, -EINVAL,
+			"--new-plugin %s: no -o could name it, as [output] has a key %s; give "
+			"another "
+			"name",
+			name, name);
+	return 0;
+}
+
 /* What goes with an action on plugins, and only with that. */
 static int check_action(const struct config *config, struct dp_error *err) {
 	const enum ctl_action action = config->public.action;
+	const bool typed = config->from_command[row_of(config, options_by_flag("--type", 6))];
 
 	if (is_plugin_action(action) && config->targets_given)
 		return dp_fail(err, true, -EINVAL, "%s: scans nothing; give it without targets",
@@ -966,6 +988,11 @@ static int check_action(const struct config *config, struct dp_error *err) {
 	if (config->settings.json && action != CTL_ACTION_LIST_PLUGINS)
 		return dp_fail(err, true, -EINVAL,
 			"--json: goes with --list-plugins; results as JSON are -o ndjson:PATH");
+	if (action == CTL_ACTION_NEW_PLUGIN)
+		return check_new_plugin(config, typed, err);
+	if (typed)
+		return dp_fail(err, true, -EINVAL,
+			"--type: goes with --new-plugin; the type of a scan is --scan-type NAME");
 	if (action == CTL_ACTION_REMOVE_PLUGIN && !lh_name_valid(config->public.subject)) {
 		const struct origin origin = {.kind = ORIGIN_FLAG, .name = config->action};
 
@@ -1491,6 +1518,7 @@ static int publish(struct config *config, struct dp_error *err) {
 	struct ctl_config *public = &config->public;
 
 	public->json = s->json;
+	public->new_type = (enum lh_type)s->new_type;
 	public->type = s->type;
 	public->probes = (unsigned)s->probes;
 	public->max_runtime_ns = s->max_runtime_ns;

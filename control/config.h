@@ -26,6 +26,7 @@ enum ctl_action {
 	CTL_ACTION_INSTALL_PLUGIN,
 	CTL_ACTION_REMOVE_PLUGIN,
 	CTL_ACTION_CHECK_PLUGIN,
+	CTL_ACTION_NEW_PLUGIN,
 };
 
 enum ctl_dedup {
@@ -83,6 +84,7 @@ struct ctl_config {
 	enum ctl_action action;
 
 	const char *subject; /* of an action on a plugin: path or name */
+	enum lh_type new_type; /* of --new-plugin */
 	bool json; /* --json */
 
 	/* [scan] */

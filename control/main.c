@@ -94,6 +94,7 @@ static int act(const struct ctl_config *config, struct dp_error *err) {
 	case CTL_ACTION_INSTALL_PLUGIN:
 	case CTL_ACTION_REMOVE_PLUGIN:
 	case CTL_ACTION_CHECK_PLUGIN:
+	case CTL_ACTION_NEW_PLUGIN:
 		return plugin_cmd(config, stdout, err) == 0 ? RUN_COMPLETE : RUN_FAILED;
 	case CTL_ACTION_SCAN:
 		return run_scan(config, &interrupts, &reloads, err);

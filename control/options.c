@@ -573,6 +573,10 @@ static const struct option_type type_ports = {.read = read_ports, .text = true, 
 
 static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
 static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
+static const char *const plugin_type_names[] = {[LH_TYPE_SCAN] = "scan",
+	[LH_TYPE_OUTPUT] = "output",
+	[LH_TYPE_DETECTION] = "detection",
+	[LH_TYPE_COUNT] = NULL};
 const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 
 #define MS UINT64_C(1000000)
@@ -877,6 +881,19 @@ static const struct option table[] = {
 		.metavar = "PATH",
 		.action = CTL_ACTION_CHECK_PLUGIN,
 		.help = "check the plugin in this folder and run its tests, then stop"},
+	{.role = OPTION_ACTION,
+		.group = "Plugins",
+		.flags = "--new-plugin",
+		.metavar = "NAME",
+		.action = CTL_ACTION_NEW_PLUGIN,
+		.help = "make a small working plugin in the folder NAME here, then stop"},
+	{.group = "Plugins",
+		.flags = "--type",
+		.metavar = "TYPE",
+		.type = &type_name,
+		.names = plugin_type_names,
+		FIELD(new_type),
+		.help = "of the new plugin: scan, output or detection"},
 	{KEY("plugins", "lanes"), .type = &type_count, .min = 1, .max = 64, .initial = "1",
 		FIELD(lanes), .help = "lanes (worker processes) a plugin, 1 to 64"},
 	{KEY("plugins", "memory_mb"), .type = &type_count, .min = 1, .max = 65536, .initial = "100",
@@ -938,8 +955,6 @@ static const struct option table[] = {
 		.help = "time between progress lines, 100ms to 1h"},
 	LATER_TEXT("status", "file", "", "write status records as NDJSON to this file"),
 
-	LATER_FLAG("--new-plugin", "NAME"),
-	LATER_FLAG("--type", "TYPE"),
 	LATER_FLAG("--checkpoint", "FILE"),
 	LATER_FLAG("--resume", "FILE"),
 	LATER_FLAG("--json-status", NULL),

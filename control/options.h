@@ -76,6 +76,7 @@ struct settings {
 	uint64_t status_interval_ns;
 
 	bool quiet, verbose, json; /* flags without a key */
+	unsigned new_type; /* likewise; enum lh_type */
 };
 
 struct option;

@@ -143,6 +143,40 @@ static int remove_installed(const struct ctl_config *config, FILE *out, struct d
 	return rc;
 }
 
+/* ---- --new-plugin ---- */
+
+/* As it was called, where a shell takes that for one word; so the lines can be copied. */
+static const char *own_name(void) {
+	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				   "/._+,@%:-";
+	const char *name = program_invocation_name;
+
+	return *name && !name[strspn(name, safe)] ? name : "prtip-dp";
+}
+
+static int make(const struct ctl_config *config, FILE *out, struct dp_error *err) {
+	/* What shows each of them at work. */
+	static const char *const tries[LH_TYPE_COUNT] = {
+		[LH_TYPE_SCAN] = "-p 80",
+		[LH_TYPE_OUTPUT] = "-p 80",
+		[LH_TYPE_DETECTION] = "--set banner.enable=on -p 22",
+	};
+	const char *name = config->subject;
+	const bool output = config->new_type == LH_TYPE_OUTPUT;
+	struct lh_error why = {0};
+	int rc = lh_skeleton(".", name, config->new_type, CTL_VERSION, out, &why);
+
+	if (rc)
+		return refuse(rc, "--new-plugin", name, &why, err);
+	fprintf(out,
+		"next:\n"
+		"  %s --check-plugin %s\n"
+		"  %s --set dataplane.port=sim %s 198.18.0.0/24 --plugin-dir . %s %s%s\n",
+		own_name(), name, own_name(), tries[config->new_type], output ? "-o" : "--plugin",
+		name, output ? ":-" : " -o ndjson:-");
+	return 0;
+}
+
 static const struct {
 	enum ctl_action action;
 	int (*run)(const struct ctl_config *config, FILE *out, struct dp_error *err);
@@ -151,6 +185,7 @@ static const struct {
 	{CTL_ACTION_INSTALL_PLUGIN, install},
 	{CTL_ACTION_REMOVE_PLUGIN, remove_installed},
 	{CTL_ACTION_CHECK_PLUGIN, check},
+	{CTL_ACTION_NEW_PLUGIN, make},
 };
 
 int plugin_cmd(const struct ctl_config *config, FILE *out, struct dp_error *err) {

@@ -394,8 +394,23 @@ PLUGINS = [
     (["--remove-plugin", "x", "198.18.0.1"], ["--remove-plugin: scans nothing"]),
     (["--check-plugin"], ["--check-plugin: needs a value"]),
     (["--check-plugin", "DIR/http-enum", "-iL", "/dev/null"], ["--check-plugin: scans nothing"]),
-    (GOOD + ["--new-plugin", "x"], ["--new-plugin is not in this version"]),
-    (GOOD + ["--type", "scan"], ["--type is not in this version"]),
+    (GOOD + ["--new-plugin", "x", "--type", "scan"], ["--new-plugin: scans nothing"]),
+    (["--new-plugin"], ["--new-plugin: needs a value", "NAME"]),
+    (["--new-plugin", "x"], ["--new-plugin x: of which type?", "scan, output or detection"]),
+    (["--new-plugin", "x", "--type"], ["--type: needs a value"]),
+    (["--new-plugin", "x", "--type="], ["--type: its value is empty"]),
+    (["--new-plugin", "x", "--type", "sacn"], ["--type sacn", "scan, output or detection"]),
+    (["--new-plugin", "x", "--type", "0"], ["--type 0", "scan, output or detection"]),
+    (["--new-plugin", "a/b", "--type", "scan"], ["--new-plugin a/b: not a plugin's name", "a-z"]),
+    (["--new-plugin", "..", "--type", "scan"], ["--new-plugin ..: not a plugin's name"]),
+    (["--new-plugin", "My_Plugin", "--type", "scan"], ["My_Plugin: not a plugin's name"]),
+    (["--new-plugin", "x" * 65, "--type", "scan"], ["not a plugin's name", "64"]),
+    (["--new-plugin", "all", "--type", "scan"], ["--new-plugin all: not a plugin's name"]),
+    (["--new-plugin", "csv", "--type", "output"], ["--new-plugin csv: ", "[output] has a key csv"]),
+    (["--new-plugin", "a", "--new-plugin", "b", "--type", "scan"], ["--new-plugin b: one at a time"]),
+    (["--new-plugin", "a", "--check-plugin", "b"], ["--check-plugin: does not go with --new-plugin"]),
+    (GOOD + ["--type", "scan"], ["--type: goes with --new-plugin", "--scan-type"]),
+    (["--list-plugins", "--type", "scan"], ["--type: goes with --new-plugin"]),
 ]
 
 # What is refused for what it holds: exit 1.
@@ -603,6 +618,7 @@ def run(arguments, home):
         capture_output=True,
         timeout=60,
         check=False,
+        cwd=home,
         env=dict(os.environ, HOME=home),
     )
 
@@ -680,7 +696,7 @@ def main():
                 print(f"# {wrong}")
         left = os.listdir(home)
         failed += bool(left)
-        print(f"{'not ' if left else ''}ok {len(all_cases) + 1} - nothing was installed")
+        print(f"{'not ' if left else ''}ok {len(all_cases) + 1} - nothing was installed or made")
     return 1 if failed else 0
 
 

@@ -8,6 +8,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -406,6 +407,63 @@ def checked(place):
     result = place.run("--check-plugin", "a/http-enum")
     holds(result.stdout, "http-enum")
     same(result.stderr, "")
+
+
+@test
+def made(place):
+    """--new-plugin makes a plugin of each type; the two commands that it prints succeed"""
+    added = {
+        "scan": lambda r: r["plugins"]["new-scan"]["results"]["distance"] in ("near", "far"),
+        "detection": lambda r: r.get("service", {}).get("product") in ("OpenSSH", "dropbear"),
+    }
+    for kind in ("scan", "output", "detection"):
+        name = "new-" + kind
+        result = place.run("--new-plugin", name, "--type", kind)
+        same(result.stderr, "")
+        files, commands = result.stdout.split("next:\n")
+        same(files.splitlines()[0], f"{name}, a new {kind} plugin:")
+        told = sorted(line.strip() for line in files.splitlines()[1:])
+        same(told, walk(place.top, name))
+        check_command, scan_command = (shlex.split(line) for line in commands.splitlines())
+        same([check_command[0], scan_command[0]], [PROGRAM, PROGRAM])
+        report = place.run(*check_command[1:]).stdout
+        assert "\nwarning" not in report and " tests passed\n" in report, report
+        quick = ["--set", "scan.cooldown=300ms", "--set", "sim.alive=1", "--set", "sim.open=1"]
+        out = place.run(*scan_command[1:], *quick).stdout
+        same(len(out.splitlines()), 256)
+        if kind == "output":
+            holds(out, "198.18.0.77 80 open -\n")
+        else:
+            records = [json.loads(line) for line in out.splitlines()]
+            same({r["plugins"][name]["status"] for r in records}, {"ok"})
+            assert sum(bool(added[kind](r)) for r in records) > 50
+        place.run(*SCAN, "--plugin-dir", ".", "--plugin", name, "--quiet")
+
+
+def walk(top, name):
+    """All files below the folder, as NAME/..."""
+    where = os.walk(os.path.join(top, name))
+    return sorted(os.path.relpath(os.path.join(at, f), top) for at, _, files in where for f in files)
+
+
+@test
+def made_once(place):
+    """--new-plugin never writes into what is there, and says so"""
+    place.run("--new-plugin", "mine", "--type", "scan")
+    place.write("mine/main.lua", "precious")
+    os.mkdir(os.path.join(place.top, "empty"))
+    place.write("file", "precious")
+    os.symlink("nowhere", os.path.join(place.top, "link"))
+    before = walk(place.top, ".")
+    for name in ("mine", "empty", "file", "link"):
+        result = place.run("--new-plugin", name, "--type", "output", status=1)
+        wanted = f"prtip-dp: --new-plugin {name}: {name} is there already; nothing was changed\n"
+        same((result.stdout, result.stderr), ("", wanted))
+    same(walk(place.top, "."), before)
+    for name in ("mine/main.lua", "file"):
+        with open(os.path.join(place.top, name), encoding="utf-8") as file:
+            same(file.read(), "precious")
+    place.run("--new-plugin", "csv", "--type", "scan")
 
 
 def check(place, *, status=0, tests=None, **more):

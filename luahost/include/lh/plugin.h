@@ -191,6 +191,15 @@ struct lh_entry *lh_catalog_find(const struct lh_catalog *catalog, const char *n
 /* Write the table (80 columns where it can be, never cut within a word) or JSON. 0 or -errno. */
 int lh_catalog_print(const struct lh_catalog *catalog, bool json, FILE *out);
 
+/* ---- Making ---- */
+
+/*
+ * Make the folder @dir/@name with a small working plugin of @type, which needs at least @version of
+ * the program, and print to @out what was made. Never writes into what is there: -EEXIST. 0 or a negative errno with @err filled; then nothing was made.
+ */
+int lh_skeleton(const char *dir, const char *name, enum lh_type type, const char *version,
+	FILE *out, struct lh_error *err);
+
 /* ---- Installing ---- */
 
 /* ~/.prtip/plugins or ~/.prtip/data of the user who runs this (HOME, else the password file); to be

@@ -1,0 +1,28 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- Tests of main.lua, run by `prtip-dp --check-plugin @NAME@`. Nothing is sent.
+
+test.case("product and version", function()
+	test.equal(test.call("analyze_banner", "SSH-2.0-OpenSSH_9.6 Debian-1\r\n"),
+		{ service = "ssh", product = "OpenSSH", version = "9.6", confidence = 0.9 })
+end)
+
+test.case("another form of the name", function()
+	test.equal(test.call("analyze_banner", "SSH-2.0-Go\r\n"),
+		{ service = "ssh", product = "Go", confidence = 0.9 })
+end)
+
+test.case("what is no text, or too much of it", function()
+	local only = { service = "ssh", confidence = 0.9 }
+	test.equal(test.call("analyze_banner", "SSH-2.0-\255\254\r\n"), only)
+	test.equal(test.call("analyze_banner", "SSH-2.0-" .. ("x"):rep(400)), only)
+end)
+
+test.case("something else is left to others", function()
+	test.equal(test.call("analyze_banner", "220 mail.example ESMTP\r\n"), nil)
+	test.equal(test.call("analyze_banner", ""), nil)
+end)
+
+test.case("a wrong setting is refused", function()
+	test.equal(test.call("on_load", { confidence = 2 }),
+		"confidence is 2; it must be from 0 to 1")
+end)
