@@ -485,6 +485,10 @@ end
 function prtip.start_tls(sock, options)
 	private.need_network("start_tls")
 	local connection = socket(sock, "start_tls")
+	if options ~= nil then
+		expect(options, "table", "start_tls: what follows the socket")
+		seconds(options.timeout, "start_tls")
+	end
 	if connection.tls then return nil, "TLS already" end
 	if connection.protocol == "udp" then return nil, "no TLS over udp" end
 	return handshake(connection, options)
