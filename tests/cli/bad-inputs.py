@@ -306,10 +306,10 @@ PLUGINS = [
     (HERE + ["-o", "ndjsn:x"], ["-o ndjsn:x: no such format", "did you mean ndjson?"]),
     (
         HERE + ["-o", "markdown:x"],
-        ["-o markdown:x: no such format", "ndjson, table, summary", ": export-only, html"],
+        ["-o markdown:x: no such format", "ndjson, table, summary", "output plugins: ", "export-only, html"],
     ),
     (
-        GOOD + ["-o", "markdown:x"],
+        GOOD + ["--set", "plugins.dir=/nonexistent", "-o", "markdown:x"],
         ["-o markdown:x: no such format or output plugin; ", "no output plugin is in "],
     ),
     (HERE + ["-o", "My_Format:x"], ["-o My_Format:x: no such format"]),

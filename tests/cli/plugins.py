@@ -425,7 +425,7 @@ def made(place):
         told = sorted(line.strip() for line in files.splitlines()[1:])
         same(told, walk(place.top, name))
         check_command, scan_command = (shlex.split(line) for line in commands.splitlines())
-        same([check_command[0], scan_command[0]], [PROGRAM, PROGRAM])
+        same([check_command[0], scan_command[0]], [place.program, place.program])
         report = place.run(*check_command[1:]).stdout
         assert "\nwarning" not in report and " tests passed\n" in report, report
         quick = ["--set", "scan.cooldown=300ms", "--set", "sim.alive=1", "--set", "sim.open=1"]
