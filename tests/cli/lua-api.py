@@ -511,7 +511,8 @@ def check_sources(top):
     keys = set(re.findall(r'set_(?:name|number)\(\s*L, "(\w+)"', hello))
     keys |= set(re.findall(r'lua_setfield\(L, -2, "(\w+)"\)', hello))
     same(sorted(keys), sorted(set(api.classes["prtip.TlsHello"]) | set(api.classes["prtip.TlsAlert"])))
-    asked = set(re.findall(r'get_option\(L, options, "(\w+)"\)', hello)) | {"timeout"}
+    asked = set(re.findall(r'get_option\(L, options, "(\w+)"\)', hello))
+    asked |= set(re.findall(r"options\.(\w+)", source("lane.lua")))
     same(sorted(asked), sorted(api.classes["prtip.TlsProbeOptions"]))
     names = re.findall(r'\{"([\w.]+)", \w+_VERSION_NUMBER|"(SSLv\d|TLSv1\.\d)"', hello)
     same({a or b for a, b in names}, api.words("prtip.HelloVersion"))
