@@ -44,6 +44,7 @@
 ---@field product? string
 ---@field version? string
 ---@field info? string
+---@field os? string hint at the operating system
 ---@field cpe? string
 ---@field confidence? number 0 to 1
 ---@field source? string the plugin that named the service, or builtin
@@ -73,6 +74,7 @@
 ---@field product? string
 ---@field version? string
 ---@field info? string
+---@field os? string hint at the operating system
 ---@field cpe? string
 ---@field confidence? number 0 to 1; 0.5 where it is not given
 
@@ -257,6 +259,7 @@ function prtip.tls_info(sock) end
 ---@field server_name? string
 ---@field alpn? string[]
 ---@field timeout? number seconds for each step, 10
+---@field sock? prtip.Socket a connection that is ready for TLS; it is closed afterwards
 
 --- What the server answers to a ClientHello, without a handshake. Capability network.
 ---@param ip string

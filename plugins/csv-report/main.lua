@@ -10,7 +10,7 @@ local text = require("text")
 local COLUMNS = {}
 for _, name in ipairs({
 	"ip", "port", "protocol", "state", "reason", "ttl", "rtt_us", "ts", "service", "product",
-	"version", "info", "cpe", "confidence", "source",
+	"version", "info", "os", "cpe", "confidence", "source",
 }) do
 	COLUMNS[name] = function(result) return result[name] end
 end

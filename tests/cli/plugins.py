@@ -754,7 +754,8 @@ def alone(program, tree):
     """A copy of the program that has no plugins of its own beside it."""
     for folder in ("build", "conf"):
         os.mkdir(os.path.join(tree, folder))
-    shutil.copy(os.path.join(TOP, "conf", "exclude.conf"), os.path.join(tree, "conf"))
+    for name in ("exclude.conf", "fingerprints.txt"):
+        shutil.copy(os.path.join(TOP, "conf", name), os.path.join(tree, "conf"))
     return shutil.copy(program, os.path.join(tree, "build", "prtip-dp"))
 
 

@@ -19,7 +19,7 @@ import unicodedata
 from flow import TESTS, holds, main, same, test
 
 SHIPPED = ("--plugin-dir", os.path.join(os.path.dirname(TESTS), "plugins"))
-BANNERS = ("--set", "banner.enable=on", "--set", "banner.wait=1s")
+BANNERS = ("--set", "banner.enable=on", "--set", "banner.wait=1s", "--set", "detection.enable=off")
 CLOSED = ("--set", "output.include_closed=yes")
 SPACE = ("-p", "21,22,25,80,443,3306", "198.18.0.0/25", "2001:db8::/122", "--rate", "100k", "--set", "sim.open=0.4")
 # Services and findings that mean harm to a table.

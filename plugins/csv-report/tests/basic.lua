@@ -66,17 +66,18 @@ test.case("all columns", function()
 	local fields = {
 		port = 443, reason = "syn-ack", ttl = 57, rtt_us = 16512, ts = "2026-01-31T12:00:00.123456Z",
 		zero_window = true, banner = "hi", service = "https", product = "p", version = "1", info = "i",
-		cpe = "cpe:/a:p:p:1", confidence = 0.85, source = "x",
+		os = "o", cpe = "cpe:/a:p:p:1", confidence = 0.85, source = "x",
 		plugins = { x = { status = "ok", results = { a = 1 } } },
 	}
 	local columns = {
 		"ts", "ip", "port", "protocol", "state", "reason", "ttl", "rtt_us", "zero_window", "banner",
-		"banner_hex", "service", "product", "version", "info", "cpe", "confidence", "source", "plugins",
+		"banner_hex", "service", "product", "version", "info", "os", "cpe", "confidence", "source",
+		"plugins",
 	}
 	local written = line(fields, { columns = columns, separator = "pipe" })
 	local plugins = written:match("|\"(.*)\"\r\n$"):gsub('""', '"')
 	test.equal(written:match("^(.*)|"), "2026-01-31T12:00:00.123456Z|198.18.0.1|443|tcp|open|syn-ack|57|"
-		.. "16512|true|hi|6869|https|p|1|i|cpe:/a:p:p:1|0.85|x")
+		.. "16512|true|hi|6869|https|p|1|i|o|cpe:/a:p:p:1|0.85|x")
 	test.equal(prtip.json_decode(plugins), { x = { status = "ok", results = { a = 1 } } })
 end)
 
