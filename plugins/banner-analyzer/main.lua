@@ -79,7 +79,7 @@ studies.server = memo(function(text)
 	end
 	local _, system = rows.search("server", server)
 	local study = new_study(product, system, software)
-	findings.dates(study.found, server, "server")
+	findings.dates(study.found, findings.find_dates(server), "server")
 	return study
 end)
 

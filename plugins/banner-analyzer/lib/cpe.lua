@@ -2,7 +2,7 @@
 -- CPE 2.2 URIs (NIST IR 7695, section 6.1): lower case, all but letters, digits, `-`, `.`, `_` and `~`
 -- percent-encoded, empty components at the end left out.
 
-local find, format, gsub, lower = string.find, string.format, string.gsub, string.lower
+local find, format, gsub, lower, match = string.find, string.format, string.gsub, string.lower, string.match
 
 local function escape(text)
 	text = lower(text)
@@ -12,18 +12,17 @@ local function escape(text)
 	end))
 end
 
--- The template `a:vendor:product:$1` with $1, $2 ... put in; nil where there is none.
+-- The template `a:vendor:product:$1` with $1, $2 ... put in; nil where there is none. Without a $, ":$1" is
+-- added, unless it ends in ":".
 local function fill(template, captures)
 	if not template or template == "" then return nil end
-	if not find(template, "$", 1, true) then
-		local version = template:sub(-1) ~= ":" and captures[1]
-		if not version or version == "" then return "cpe:/" .. gsub(template, ":$", "") end
-		return "cpe:/" .. template .. ":" .. escape(version)
+	local head, first, second = match(template, "^([^$]*):%$(%d):?%$?(%d?)$")
+	if not head then
+		head, first = match(template, "^(.-):?$"), template:sub(-1) ~= ":" and "1" or ""
 	end
-	local text = gsub(template, "%$(%d)", function(number)
-		return escape(captures[tonumber(number)] or "")
-	end)
-	return "cpe:/" .. gsub(text, ":+$", "")
+	local text, more = captures[tonumber(first)] or "", captures[tonumber(second)] or ""
+	text = "cpe:/" .. head .. (text ~= "" and ":" .. escape(text) or "")
+	return more ~= "" and text .. ":" .. escape(more) or text
 end
 
 return { fill = fill }

@@ -172,10 +172,11 @@ end
 
 local function find_dates(text)
 	local dates = {}
-	-- All but a few texts have none: each form has four digits, or two behind a hyphen, in it.
-	if not find(text, "%d%d") then return dates end
+	-- Most texts have none: each form has a year of four digits in it, but for RFC 850's.
+	local year = find(text, "%d%d%d%d")
+	if not year and not find(text, "%-%u%l%l%-%d%d") then return dates end
 	collect(text, by_month, dates)
-	if find(text, "%d%d%d%d") then
+	if year then
 		collect(text, numeric, dates)
 		collect(text, european, dates)
 	end

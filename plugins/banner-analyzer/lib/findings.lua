@@ -33,11 +33,11 @@ local function note_host(to, name, origin)
 	end
 end
 
+-- Of headers, which many hosts send in the same second; a text that is studied is new.
 local find_dates = memo(dates.find)
 
 -- Returns the first date.
-local function note_dates(to, text, origin)
-	local found = find_dates(text)
+local function note_dates(to, found, origin)
 	for i = 1, #found do
 		if not has(to.dates, "text", found[i].text) then
 			table.insert(to.dates, { text = found[i].text, date = found[i].date, from = origin })
@@ -67,6 +67,8 @@ local function apop(to, text)
 end
 
 local function greeting(to, at, text)
+	note_dates(to, dates.find(text), "greeting")
+	if at == "ssh" then return end -- it has no place for a host
 	if at == "220" then smtp_domain(to, text) end
 	if at == "pop3" then apop(to, text) end
 	-- A word with a dot and letters behind the last one; of an address, what follows the @.
@@ -80,7 +82,6 @@ local function greeting(to, at, text)
 			or match(text, "%[IPv6:([%x:.]+)%]")
 		if literal then note_address(to, literal, "greeting") end
 	end
-	note_dates(to, text, "greeting")
 end
 
 -- ---- HTTP ----
@@ -89,9 +90,9 @@ local URLS = { "location", "content-location", "refresh" }
 
 -- Returns the date of the header Date, the target's clock.
 local function headers(to, head)
-	local clock = head.date and note_dates(to, head.date, "date")
-	if head["last-modified"] then note_dates(to, head["last-modified"], "last-modified") end
-	if head.expires then note_dates(to, head.expires, "expires") end
+	local clock = head.date and note_dates(to, find_dates(head.date), "date")
+	if head["last-modified"] then note_dates(to, find_dates(head["last-modified"]), "last-modified") end
+	if head.expires then note_dates(to, find_dates(head.expires), "expires") end
 	for i = 1, #URLS do
 		local url = head[URLS[i]]
 		local host = url and hosts.of_url(match(url, "[Uu][Rr][Ll]=(.*)") or url)

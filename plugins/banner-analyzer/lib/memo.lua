@@ -2,7 +2,7 @@
 -- memo(compute) returns a function that remembers what compute(text) gave. Banners repeat: one version
 -- of one server is on thousands of hosts. What it returns is shared, so nobody may change it.
 
-local MOST = 1024 -- texts; then it begins anew, so that memory stays bounded
+local MOST = 256 -- texts; then it begins anew, so that memory stays bounded
 
 return function(compute)
 	local known, count = {}, 0

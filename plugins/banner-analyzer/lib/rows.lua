@@ -20,6 +20,10 @@ for _, row in ipairs(require("products")) do
 end
 for _, row in ipairs(require("systems")) do
 	add(systems, row)
+	-- Most are the same whatever the text is, and made once.
+	if not (row.version and find(row.version, "$", 1, true)) then
+		row.made = { name = row.name, version = row.version, cpe = cpe.fill(row.cpe, { row.version }) }
+	end
 end
 
 -- $1, $2 ... of a row's text; nil where nothing is left.
@@ -35,7 +39,6 @@ local function fill(template, captures)
 end
 
 local function software_of(row, captures)
-	if row.bare then captures = {} end
 	return {
 		name = row.product, version = fill(row.version or "$1", captures), cpe = cpe.fill(row.cpe, captures),
 		info = row.info and fill(row.info, captures), service = row.service, part = row.part, known = true,
@@ -43,17 +46,20 @@ local function software_of(row, captures)
 end
 
 local function system_of(row, captures)
+	if row.made then return row.made end
 	local version = row.version and fill(row.version, captures)
 	return { name = row.name, version = version, cpe = cpe.fill(row.cpe, { version }) }
 end
+
+local NO_CAPTURES = {}
 
 -- The first of the rows that matches the text, with its captures.
 local function first_match(rows, text)
 	for i = 1, #rows do
 		local row = rows[i]
-		if not row.match then return row, {} end
-		local captures = { match(text, row.match) }
-		if captures[1] then return row, captures end
+		if not row.match then return row, NO_CAPTURES end
+		local first, second = match(text, row.match)
+		if first then return row, row.bare and NO_CAPTURES or { first, second } end
 	end
 end
 
