@@ -59,25 +59,43 @@ on world ss -Hltn | awk '{ print "  " $1, $4 }' | sort
 cat <<'TEXT'
 
 A SYN scan never completes a connection, so the servers have not noticed it.
-Now the kernel of `scanner` connects to each open port that was found:
+What runs there? A banner scan says hello to each open port, from an address
+that no kernel holds, and names what answers:
 
 TEXT
-on scanner python3 - found.ndjson <<'PY'
-import json, socket, struct, sys
+echo "  \$ prtip-dp -p 22,53,80,8080 --set banner.enable=on \\"
+echo "      --set dataplane.source=$SPARE_IP 198.18.0.0/22"
+echo
+on scanner "$PRTIP_DP" --quiet -p 22,53,80,8080 --rate 4k --set "dataplane.port=$port" \
+	--set "dataplane.source=$SPARE_IP" --set scan.cooldown=1s --set banner.enable=on \
+	--set banner.wait=2s -o table:- 198.18.0.0/22
 
-ASK = {
-    8080: b"GET / HTTP/1.0\r\n\r\n",
-    53: struct.pack("!H", 29) + b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\3lab\7example\0\0\1\0\1",
-}
+cat <<'TEXT'
+
+Plugins look closer: http-enum asks web servers for well-known paths, ssh-hostkey
+gets the keys of SSH servers, dns-version asks name servers who they are.
+
+TEXT
+echo "  \$ prtip-dp -p 22,53,8080 --plugin http-enum --plugin ssh-hostkey \\"
+echo "      --plugin dns-version -o ndjson:closer.ndjson 198.18.1.22 198.18.2.53 ..."
+echo
+mkdir -p www/admin
+echo 'User-agent: *' >www/robots.txt
+echo '<title>Sign in</title>' >www/admin/index.html
+HOME=$LAB on scanner "$PRTIP_DP" --quiet -p 22,53,8080 --rate 2k --set "dataplane.port=$port" \
+	--set scan.cooldown=1s --plugin http-enum --plugin ssh-hostkey --plugin dns-version \
+	--plugin-arg http-enum.delay=0 -o ndjson:closer.ndjson 198.18.1.22 198.18.2.53 198.18.3.80
+python3 - closer.ndjson <<'PY'
+import json, sys
+
 for record in sorted(map(json.loads, open(sys.argv[1])), key=lambda record: record["ip"]):
-    with socket.create_connection((record["ip"], record["port"]), 5) as connection:
-        connection.sendall(ASK.get(record["port"], b""))
-        answer = connection.recv(200)
-    if record["port"] == 53:
-        text = "lab.example is " + socket.inet_ntoa(answer[-4:])
-    else:
-        text = answer.split(b"\r\n")[0].decode()
-    print(f"  {record['ip']:<12} {record['port']:<5} {text}")
+    said = {name: plugin.get("results", {}) for name, plugin in record["plugins"].items()}
+    found = [f"{p['path']}: {p['status']} {p.get('title', '')}" for p in said.get("http-enum", {}).get("paths", [])]
+    found += [f"{k['type']} {k['sha256'][:37]}..." for k in said.get("ssh-hostkey", {}).get("host_keys", [])]
+    found += [f"weak: {w['algorithm']}, {w['why']}" for w in said.get("ssh-hostkey", {}).get("weak", [])]
+    found += [f"{k}: {v}" for k, v in said.get("dns-version", {}).get("texts", {}).items()]
+    for line in found:
+        print(f"  {record['ip']:<12} {line}")
 PY
 
 cat <<'TEXT'
@@ -86,7 +104,8 @@ And what the servers logged of it:
 
 TEXT
 sleep 0.3
-grep -E '"GET|connection from|query' servers.log | cut -c1-76 | sed 's/^/  /'
+grep -E '"(GET|HEAD) /(admin|robots)|connection from|query.*version.bind' servers.log | sort -u | head -n 6 |
+	cut -c1-76 | sed 's/^/  /'
 
 cat <<'TEXT'
 
