@@ -34,12 +34,6 @@ end
 
 -- ---- What a text means ----
 
-local function info_of(product, system)
-	local named = system and system.name .. (system.version and " " .. system.version or "")
-	if product and product.info then return named and product.info .. "; " .. named or product.info end
-	return named
-end
-
 -- A study: the service as far as the text alone tells it, and what goes into the record beside it.
 local function new_study(product, system, software)
 	local confidence = SURE.service
@@ -48,8 +42,9 @@ local function new_study(product, system, software)
 	end
 	return {
 		service = product and product.service, product = product and product.name, version = product and product.version,
-		info = info_of(product, system), cpe = product and product.cpe, confidence = confidence,
-		os = system, software = software, found = findings.new(),
+		info = product and product.info, cpe = product and product.cpe, confidence = confidence,
+		os = system and system.name .. (system.version and " " .. system.version or ""), system = system,
+		software = software, found = findings.new(),
 	}
 end
 
@@ -90,28 +85,35 @@ local function same_product(a, b)
 	return a:find(b, 1, true) ~= nil or b:find(a, 1, true) ~= nil
 end
 
+-- Whether ours says more: it is all that there is, or goes on where theirs ends (9.2p1, Debian Linux 12).
+local function says_more(ours, theirs)
+	return ours and (not theirs or #ours > #theirs and ours:sub(1, #theirs) == theirs)
+end
+
 -- Our finding where it says more than is known, else nil. The built-in detection ran before, and keeps
 -- its word where it knows as much: also the service's name, as http within TLS is https.
 function refine(known, found)
-	local name, sure = known.service, known.confidence or 0
-	if not name then return found end
+	local sure = known.confidence or 0
+	if not known.service then return found end
 	if not found.product then return nil end
 	local product = known.product
 	if product and not same_product(product, found.product) then
 		if found.confidence <= sure then return nil end
 		product = nil
 	end
-	local version = product and known.version
-	-- 9.2p1 says more than 9.2.
-	local longer = version and found.version and #found.version > #version and found.version:sub(1, #version) == version
-	local more = not product or longer
-	local merged = { service = name, confidence = math.min(1, math.max(found.confidence, sure + STEP)) }
-	for _, key in ipairs({ "product", "version", "info", "cpe" }) do
-		local theirs = product and known[key]
-		if found[key] and not theirs then more = true end
-		merged[key] = (not theirs or longer and (key == "version" or key == "cpe")) and found[key] or theirs
+	if not product then
+		known = { service = known.service }
+	elseif not (says_more(found.version, known.version) or says_more(found.os, known.os) or found.cpe and not known.cpe) then
+		return nil
 	end
-	return more and merged or nil
+	local version = says_more(found.version, known.version)
+	return {
+		service = known.service, product = product or found.product, version = version and found.version or known.version,
+		info = known.info or found.info, os = says_more(found.os, known.os) and found.os or known.os,
+		-- It has the version in it.
+		cpe = (version or not known.cpe) and found.cpe or known.cpe,
+		confidence = math.min(1, math.max(found.confidence, sure + STEP)),
+	}
 end
 
 -- ---- The hook ----
@@ -123,7 +125,7 @@ local function report_clock(date)
 end
 
 local function report(study, lists)
-	if study.os and want.os then prtip.add_result("os", study.os) end
+	if study.system and want.os then prtip.add_result("os", study.system) end
 	if study.software and want.software then prtip.add_result("software", study.software) end
 	for i = 1, #LISTS do
 		local name = LISTS[i]
@@ -157,7 +159,7 @@ function analyze_banner(banner)
 	local info = study.info
 	if field.info then info = info and field.info .. "; " .. info or field.info end
 	return refine(prtip.target_info, {
-		service = service, product = study.product, version = study.version, info = info, cpe = study.cpe,
-		confidence = study.confidence,
+		service = service, product = study.product, version = study.version, info = info,
+		os = want.os and study.os or nil, cpe = study.cpe, confidence = study.confidence,
 	})
 end

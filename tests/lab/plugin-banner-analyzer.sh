@@ -32,23 +32,27 @@ serve_dovecot world $net.9 143
 wait_serving world tcp/$net.{1,2}:22 tcp/$net.{3,4,5}:80 tcp/$net.6:21 tcp/$net.{7,8}:25 tcp/$net.9:143
 
 port=$(lab_ports veth0 | tail -n 1)
-# Built-in detection knows most of these, too, and is no less sure.
-scan got --plugin-dir "$TOP_DIR/plugins" --plugin banner-analyzer --set "dataplane.port=$port" \
-	--set "dataplane.source=$SPARE_IP" --set banner.enable=on --set detection.enable=off --rate 200 -p 21,22,25,80,143 $net.1-$net.9
-scan_status "exit status" got 0
-tap_is "all answers were read without an error" "$(said got.ndjson banner-analyzer | awk '{ print $3 }' | uniq -c |
-	awk '{ print $1, $2 }')" "9 ok"
+with=(--plugin-dir "$TOP_DIR/plugins" --plugin banner-analyzer --set "dataplane.port=$port"
+	--set "dataplane.source=$SPARE_IP" --set banner.enable=on --rate 200 -p "21,22,25,80,143" "$net.1-$net.9")
+scan got --set detection.enable=off "${with[@]}"
+scan_status "by itself: exit status" got 0
+scan both "${with[@]}"
+scan_status "beside the built-in detection: exit status" both 0
+for name in got both; do
+	tap_is "$name: all answers were read without an error" \
+		"$(said $name.ndjson banner-analyzer | awk '{ print $3 }' | uniq -c | awk '{ print $1, $2 }')" "9 ok"
+done
 
-# name|product|version|info|cpe of each record that the plugin named.
-python3 - <<'PY' >service
-import json
-for line in open("got.ndjson"):
+# name|product|version|info|os|cpe of each record.
+cat >service.py <<'PY'
+import json, sys
+for line in open(sys.argv[1]):
     record = json.loads(line)
     service = record.get("service", {})
-    if service.get("source") == "banner-analyzer":
-        fields = [service.get(key, "") for key in ("name", "product", "version", "info", "cpe")]
-        print(record["ip"].rsplit(".", 1)[1], "|".join(fields))
+    fields = [service.get(key, "") for key in sys.argv[2:]]
+    print(record["ip"].rsplit(".", 1)[1], "|".join(fields))
 PY
+python3 service.py got.ndjson name product version info os cpe >service
 of() { # HOST
 	sed -n "s/^$1 //p" service
 }
@@ -56,25 +60,29 @@ of_package() {
 	lab_upstream "$1"
 }
 
-# On a machine whose built-in detection knows a service, the plugin speaks where it knows more.
 openssh=$(of_package openssh-server)
 release=$(lab_version openssh-server | sed -nE 's/.*\+deb([0-9]+)u.*/\1/p')
 tap_is "OpenSSH: version, protocol, release and CPE" "$(of 1)" \
-	"ssh|OpenSSH|$openssh|protocol 2.0; Debian Linux $release|cpe:/a:openbsd:openssh:${openssh/p/:p}"
+	"ssh|OpenSSH|$openssh|protocol 2.0|Debian Linux $release|cpe:/a:openbsd:openssh:${openssh/p/:p}"
 dropbear=$(dropbear -V 2>&1 | sed 's/^Dropbear v//')
-tap_is "Dropbear" "$(of 2)" "ssh|Dropbear sshd|$dropbear|protocol 2.0|cpe:/a:dropbear_ssh_project:dropbear_ssh:$dropbear"
+tap_is "Dropbear" "$(of 2)" "ssh|Dropbear sshd|$dropbear|protocol 2.0||cpe:/a:dropbear_ssh_project:dropbear_ssh:$dropbear"
 nginx=$(of_package nginx-light)
-tap_is "nginx" "$(of 3)" "http|nginx|$nginx||cpe:/a:f5:nginx:$nginx"
+tap_is "nginx" "$(of 3)" "http|nginx|$nginx|||cpe:/a:f5:nginx:$nginx"
 apache=$(of_package apache2-bin)
-tap_is "Apache" "$(of 4)" "http|Apache httpd|$apache|Debian Linux|cpe:/a:apache:http_server:$apache"
+tap_is "Apache" "$(of 4)" "http|Apache httpd|$apache||Debian Linux|cpe:/a:apache:http_server:$apache"
 lighttpd=$(of_package lighttpd)
-tap_is "lighttpd" "$(of 5)" "http|lighttpd|$lighttpd||cpe:/a:lighttpd:lighttpd:$lighttpd"
+tap_is "lighttpd" "$(of 5)" "http|lighttpd|$lighttpd|||cpe:/a:lighttpd:lighttpd:$lighttpd"
 vsftpd=$(of_package vsftpd)
-tap_is "vsftpd" "$(of 6)" "ftp|vsftpd|$vsftpd||cpe:/a:vsftpd_project:vsftpd:$vsftpd"
-tap_is "Postfix, which shows no version" "$(of 7)" "smtp|Postfix||Debian Linux|cpe:/a:postfix:postfix"
+tap_is "vsftpd" "$(of 6)" "ftp|vsftpd|$vsftpd|||cpe:/a:vsftpd_project:vsftpd:$vsftpd"
+tap_is "Postfix, which shows no version" "$(of 7)" "smtp|Postfix|||Debian Linux|cpe:/a:postfix:postfix"
 exim=$(of_package exim4-daemon-light)
-tap_is "Exim" "$(of 8)" "smtp|Exim|$exim||cpe:/a:exim:exim:$exim"
-tap_is "Dovecot, which shows no version" "$(of 9)" "imap|Dovecot imapd||Debian Linux|cpe:/a:dovecot:dovecot"
+tap_is "Exim" "$(of 8)" "smtp|Exim|$exim|||cpe:/a:exim:exim:$exim"
+tap_is "Dovecot, which shows no version" "$(of 9)" "imap|Dovecot imapd|||Debian Linux|cpe:/a:dovecot:dovecot"
+
+# Built-in detection and plugin together know at least as much.
+python3 service.py got.ndjson name version os | sort >want
+python3 service.py both.ndjson name version os | sort >got
+tap_same "beside the built-in detection: the same names, versions and systems" got want
 
 found() { # HOST PYTHON: an expression of its results
 	python3 - "$net.$1" "$2" <<'PY'

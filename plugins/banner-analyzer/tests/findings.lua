@@ -184,22 +184,35 @@ test.case("nothing is said where as much is known", function()
 end)
 
 test.case("what is missing is added, and the name stays", function()
-	test.equal(refine({ service = "https", product = "Apache", confidence = 0.95 }, found("2.4.57")), {
-		service = "https", product = "Apache", version = "2.4.57", cpe = "cpe:/a:apache:http_server", confidence = 0.96,
+	test.equal(refine({ service = "https", product = "Apache", info = "theirs", confidence = 0.95 }, found("2.4.57")), {
+		service = "https", product = "Apache", version = "2.4.57", info = "theirs", cpe = "cpe:/a:apache:http_server",
+		confidence = 0.96,
 	})
 	test.equal(refine({ service = "https", confidence = 0.5 }, found("2.4.57")), {
 		service = "https", product = "Apache httpd", version = "2.4.57", cpe = "cpe:/a:apache:http_server", confidence = 0.9,
 	})
 end)
 
-test.case("a longer version is more", function()
-	local merged = refine({ service = "ssh", product = "OpenSSH", version = "9.2", confidence = 1 },
-		{ service = "ssh", product = "OpenSSH", version = "9.2p1", confidence = 0.9 })
-	test.equal(merged.version, "9.2p1")
-	test.equal(merged.confidence, 1)
+test.case("a longer version is more, and so is a release", function()
+	local known = { service = "ssh", product = "OpenSSH", version = "9.2", os = "Debian Linux", cpe = "cpe:/x:9.2", confidence = 1 }
+	local ours = { service = "ssh", product = "OpenSSH", version = "9.2p1", cpe = "cpe:/x:9.2:p1", confidence = 0.9 }
+	test.equal(refine(known, ours), { service = "ssh", product = "OpenSSH", version = "9.2p1", os = "Debian Linux",
+		cpe = "cpe:/x:9.2:p1", confidence = 1 })
+	ours.version, ours.os = "9.2", "Debian Linux 12"
+	test.equal(refine(known, ours).os, "Debian Linux 12")
+	test.equal(refine(known, ours).cpe, "cpe:/x:9.2")
+	ours.os = "Windows"
+	test.equal(refine(known, ours), nil)
+end)
+
+test.case("a remark alone is no reason to speak", function()
+	local ours = found("2.4.57")
+	ours.info = "something"
+	test.equal(refine({ service = "http", product = "Apache", version = "2.4.57", cpe = "cpe:/x", confidence = 0.95 }, ours), nil)
 end)
 
 test.case("another product only where it is surer", function()
-	test.equal(refine({ service = "http", product = "nginx", confidence = 0.95 }, found("2.4.57")), nil)
-	test.equal(refine({ service = "http", product = "nginx", confidence = 0.4 }, found("2.4.57")).product, "Apache httpd")
+	test.equal(refine({ service = "http", product = "nginx", os = "Windows", confidence = 0.95 }, found("2.4.57")), nil)
+	local other = refine({ service = "http", product = "nginx", os = "Windows", confidence = 0.4 }, found("2.4.57"))
+	test.equal({ other.product, other.os }, { "Apache httpd" })
 end)

@@ -1,10 +1,13 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Banners and the service that each gives: name, product, version, info, CPE, confidence.
+-- Banners and the service that each gives: name, product, version, info, CPE, confidence. Behind the last
+-- semicolon of info stands the operating system.
 
 local function case(name, banner, service, product, version, info, cpe, confidence)
 	test.case(name, function()
+		local text, os = (info or ""):match("^([^;]*);? ?(.*)$")
 		test.equal(test.call("analyze_banner", banner), service and {
-			service = service, product = product, version = version, info = info, cpe = cpe,
+			service = service, product = product, version = version, info = text ~= "" and text or nil,
+			os = os ~= "" and os or nil, cpe = cpe,
 			confidence = confidence or version and 0.9 or product and 0.8 or 0.5,
 		})
 	end)
@@ -36,18 +39,18 @@ case("libssh", "SSH-2.0-libssh_0.9.6\r\n", "ssh", "libssh", "0.9.6", "protocol 2
 case("SSH of an unknown make", "SSH-2.0-Foo\r\n", "ssh", nil, nil, "protocol 2.0")
 
 -- SMTP and FTP
-case("Postfix", "220 mail.example.com ESMTP Postfix (Debian/GNU)\r\n", "smtp", "Postfix", nil, "Debian Linux",
+case("Postfix", "220 mail.example.com ESMTP Postfix (Debian/GNU)\r\n", "smtp", "Postfix", nil, "; Debian Linux",
 	"cpe:/a:postfix:postfix")
 case("Exim", "220 mail.example.com ESMTP Exim 4.96 Tue, 28 Jan 2025 09:00:00 +0100\r\n", "smtp", "Exim", "4.96", nil,
 	"cpe:/a:exim:exim:4.96")
 case("Sendmail", "220 mx.example.org ESMTP Sendmail 8.17.1/8.17.1; Tue, 28 Jan 2025 09:00:00 GMT\r\n", "smtp",
 	"Sendmail", "8.17.1", nil, "cpe:/a:sendmail:sendmail:8.17.1")
 case("Exchange", "220 EX01.corp.example Microsoft ESMTP MAIL Service ready at Tue, 28 Jan 2025 09:00:00 +0000\r\n",
-	"smtp", "Microsoft Exchange smtpd", nil, "Windows", "cpe:/a:microsoft:exchange_server")
+	"smtp", "Microsoft Exchange smtpd", nil, "; Windows", "cpe:/a:microsoft:exchange_server")
 case("SMTP without a product", "220 mx1 ESMTP\r\n", "smtp")
 case("vsftpd", "220 (vsFTPd 3.0.3)\r\n", "ftp", "vsftpd", "3.0.3", nil, "cpe:/a:vsftpd_project:vsftpd:3.0.3")
 case("ProFTPD", "220 ProFTPD 1.3.5rc4 Server (Debian) [::ffff:10.0.0.5]\r\n", "ftp", "ProFTPD", "1.3.5rc4",
-	"Debian Linux", "cpe:/a:proftpd:proftpd:1.3.5rc4")
+	"; Debian Linux", "cpe:/a:proftpd:proftpd:1.3.5rc4")
 case("ProFTPD without a version", "220 ProFTPD Server (x) [192.0.2.9]\r\n", "ftp", "ProFTPD", nil, nil,
 	"cpe:/a:proftpd:proftpd")
 case("Pure-FTPd over many lines", "220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------\r\n220-You are user "
@@ -58,13 +61,13 @@ case("FileZilla, old", "220-FileZilla Server version 0.9.60 beta\r\n220 x\r\n", 
 case("FileZilla, new", "220-FileZilla Server 1.8.1\r\n220 x\r\n", "ftp", "FileZilla Server", "1.8.1", nil,
 	"cpe:/a:filezilla-project:filezilla_server:1.8.1")
 case("Serv-U", "220 Serv-U FTP Server v15.1 ready...\r\n", "ftp", "Serv-U", "15.1", nil, "cpe:/a:solarwinds:serv-u:15.1")
-case("Microsoft FTP", "220 Microsoft FTP Service\r\n", "ftp", "Microsoft FTP Service", nil, "Windows",
+case("Microsoft FTP", "220 Microsoft FTP Service\r\n", "ftp", "Microsoft FTP Service", nil, "; Windows",
 	"cpe:/a:microsoft:internet_information_services")
 case("220 of nobody knows what", "220 hello\r\n")
 
 -- IMAP, POP3, NNTP
 case("Dovecot imapd", "* OK [CAPABILITY IMAP4rev1 SASL-IR] Dovecot (Debian) ready.\r\n", "imap", "Dovecot imapd", nil,
-	"Debian Linux", "cpe:/a:dovecot:dovecot")
+	"; Debian Linux", "cpe:/a:dovecot:dovecot")
 case("Cyrus imapd", "* OK [CAPABILITY IMAP4] mail.example.com Cyrus IMAP v2.4.17 server ready\r\n", "imap",
 	"Cyrus imapd", "2.4.17", nil, "cpe:/a:cyrus:imap:2.4.17")
 case("Dovecot pop3d", "+OK Dovecot ready.\r\n", "pop3", "Dovecot pop3d", nil, nil, "cpe:/a:dovecot:dovecot")
@@ -72,10 +75,10 @@ case("INN", "200 news.example.org InterNetNews NNRP server INN 2.7.1 ready (post
 	nil, "cpe:/a:isc:inn:2.7.1")
 
 -- Databases and queues
-case("MySQL", "J\0\0\0\n8.0.36-0ubuntu0.22.04.1\0\8\0\0\0", "mysql", "MySQL", "8.0.36", "Ubuntu Linux 22.04",
+case("MySQL", "J\0\0\0\n8.0.36-0ubuntu0.22.04.1\0\8\0\0\0", "mysql", "MySQL", "8.0.36", "; Ubuntu Linux 22.04",
 	"cpe:/a:oracle:mysql:8.0.36")
 case("MariaDB", "Y\0\0\0\n5.5.5-10.11.6-MariaDB-0+deb12u1\0\8\0\0\0", "mysql", "MariaDB", "10.11.6",
-	"Debian Linux 12", "cpe:/a:mariadb:mariadb:10.11.6")
+	"; Debian Linux 12", "cpe:/a:mariadb:mariadb:10.11.6")
 case("Redis by INFO", "$5200\r\n# Server\r\nredis_version:7.0.15\r\nredis_git_sha1:0\r\n", "redis", "Redis", "7.0.15", nil,
 	"cpe:/a:redis:redis:7.0.15")
 case("Redis that asks for a password", "-NOAUTH Authentication required.\r\n", "redis")
@@ -88,7 +91,7 @@ case("MPD", "OK MPD 0.23.5\n", "mpd", "Music Player Daemon", "0.23.5", "protocol
 case("rsync", "@RSYNCD: 31.0\n", "rsync")
 case("VNC", "RFB 003.008\n", "vnc")
 case("telnet", "\255\253\1\255\251\3MikroTik v6.48.6 (long-term)\r\nLogin: ", "telnet", "MikroTik RouterOS telnetd",
-	"6.48.6", "MikroTik RouterOS 6.48.6", "cpe:/o:mikrotik:routeros:6.48.6")
+	"6.48.6", "; MikroTik RouterOS 6.48.6", "cpe:/o:mikrotik:routeros:6.48.6")
 case("Asterisk manager", "Asterisk Call Manager/5.0.1\r\n", "asterisk", "Asterisk", nil, "manager interface 5.0.1",
 	"cpe:/a:digium:asterisk")
 case("SIP", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nServer: Asterisk PBX 18.10.0~dfsg\r\n\r\n", "sip",
@@ -96,12 +99,12 @@ case("SIP", "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1\r\nServer: Asterisk PB
 
 -- HTTP
 case("nginx", page("Server: nginx/1.22.1"), "http", "nginx", "1.22.1", nil, "cpe:/a:f5:nginx:1.22.1")
-case("nginx of Ubuntu", page("Server: nginx/1.18.0 (Ubuntu)"), "http", "nginx", "1.18.0", "Ubuntu Linux",
+case("nginx of Ubuntu", page("Server: nginx/1.18.0 (Ubuntu)"), "http", "nginx", "1.18.0", "; Ubuntu Linux",
 	"cpe:/a:f5:nginx:1.18.0")
 case("Apache that hides its version", page("Server: Apache"), "http", "Apache httpd", nil, nil, "cpe:/a:apache:http_server")
-case("IIS", page("Server: Microsoft-IIS/8.5"), "http", "Microsoft IIS", "8.5", "Windows Server 2012 R2",
+case("IIS", page("Server: Microsoft-IIS/8.5"), "http", "Microsoft IIS", "8.5", "; Windows Server 2012 R2",
 	"cpe:/a:microsoft:internet_information_services:8.5")
-case("IIS of several releases", page("Server: Microsoft-IIS/10.0"), "http", "Microsoft IIS", "10.0", "Windows",
+case("IIS of several releases", page("Server: Microsoft-IIS/10.0"), "http", "Microsoft IIS", "10.0", "; Windows",
 	"cpe:/a:microsoft:internet_information_services:10.0")
 case("Jetty, version in the comment", page("Server: Jetty(9.4.48.v20220622)"), "http", "Eclipse Jetty",
 	"9.4.48.v20220622", nil, "cpe:/a:eclipse:jetty:9.4.48.v20220622")
