@@ -74,6 +74,14 @@ end
 
 -- ---- What becomes of it ----
 
+-- At most so many bytes of a text, but no half character: a record takes UTF-8 only, and a product of 127
+-- bytes, a version of 63.
+local function cut(text, most)
+	text = text:sub(1, most)
+	while not utf8.len(text) do text = text:sub(1, -2) end
+	return text
+end
+
 local readers = { describe = lantern.read_describe, stats = lantern.read_stats }
 
 -- A further question; what it gives goes into the record, as does why it gave nothing.
@@ -108,7 +116,7 @@ local function talk(peer)
 		if bit.band(hello.features, feature[1]) ~= 0 and not ask(peer, feature[2], feature[3], number + 1) then break end
 	end
 	return {
-		service = "lantern", product = hello.product:sub(1, 100), version = hello.version:sub(1, 60),
+		service = "lantern", product = cut(hello.product, 100), version = cut(hello.version, 60),
 		info = "protocol version " .. lantern.VERSION, confidence = 0.95,
 	}
 end

@@ -11,6 +11,7 @@ local dns = require("dns")
 local products = require("products")
 
 local EDNS_BYTES = 1232 -- fits any path: www.dnsflagday.net/2020
+local TEXT_BYTES = 170 -- with `version.bind: ` in front it fits into a record's info
 local NAMES = { "version.bind", "version.server", "hostname.bind", "id.server" }
 
 local settings = {}
@@ -35,7 +36,7 @@ end
 
 -- As a record can hold it: control characters and what is no UTF-8 become `?`.
 local function clean(text)
-	text = text:sub(1, 255):gsub("%c", "?")
+	text = text:sub(1, TEXT_BYTES):gsub("%c", "?")
 	if utf8.len(text) then return text end
 	return (text:gsub("[\128-\255]", "?"))
 end
@@ -126,7 +127,10 @@ end
 local function identify(texts)
 	for _, row in ipairs(products) do
 		local version = texts["version.bind"] and texts["version.bind"]:match(row[1])
-		if version then return row[2], version, row[3] and ("cpe:/%s:%s"):format(row[3], version:lower()) end
+		if version then
+			version = version:sub(1, 60)
+			return row[2], version, row[3] and ("cpe:/%s:%s"):format(row[3], version:lower())
+		end
 	end
 end
 
@@ -135,7 +139,7 @@ local function service(texts)
 	local text = texts["version.bind"] or texts["version.server"]
 	return {
 		service = "domain", product = product, version = version, cpe = cpe,
-		info = text and "version.bind: " .. text:sub(1, 150) or nil,
+		info = text and "version.bind: " .. text or nil,
 		confidence = product and 0.95 or 0.9,
 	}
 end

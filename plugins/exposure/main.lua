@@ -77,6 +77,8 @@ local function examine(target)
 	if not what then return nil end
 	local found = run(target, what)
 	local result = {}
+	-- What is too long for a version is none.
+	if found.version and #found.version > 60 then found.version, found.cpe = nil, nil end
 	for key, value in pairs(found) do
 		if not APART[key] then result[key] = value end
 	end

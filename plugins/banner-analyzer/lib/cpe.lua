@@ -2,6 +2,7 @@
 -- CPE 2.2 URIs (NIST IR 7695, section 6.1): lower case, all but letters, digits, `-`, `.`, `_` and `~`
 -- percent-encoded, empty components at the end left out.
 
+local MOST = 159 -- bytes that a record takes
 local find, format, gsub, lower, match = string.find, string.format, string.gsub, string.lower, string.match
 
 local function escape(text)
@@ -22,7 +23,8 @@ local function fill(template, captures)
 	end
 	local text, more = captures[tonumber(first)] or "", captures[tonumber(second)] or ""
 	text = "cpe:/" .. head .. (text ~= "" and ":" .. escape(text) or "")
-	return more ~= "" and text .. ":" .. escape(more) or text
+	if more ~= "" then text = text .. ":" .. escape(more) end
+	return #text <= MOST and text or nil
 end
 
 return { fill = fill }

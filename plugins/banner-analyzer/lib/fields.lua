@@ -79,7 +79,7 @@ local KINDS = {
 	{ "SSH-", function(banner)
 		local text = match(banner, "^SSH%-[%d.]+%-([^\r\n]*)")
 		return text and { service = "ssh", at = "ssh", text = sub(text, 1, TEXT_BYTES),
-			info = "protocol " .. match(banner, "^SSH%-([%d.]+)") }
+			info = "protocol " .. sub(match(banner, "^SSH%-([%d.]+)"), 1, 16) }
 	end },
 	{ "HTTP/", http }, { "RTSP/", agent("rtsp") }, { "SIP/2.0", agent("sip") },
 	{ "220 ", reply_220 }, { "220-", reply_220 },

@@ -26,7 +26,7 @@ local function note_address(to, address, origin)
 end
 
 local function note_host(to, name, origin)
-	if note_address(to, name, origin) then return end
+	if note_address(to, name, origin) or #name > 253 or not find(name, "^%w[%w._-]*$") then return end
 	name = lower(name)
 	if not has(to.hosts, "host", name) then
 		table.insert(to.hosts, { host = name, internal = hosts.internal_name(name), from = origin })

@@ -3,6 +3,8 @@
 
 local cpe = require("cpe")
 local find, gmatch, gsub, lower, match = string.find, string.gmatch, string.gsub, string.lower, string.match
+local sub = string.sub
+local BYTES = 31 -- of what a pattern captured: two of them fit into the 63 that a version may have
 
 -- products[at][word] and systems[word] are lists of rows; systems count in all fields.
 local products, systems = {}, {}
@@ -59,7 +61,7 @@ local function first_match(rows, text)
 		local row = rows[i]
 		if not row.match then return row, NO_CAPTURES end
 		local first, second = match(text, row.match)
-		if first then return row, row.bare and NO_CAPTURES or { first, second } end
+		if first then return row, row.bare and NO_CAPTURES or { sub(first, 1, BYTES), second and sub(second, 1, BYTES) } end
 	end
 end
 
@@ -95,8 +97,9 @@ local function token(name, version, comment)
 	local rows = products.server[lower(name)]
 	-- Jetty puts its version into the comment.
 	if not version and comment and find(comment, "^%d") then version = comment end
+	version = version and sub(version, 1, BYTES)
 	if rows then return software_of(rows[1], { version }) end
-	return { name = name:sub(1, 64), version = version and version:sub(1, 63) }
+	return { name = sub(name, 1, 64), version = version }
 end
 
 -- Adds the tokens of a header's text to the list.

@@ -164,6 +164,11 @@ test.case("many dates and hosts are bounded", function()
 	test.ok(#found.hosts <= 16)
 end)
 
+test.case("a host with bytes that no name has", function()
+	test.equal(results(page("Location: http://m\252nchen.example/", "Set-Cookie: a; domain=" .. ("x"):rep(300))), {})
+	test.equal(results(page("Location: http://a b/")), { hosts = { { host = "a", from = "location", internal = true } } })
+end)
+
 test.case("what is switched off is not reported", function()
 	test.call("on_load", { software = false, os = false, dates = false, hosts = false, addresses = false })
 	local found = results(page("Server: Apache/2.4.57 (Debian) OpenSSL/3.0.9", "Date: Sat, 31 Jan 2026 12:05:00 GMT",

@@ -34,6 +34,12 @@ test.case("everything", function()
 		stats = { uptime_s = 256, connections = 2, requests = 9 } })
 end)
 
+test.case("texts that are too long for a record, cut between characters", function()
+	local found = probe({ { expect = HELLO, reply = reply(lantern.HELLO, 1, s("x" .. ("\195\164"):rep(200)) .. s(("1."):rep(200))
+		.. "\0\0\0\0" .. s("")) } })
+	test.equal({ found.product, #found.version }, { "x" .. ("\195\164"):rep(49), 60 })
+end)
+
 test.case("only what HELLO says it can is asked for", function()
 	test.equal(probe({ { expect = HELLO, reply = hello(0) }, { close = true } }), FOUND)
 	test.equal(test.results(), { instance = "lab-7" })

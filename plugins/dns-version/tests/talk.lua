@@ -75,6 +75,13 @@ test.case("a resolver that tells all, over UDP", function()
 	})
 end)
 
+test.case("texts that are too long for a record, and end within a character", function()
+	for _, text in ipairs({ "unbound " .. ("1."):rep(120), ("\195\164"):rep(127) .. "x", "x" .. ("\195\164"):rep(127) }) do
+		local found = run(steps({ [CH["version.bind"]] = answer(CH["version.bind"], AA, { txt("version.bind", text) }) }))
+		test.ok(#found.info <= 191 and #(found.version or "") <= 63 and #(found.cpe or "") <= 159 and utf8.len(found.info))
+	end
+end)
+
 test.case("the same over TCP only", function()
 	local found = run({ protocol = "udp", { timeout = true }, { timeout = true } }, steps(FULL, framed))
 	test.equal(found.version, "1.17.1")

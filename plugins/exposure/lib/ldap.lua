@@ -152,8 +152,8 @@ return function(peer)
 		return (WANTS_LOGIN[code] and finding.closed or finding.refused)(how, more)
 	end
 	more.naming_contexts, more.sasl = root.namingcontexts, root.supportedsaslmechanisms
-	more.product = root.vendorname and root.vendorname[1]
-	more.version = root.vendorversion and root.vendorversion[1]
+	more.product = root.vendorname and root.vendorname[1] and finding.clean(root.vendorname[1], 120)
+	more.version = root.vendorversion and root.vendorversion[1] and finding.clean(root.vendorversion[1], 60)
 	local base = root.namingcontexts and root.namingcontexts[1]
 	if not base then return finding.refused("the root DSE names no naming context", more) end
 	local second, entry, reason = ask(peer, 2, base, { "1.1" })

@@ -36,6 +36,12 @@ test.case("redis: open", function()
 		info = "open", confidence = 0.95 })
 end)
 
+test.case("redis: a version that is none, and text that is no UTF-8", function()
+	local found, service = examine("redis", { { expect = PING, reply = "+PONG\r\n" },
+		{ expect = INFO, reply = bulk("redis_version:" .. ("7."):rep(200) .. "\r\nos:\255\200\r\n") } })
+	test.equal({ found.state, found.version, found.os, service.version, service.cpe }, { "open", nil, "??" })
+end)
+
 test.case("redis: shut", function()
 	local closed = "authentication required: "
 	test.equal(state("redis", { { expect = PING, reply = "-NOAUTH Authentication required.\r\n" } }), closed .. "PING got NOAUTH")
