@@ -36,22 +36,22 @@ struct list {
 	unsigned nb;
 };
 
-/* Of the rules to try on a banner, in the order of the files. */
-struct candidates {
-	uint32_t *rule; /* room for all rules */
-	unsigned nb;
-};
-
-/* The bytes that a text may begin with for a rule to match it. */
-struct begin {
-	uint8_t bits[256 / 8];
+/* What of a rule is looked at before it is tried, in one place. */
+struct rule {
+	uint8_t begin[256
+		/ 8]; /* the bytes that a text may begin with for it to match, a bit each */
+	double most; /* confidence at the most */
+	uint8_t field; /* enum detect_field */
+	bool adds; /* names nothing: has info and os only */
+	bool has_name, has_os;
+	bool compiled,
+		fast; /* PCRE2's compiler has seen it, when it was first tried; and took it */
 };
 
 struct detect {
 	const struct detect_rules *rules;
-	pcre2_code **code; /* one a rule, like the next two */
-	struct begin *begin;
-	bool *fast; /* whether PCRE2's compiler has seen it, which is when it is first tried */
+	pcre2_code **code; /* one a rule */
+	struct rule *rule; /* likewise */
 	hs_database_t *database; /* NULL: no rule has a literal */
 	struct list *literal; /* by their number in the database */
 	unsigned nb_literals;
@@ -60,7 +60,7 @@ struct detect {
 	hs_scratch_t *scratch;
 	pcre2_match_data *data;
 	pcre2_match_context *context;
-	struct candidates candidates;
+	uint64_t *candidates; /* rules to try on a banner, a bit each */
 	struct detect_fields fields;
 };
 
@@ -72,11 +72,11 @@ static int fail_pattern(const struct detect_rule *rule, const char *why, struct 
 }
 
 /* What PCRE2 knows of how a match begins, if it has to be where the text does; else anything. */
-static void note_begin(const pcre2_code *code, struct begin *begin) {
+static void note_begin(const pcre2_code *code, uint8_t begin[256 / 8]) {
 	const uint8_t *bits = NULL;
 	uint32_t options = 0, kind = 0, first = 0;
 
-	memset(begin, 0xff, sizeof(*begin));
+	memset(begin, 0xff, 256 / 8);
 	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
 	if (!(options & PCRE2_ANCHORED))
 		return;
@@ -84,14 +84,21 @@ static void note_begin(const pcre2_code *code, struct begin *begin) {
 	pcre2_pattern_info(code, PCRE2_INFO_FIRSTCODEUNIT, &first);
 	pcre2_pattern_info(code, PCRE2_INFO_FIRSTBITMAP, &bits);
 	if (bits) {
-		memcpy(begin, bits, sizeof(*begin));
+		memcpy(begin, bits, 256 / 8);
 	} else if (kind == 1) {
-		memset(begin, 0, sizeof(*begin));
-		begin->bits[first / 8] = (uint8_t)(1 << first % 8);
+		memset(begin, 0, 256 / 8);
+		begin[first / 8] = (uint8_t)(1 << first % 8);
 		/* Its case may be left open. */
 		if (isalpha((int)first))
-			begin->bits[(first ^ 0x20) / 8] = (uint8_t)(1 << (first ^ 0x20) % 8);
+			begin[(first ^ 0x20) / 8] = (uint8_t)(1 << (first ^ 0x20) % 8);
 	}
+}
+
+static double most_sure(const struct detect_rule *rule) {
+	return rule->confidence >= 0	     ? rule->confidence
+		: rule->text[DETECT_VERSION] ? sure_version
+		: rule->text[DETECT_PRODUCT] ? sure_product
+					     : sure_service;
 }
 
 static int compile_rule(struct detect *detect, unsigned i, struct dp_error *err) {
@@ -109,7 +116,12 @@ static int compile_rule(struct detect *detect, unsigned i, struct dp_error *err)
 		pcre2_get_error_message(code, text, sizeof(text));
 		return fail_pattern(rule, (const char *)text, err);
 	}
-	note_begin(detect->code[i], &detect->begin[i]);
+	note_begin(detect->code[i], detect->rule[i].begin);
+	detect->rule[i].most = most_sure(rule);
+	detect->rule[i].field = (uint8_t)rule->field;
+	detect->rule[i].adds = !rule->text[DETECT_SERVICE] && !rule->text[DETECT_PRODUCT];
+	detect->rule[i].has_name = rule->text[DETECT_SERVICE] != NULL;
+	detect->rule[i].has_os = rule->text[DETECT_OS] != NULL;
 	return 0;
 }
 
@@ -214,7 +226,7 @@ static int append_rule(struct list *list, uint32_t rule) {
 }
 
 static bool may_begin(const struct detect *detect, uint32_t rule, unsigned char first) {
-	return detect->begin[rule].bits[first / 8] >> first % 8 & 1;
+	return detect->rule[rule].begin[first / 8] >> first % 8 & 1;
 }
 
 /* A rule without a literal: by the bytes that it may begin with. */
@@ -301,11 +313,10 @@ int detect_create(const struct detect_rules *rules, struct detect **out, struct 
 	detect->code = calloc(rules->nb + 1u, sizeof(*detect->code));
 	detect->data = pcre2_match_data_create(GROUPS, NULL);
 	detect->context = pcre2_match_context_create(NULL);
-	detect->candidates.rule = calloc(rules->nb + 1u, sizeof(*detect->candidates.rule));
-	detect->fast = calloc(rules->nb + 1u, sizeof(*detect->fast));
-	detect->begin = calloc(rules->nb + 1u, sizeof(*detect->begin));
-	if (!detect->code || !detect->begin || !detect->fast || !detect->data || !detect->context
-		|| !detect->candidates.rule)
+	detect->candidates = calloc(rules->nb / 64 + 1, sizeof(*detect->candidates));
+	detect->rule = calloc(rules->nb + 1u, sizeof(*detect->rule));
+	if (!detect->code || !detect->rule || !detect->data || !detect->context
+		|| !detect->candidates)
 		ret = dp_fail(err, false, -ENOMEM, "out of memory");
 	else
 		pcre2_set_match_limit(detect->context, MATCH_LIMIT);
@@ -333,13 +344,12 @@ void detect_destroy(struct detect *detect) {
 	for (unsigned i = 0; detect->literal && i < detect->nb_literals; i++)
 		free(detect->literal[i].rule);
 	free(detect->literal);
-	free(detect->fast);
-	free(detect->begin);
+	free(detect->rule);
 	hs_free_database(detect->database);
 	hs_free_scratch(detect->scratch);
 	pcre2_match_data_free(detect->data);
 	pcre2_match_context_free(detect->context);
-	free(detect->candidates.rule);
+	free(detect->candidates);
 	free(detect->code);
 	free(detect);
 }
@@ -446,7 +456,10 @@ static void put_text(struct writer *w, const struct match *match, const char *te
 			if (!whole)
 				text = close;
 		} else if (*text != ']') {
-			put(w, text, 1);
+			const size_t n = 1 + strcspn(text + 1, "\\$[]");
+
+			put(w, text, n);
+			text += n - 1;
 		}
 	}
 }
@@ -488,10 +501,6 @@ static bool suits_port(const struct detect_rule *rule, enum dp_proto proto, uint
 			&& (proto == DP_PROTO_UDP ? rule->ports[i].udp : rule->ports[i].tcp))
 			return true;
 	return rule->nb_ports == 0;
-}
-
-static bool only_adds(const struct detect_rule *rule) {
-	return !rule->text[DETECT_SERVICE] && !rule->text[DETECT_PRODUCT];
 }
 
 /* Whether @info has a part, between semicolons, that is the @n bytes at @part. */
@@ -536,15 +545,15 @@ static double sureness(const struct detect_rule *rule, const struct lh_service *
 				      : sure_service;
 }
 
-static void take_match(struct finding *finding, const struct detect_rules *rules, uint32_t i,
+static void take_match(struct finding *finding, const struct detect *detect, uint32_t i,
 	const struct match *match) {
-	const struct detect_rule *rule = &rules->rule[i];
+	const struct detect_rule *rule = &detect->rules->rule[i];
 	char *const *text = rule->text;
 	struct lh_service s = {0};
 
 	expand(match, text[DETECT_INFO], false, s.info, sizeof(s.info));
 	expand(match, text[DETECT_OS], false, s.os, sizeof(s.os));
-	if (!only_adds(rule)) {
+	if (!detect->rule[i].adds) {
 		expand(match, text[DETECT_VERSION], false, s.version, sizeof(s.version));
 		expand(match, text[DETECT_PRODUCT], false, s.product, sizeof(s.product));
 		s.confidence = sureness(rule, &s);
@@ -572,75 +581,92 @@ static void take_match(struct finding *finding, const struct detect_rules *rules
 		memcpy(finding->os, s.os, sizeof(finding->os));
 }
 
+/* Whether a match of the rule could change anything. */
+static bool could_tell(const struct rule *rule, uint32_t i, const struct finding *finding) {
+	const struct lh_service *known = &finding->service;
+
+	return rule->adds || !finding->any || rule->most > known->confidence
+		|| (rule->most == known->confidence && i < finding->rule)
+		|| (rule->has_name && !known->name[0])
+		|| (rule->has_os && !known->os[0] && !finding->os[0]);
+}
+
+static int match_rule(struct detect *detect, uint32_t i, const struct detect_value *value) {
+	struct rule *rule = &detect->rule[i];
+	pcre2_code *code = detect->code[i];
+
+	if (!rule->compiled) {
+		/* Where that fails PCRE2 interprets, which is slower and says the same. */
+		rule->fast = pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+		rule->compiled = true;
+	}
+	return (rule->fast ? pcre2_jit_match : pcre2_match)(
+		code, (PCRE2_SPTR)value->at, value->n, 0, 0, detect->data, detect->context);
+}
+
 static void try_rule(struct detect *detect, uint32_t i, enum dp_proto proto, uint16_t port,
 	struct finding *finding) {
-	const struct detect_rule *rule = &detect->rules->rule[i];
-	const struct detect_value *value = &detect->fields.value[rule->field];
+	const struct detect_value *value = &detect->fields.value[detect->rule[i].field];
 	struct match match = {.subject = value->at};
 	int rc;
 
-	if (!suits_port(rule, proto, port))
+	if (!could_tell(&detect->rule[i], i, finding)
+		|| !suits_port(&detect->rules->rule[i], proto, port))
 		return;
-	if (!detect->fast[i]) {
-		/* Where it fails PCRE2 interprets, which is slower and says the same. */
-		pcre2_jit_compile(detect->code[i], PCRE2_JIT_COMPLETE);
-		detect->fast[i] = true;
-	}
-	rc = pcre2_match(detect->code[i], (PCRE2_SPTR)value->at, value->n, 0, 0, detect->data,
-		detect->context);
+	rc = match_rule(detect, i, value);
 	if (rc < 0)
 		return;
 	/* 0: more groups than there is room for. */
 	match.nb = rc ? (unsigned)rc : GROUPS;
 	match.at = pcre2_get_ovector_pointer(detect->data);
-	take_match(finding, detect->rules, i, &match);
+	take_match(finding, detect, i, &match);
 }
 
-/* The rules of @list whose field is there and begins as it has to; each comes once. */
-static void add_candidates(struct detect *detect, const struct list *list) {
-	struct candidates *candidates = &detect->candidates;
-
-	for (unsigned i = 0; i < list->nb; i++) {
-		const uint32_t rule = list->rule[i];
-		const struct detect_value *value
-			= &detect->fields.value[detect->rules->rule[rule].field];
-		unsigned at = candidates->nb;
-
-		if (!value->n || !may_begin(detect, rule, (unsigned char)*value->at))
-			continue;
-		/* Few are, so that inserting is the fastest way of sorting. */
-		for (; at && candidates->rule[at - 1] > rule; at--)
-			candidates->rule[at] = candidates->rule[at - 1];
-		candidates->rule[at] = rule;
-		candidates->nb++;
-	}
+static void add_candidate(struct detect *detect, uint32_t rule) {
+	detect->candidates[rule / 64] |= UINT64_C(1) << rule % 64;
 }
 
 static int on_literal(unsigned id, unsigned long long from, unsigned long long to, unsigned flags,
 	void *context) {
 	struct detect *detect = context;
+	const struct list *list = &detect->literal[id];
 
-	add_candidates(detect, &detect->literal[id]);
+	/* Those whose field is there and begins as it has to; each comes once. */
+	for (unsigned i = 0; i < list->nb; i++) {
+		const struct detect_value *value
+			= &detect->fields.value[detect->rule[list->rule[i]].field];
+
+		if (value->n && may_begin(detect, list->rule[i], (unsigned char)*value->at))
+			add_candidate(detect, list->rule[i]);
+	}
 	return 0;
 }
 
 /* What the fields show; literals are looked for in @text. */
 static void try_rules(struct detect *detect, const char *text, size_t n, enum dp_proto proto,
 	uint16_t port, struct finding *finding) {
-	struct candidates *candidates = &detect->candidates;
-
-	candidates->nb = 0;
 	for (unsigned f = 0; f < DETECT_FIELDS; f++) {
 		const struct detect_value *value = &detect->fields.value[f];
 
-		if (detect->other[f] && value->n)
-			add_candidates(detect, &detect->other[f][(unsigned char)*value->at]);
+		const struct list *list = detect->other[f] && value->n
+			? &detect->other[f][(unsigned char)*value->at]
+			: NULL;
+
+		for (unsigned i = 0; list && i < list->nb; i++)
+			add_candidate(detect, list->rule[i]);
 	}
 	if (detect->database)
 		hs_scan(detect->database, text, (unsigned)n, 0, detect->scratch, on_literal,
 			detect);
-	for (unsigned i = 0; i < candidates->nb; i++)
-		try_rule(detect, candidates->rule[i], proto, port, finding);
+	/* In the order of the files. */
+	for (uint32_t word = 0; word <= detect->rules->nb / 64; word++) {
+		uint64_t bits = detect->candidates[word];
+
+		detect->candidates[word] = 0;
+		for (; bits; bits &= bits - 1)
+			try_rule(detect, word * 64 + (uint32_t)__builtin_ctzll(bits), proto, port,
+				finding);
+	}
 }
 
 /* What the surest rule left open, from the others. */

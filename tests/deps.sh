@@ -23,7 +23,7 @@ lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-ba
 # Servers that tests run in those namespaces; those of each line go together, lines replace one another.
 servers='nginx-light apache2-bin apache2-data lighttpd lighttpd-mod-openssl openssh-server vsftpd postfix dovecot-imapd
 	dovecot-pop3d mariadb-server-core mariadb-client-core postgresql-15 redis-server memcached unbound
-	bind9 bind9-dnsutils mosquitto slapd snmpd chrony'
+	bind9 bind9-dnsutils mosquitto slapd snmpd chrony etcd-server'
 other_servers='proftpd-core exim4-daemon-light'
 # To check and format the sources.
 lint='clang-format shellcheck cppcheck'

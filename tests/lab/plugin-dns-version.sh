@@ -128,8 +128,7 @@ scan tcp "${with[@]}"
 scan_status "a scan of TCP" tcp 0
 python3 facts.py plugin tcp.ndjson | sort >got
 tap_same "TCP: all is as dig has it" got want
-# Alone, as built-in detection has read the same answer and is no less sure.
-scan udp -sU --set banner.enable=on --set detection.enable=off "${with[@]}"
+scan udp -sU --set banner.enable=on "${with[@]}"
 scan_status "a scan of UDP, with banners" udp 0
 python3 facts.py plugin udp.ndjson | sort >got
 tap_same "UDP: all is as dig has it" got want
