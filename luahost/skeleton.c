@@ -17,62 +17,65 @@
 
 #define NB(table) (sizeof(table) / sizeof((table)[0]))
 
+static const char scan_manifest[] =
+#include "skeleton_scan_manifest.inc"
+	;
+static const char output_manifest[] =
+#include "skeleton_output_manifest.inc"
+	;
+static const char detection_manifest[] =
+#include "skeleton_detection_manifest.inc"
+	;
+static const char scan_main[] =
+#include "skeleton_scan_main.inc"
+	;
+static const char output_main[] =
+#include "skeleton_output_main.inc"
+	;
+static const char detection_main[] =
+#include "skeleton_detection_main.inc"
+	;
+static const char scan_readme[] =
+#include "skeleton_scan_readme.inc"
+	;
+static const char output_readme[] =
+#include "skeleton_output_readme.inc"
+	;
+static const char detection_readme[] =
+#include "skeleton_detection_readme.inc"
+	;
+static const char scan_tests[] =
+#include "skeleton_scan_tests.inc"
+	;
+static const char output_tests[] =
+#include "skeleton_output_tests.inc"
+	;
+static const char detection_tests[] =
+#include "skeleton_detection_tests.inc"
+	;
+
 /* In the order in which they are to be read. */
-/* clang-format off */
 static const struct {
 	const char *name;
 	const char *text[LH_TYPE_COUNT];
 } files[] = {
 	{"plugin.toml",
-		{
-			[LH_TYPE_SCAN] =
-#include "skeleton_scan_manifest.inc"
-			,
-			[LH_TYPE_OUTPUT] =
-#include "skeleton_output_manifest.inc"
-			,
-			[LH_TYPE_DETECTION] =
-#include "skeleton_detection_manifest.inc"
-			,
-		}},
+		{[LH_TYPE_SCAN] = scan_manifest,
+			[LH_TYPE_OUTPUT] = output_manifest,
+			[LH_TYPE_DETECTION] = detection_manifest}},
 	{"main.lua",
-		{
-			[LH_TYPE_SCAN] =
-#include "skeleton_scan_main.inc"
-			,
-			[LH_TYPE_OUTPUT] =
-#include "skeleton_output_main.inc"
-			,
-			[LH_TYPE_DETECTION] =
-#include "skeleton_detection_main.inc"
-			,
-		}},
+		{[LH_TYPE_SCAN] = scan_main,
+			[LH_TYPE_OUTPUT] = output_main,
+			[LH_TYPE_DETECTION] = detection_main}},
 	{"README.md",
-		{
-			[LH_TYPE_SCAN] =
-#include "skeleton_scan_readme.inc"
-			,
-			[LH_TYPE_OUTPUT] =
-#include "skeleton_output_readme.inc"
-			,
-			[LH_TYPE_DETECTION] =
-#include "skeleton_detection_readme.inc"
-			,
-		}},
+		{[LH_TYPE_SCAN] = scan_readme,
+			[LH_TYPE_OUTPUT] = output_readme,
+			[LH_TYPE_DETECTION] = detection_readme}},
 	{"tests/basic.lua",
-		{
-			[LH_TYPE_SCAN] =
-#include "skeleton_scan_tests.inc"
-			,
-			[LH_TYPE_OUTPUT] =
-#include "skeleton_output_tests.inc"
-			,
-			[LH_TYPE_DETECTION] =
-#include "skeleton_detection_tests.inc"
-			,
-		}},
+		{[LH_TYPE_SCAN] = scan_tests,
+			[LH_TYPE_OUTPUT] = output_tests,
+			[LH_TYPE_DETECTION] = detection_tests}},
 };
-/* clang-format on */
 
 /* What stands for something else in the texts. */
 struct blank {

@@ -11,6 +11,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pdp-shipped.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
 export HOME=$work
 
+# shellcheck disable=SC2054 # commas of a list of ports
 sim=(--quiet --set dataplane.port=sim --set scan.cooldown=300ms --set sim.alive=1 --set sim.open=1
 	--set banner.enable=on --set banner.wait=500ms -p 22,80 198.18.0.0/28 --rate 10k)
 for folder in "$TOP_DIR"/plugins/*/; do
