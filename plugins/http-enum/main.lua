@@ -15,7 +15,7 @@ function on_load(config)
 end
 
 local function examine(target)
-	if not contact.is_likely(target) then return nil end
+	if not contact.is_likely(target, current.ports) then return nil end
 	local found = survey.run(target, current)
 	return found and product.service(found.server, found.tls)
 end

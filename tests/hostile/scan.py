@@ -36,6 +36,8 @@ port = sim
 [banner]
 enable = on
 wait = 3s
+[detection]
+enable = off
 [sim]
 alive = 1
 open = 0.2

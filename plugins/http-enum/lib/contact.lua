@@ -40,14 +40,16 @@ local function told_by(banner)
 	return nil
 end
 
--- Whether the port may be HTTP, as far as the scan knows. Mail over TLS is left alone, and so is all
--- that says something else when it is connected to.
-function contact.is_likely(target)
+-- Whether the port may be HTTP, as far as the scan knows: on any port where banner or service say so,
+-- else on those of the list. Mail over TLS is left alone, and so is all that says something else when it
+-- is connected to.
+function contact.is_likely(target, ports)
 	if target.zero_window then return false end
 	local banner, service = target.banner, target.service
 	if banner and banner ~= "" and told_by(banner) == nil then return false end
 	if banner and banner:find("^HTTP/") then return true end
-	return not service or PLAIN[service] or OVER_TLS[service] or false
+	if PLAIN[service] or service == "https" then return true end
+	return ports[target.port] and (not service or OVER_TLS[service]) or false
 end
 
 -- The ways to try, in order: true for TLS.

@@ -48,19 +48,19 @@ local function paths(config)
 end
 
 -- {"200-299", 401} as a set.
-local function statuses(config)
-	local list, set = config.status, {}
+local function ranges(config, key, least, most)
+	local list, set = config[key], {}
 	if type(list) ~= "table" or #list == 0 then
-		return nil, 'status must be an array like ["200-299", "401"]'
+		return nil, ('%s must be an array like ["200-299", "401"]'):format(key)
 	end
 	for i, value in ipairs(list) do
-		local first, last = tostring(value):match("^(%d%d%d)%-?(%d*)$")
+		local first, last = tostring(value):match("^(%d+)%-?(%d*)$")
 		local low, high = tonumber(first), tonumber(last ~= "" and last or first)
-		if not low or tostring(value):find("%-$") or low < 200 or high > 599 or low > high then
-			return nil, ("status: entry %d must be a status from 200 to 599, or a range like "
-				.. '"200-299"'):format(i)
+		if not low or tostring(value):find("%-$") or low < least or high > most or low > high then
+			return nil, ('%s: entry %d must be a number from %d to %d, or a range like "200-299"')
+				:format(key, i, least, most)
 		end
-		for status = low, high do set[status] = true end
+		for number = low, high do set[number] = true end
 	end
 	return set
 end
@@ -70,7 +70,8 @@ local TLS = { auto = "auto", yes = "yes", no = "no" }
 -- Each field with its check. A check returns the value, or nil and what is wrong.
 local checks = {
 	{ "paths", paths },
-	{ "status", statuses },
+	{ "status", function(config) return ranges(config, "status", 200, 599) end },
+	{ "ports", function(config) return ranges(config, "ports", 1, 65535) end },
 	{ "host", function(config)
 		local host, why = line(config, "host", 255)
 		if not host then return nil, why end

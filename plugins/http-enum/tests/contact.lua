@@ -82,7 +82,7 @@ test.case("one way alone, where the settings say so", function()
 end)
 
 test.case("what is not looked at", function()
-	local function likely(fields) return contact.is_likely(target(fields)) end
+	local function likely(fields) return contact.is_likely(target(fields), { [80] = true, [443] = true }) end
 	test.ok(likely{})
 	test.ok(likely{ banner = "" })
 	test.ok(likely{ banner = "HTTP/1.0 200 OK\r\n" })
@@ -94,4 +94,10 @@ test.case("what is not looked at", function()
 	test.equal(likely{ banner = "\22\3\3", service = "imaps" }, false)
 	test.equal(likely{ service = "redis" }, false)
 	test.equal(likely{ zero_window = true }, false)
+	-- On other ports somebody has to say so.
+	test.equal(likely{ port = 79 }, false)
+	test.equal(likely{ port = 79, service = "ssl" }, false)
+	test.ok(likely{ port = 79, service = "http" })
+	test.ok(likely{ port = 79, service = "https", banner = "\22\3\3" })
+	test.ok(likely{ port = 79, banner = "HTTP/1.1 200 OK\r\n" })
 end)

@@ -2,7 +2,7 @@
 -- Settings: what is taken, and what is refused, saying why.
 
 local DEFAULTS = {
-	paths = {}, status = { "200-299", "401" }, host = "", user_agent = "x", timeout = 5, delay = 0.05,
+	paths = {}, ports = { 80, "8000-8100" }, status = { "200-299", "401" }, host = "", user_agent = "x", timeout = 5, delay = 0.05,
 	max_seconds = 45, max_bytes = 32768, tls = "auto",
 }
 
@@ -38,6 +38,14 @@ test.case("status", function()
 	end
 	test.ok(load{ status = {} }:find("^status must be"))
 	test.ok(load{ status = 200 }:find("^status must be"))
+end)
+
+test.case("ports", function()
+	for _, wrong in ipairs{ "0", "65536", "90-80", "80,443", "http" } do
+		local why = load{ ports = { wrong } }
+		test.ok(why and why:find("^ports: entry 1 must be a number from 1 to 65535"), why)
+	end
+	test.ok(load{ ports = {} }:find("^ports must be"))
 end)
 
 test.case("numbers and texts", function()

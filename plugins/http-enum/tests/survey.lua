@@ -35,7 +35,7 @@ end
 
 local function load(changes)
 	local config = {
-		paths = { "/admin" }, status = { "200-299", "301-303", "307-308", "401", "403", "405", "500" },
+		paths = { "/admin" }, ports = { "80", "443", "8443" }, status = { "200-299", "301-303", "307-308", "401", "403", "405", "500" },
 		host = "", user_agent = "", timeout = 5, delay = 0, max_seconds = 45, max_bytes = 32768, tls = "auto",
 	}
 	for key, value in pairs(changes) do config[key] = value end
