@@ -5,13 +5,13 @@
  */
 #include "datadir.h"
 #include "detect_rule.h"
+#include "text_line.h"
 #include "value.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <ctype.h>
 #include <errno.h>
 #include <pcre2.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,55 +135,24 @@ const char *detect_text_wrong(const char *text) {
 
 struct reader {
 	struct detect_rules *rules;
-	const char *name;
-	unsigned line;
-	const char *at, *end; /* what is left of the line */
-	struct dp_error *err;
+	struct text_line line;
 	bool in_rule;
 };
-
-[[gnu::format(printf, 4, 5)]] static int fail(
-	struct reader *r, const char *part, size_t length, const char *format, ...) {
-	struct value_error why;
-	char text[VALUE_WHY_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	value_fail(&why, part, length, "%s", text);
-	return dp_fail(r->err, true, -EINVAL, "%s:%u: %s%s%s", r->name, r->line, why.part,
-		*why.part ? ": " : "", why.why);
-}
-
-static int no_memory(struct reader *r) {
-	return dp_fail(r->err, false, -ENOMEM, "%s:%u: out of memory", r->name, r->line);
-}
 
 static bool is_blank(char c) {
 	return c == ' ' || c == '\t';
 }
 
-static void skip_blanks(struct reader *r) {
-	while (r->at < r->end && is_blank(*r->at))
-		r->at++;
-}
-
-static size_t take_word(struct reader *r, const char **word) {
-	skip_blanks(r);
-	*word = r->at;
-	while (r->at < r->end && !is_blank(*r->at))
-		r->at++;
-	return (size_t)(r->at - *word);
-}
-
 static int take_field(struct reader *r, enum detect_field *field) {
 	const char *word;
-	const size_t n = take_word(r, &word);
+	size_t n;
 
+	text_skip_blanks(&r->line);
+	n = text_word(&r->line, &word);
 	if (detect_field_of(word, n, field))
 		return 0;
-	return fail(r, word, n, "no field; give one of docs/fingerprints.md, such as banner");
+	return text_fail(
+		&r->line, word, n, "no field; give one of docs/fingerprints.md, such as banner");
 }
 
 /* Here, where the line is known, and before anything is started. */
@@ -198,8 +167,8 @@ static int check_pattern(struct reader *r, const char *pattern) {
 	if (compiled)
 		return 0;
 	pcre2_get_error_message(code, text, sizeof(text));
-	return fail(r, pattern, strlen(pattern), "not a pattern: %s, behind its character %zu",
-		(const char *)text, at);
+	return text_fail(&r->line, pattern, strlen(pattern),
+		"not a pattern: %s, behind its character %zu", (const char *)text, at);
 }
 
 /* /PATTERN/FLAGS; a slash in it is \/. */
@@ -207,47 +176,50 @@ static int take_pattern(struct reader *r, struct detect_rule *rule) {
 	char *to;
 	const char *from;
 
-	skip_blanks(r);
-	from = r->at;
-	if (r->at == r->end || *r->at != '/')
-		return fail(r, r->at, (size_t)(r->end - r->at),
+	text_skip_blanks(&r->line);
+	from = r->line.at;
+	if (r->line.at == r->line.end || *r->line.at != '/')
+		return text_fail(&r->line, r->line.at, (size_t)(r->line.end - r->line.at),
 			"no pattern; write it between slashes: match banner /^SSH-/");
-	to = rule->pattern = malloc((size_t)(r->end - r->at) + 1);
+	to = rule->pattern = malloc((size_t)(r->line.end - r->line.at) + 1);
 	if (!to)
-		return no_memory(r);
-	for (r->at++; r->at < r->end && *r->at != '/'; r->at++) {
-		if (*r->at == '\\' && r->at + 1 < r->end && *++r->at != '/')
+		return text_no_memory(&r->line);
+	for (r->line.at++; r->line.at < r->line.end && *r->line.at != '/'; r->line.at++) {
+		if (*r->line.at == '\\' && r->line.at + 1 < r->line.end && *++r->line.at != '/')
 			*to++ = '\\';
-		*to++ = *r->at;
+		*to++ = *r->line.at;
 	}
 	*to = '\0';
-	if (r->at == r->end)
-		return fail(r, from, (size_t)(r->end - from), "the pattern has no / at its end");
+	if (r->line.at == r->line.end)
+		return text_fail(&r->line, from, (size_t)(r->line.end - from),
+			"the pattern has no / at its end");
 	if (check_pattern(r, rule->pattern))
 		return -EINVAL;
-	for (r->at++; r->at < r->end && !is_blank(*r->at); r->at++) {
-		bool *flag = *r->at == 'i' ? &rule->icase
-			: *r->at == 's'	   ? &rule->dotall
-			: *r->at == 'm'	   ? &rule->multiline
-					   : NULL;
+	for (r->line.at++; r->line.at < r->line.end && !is_blank(*r->line.at); r->line.at++) {
+		bool *flag = *r->line.at == 'i' ? &rule->icase
+			: *r->line.at == 's'	? &rule->dotall
+			: *r->line.at == 'm'	? &rule->multiline
+						: NULL;
 
 		if (!flag || *flag)
-			return fail(r, r->at, 1, "not a flag; behind the pattern go i, s and m");
+			return text_fail(&r->line, r->line.at, 1,
+				"not a flag; behind the pattern go i, s and m");
 		*flag = true;
 	}
-	skip_blanks(r);
-	return r->at == r->end
+	text_skip_blanks(&r->line);
+	return r->line.at == r->line.end
 		? 0
-		: fail(r, r->at, (size_t)(r->end - r->at), "more than a field and a pattern");
+		: text_fail(&r->line, r->line.at, (size_t)(r->line.end - r->line.at),
+			"more than a field and a pattern");
 }
 
 /* `match FIELD /PATTERN/FLAGS` */
 static int take_match(struct reader *r) {
-	struct detect_rule *rule = detect_rules_add(r->rules, r->line);
+	struct detect_rule *rule = detect_rules_add(r->rules, r->line.number);
 	int ret;
 
 	if (!rule)
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	r->in_rule = true;
 	ret = take_field(r, &rule->field);
 	return ret ? ret : take_pattern(r, rule);
@@ -273,7 +245,7 @@ static int take_ports(struct reader *r, const char *text, size_t n) {
 	const char *end = text + n;
 
 	if (rule->ports)
-		return fail(r, "port", 4, "given twice");
+		return text_fail(&r->line, "port", 4, "given twice");
 	while (text < end) {
 		const char *comma = memchr(text, ',', (size_t)(end - text));
 		const char *stop = comma ? comma : end, *at = text;
@@ -294,16 +266,16 @@ static int take_ports(struct reader *r, const char *text, size_t n) {
 		if (right && at < stop && *at == '-')
 			at++, right = take_port(&at, stop, &ports.last);
 		if (!right || at < stop || ports.first > ports.last)
-			return fail(r, text, (size_t)(end - text),
+			return text_fail(&r->line, text, (size_t)(end - text),
 				"not ports; write them as in 443, 8000-8100, U:53");
 		more = reallocarray(rule->ports, rule->nb_ports + 1, sizeof(*more));
 		if (!more)
-			return no_memory(r);
+			return text_no_memory(&r->line);
 		rule->ports = more;
 		rule->ports[rule->nb_ports++] = ports;
 		text = comma ? comma + 1 : end;
 	}
-	return rule->nb_ports ? 0 : fail(r, "port", 4, "no ports behind it");
+	return rule->nb_ports ? 0 : text_fail(&r->line, "port", 4, "no ports behind it");
 }
 
 static int take_confidence(struct reader *r, const char *text, size_t n) {
@@ -312,9 +284,9 @@ static int take_confidence(struct reader *r, const char *text, size_t n) {
 
 	snprintf(number, sizeof(number), "%.*s", (int)(n < 15 ? n : 15), text);
 	if (current(r)->confidence >= 0)
-		return fail(r, "confidence", 10, "given twice");
+		return text_fail(&r->line, "confidence", 10, "given twice");
 	if (value_read_fraction(number, &current(r)->confidence, &why) < 0 || n > 15)
-		return fail(r, text, n, "not a confidence; give a number from 0 to 1");
+		return text_fail(&r->line, text, n, "not a confidence; give a number from 0 to 1");
 	return 0;
 }
 
@@ -322,10 +294,11 @@ static int check_service(struct reader *r, const char *text, size_t n) {
 	for (size_t i = 0; i < n; i++)
 		if (!islower((unsigned char)text[i]) && !isdigit((unsigned char)text[i])
 			&& text[i] != '-')
-			return fail(r, text, n, "not a service's name; it has a-z, 0-9 and -");
-	return n < SERVICE_BYTES
-		? 0
-		: fail(r, text, n, "too long; give at most %d characters", SERVICE_BYTES - 1);
+			return text_fail(
+				&r->line, text, n, "not a service's name; it has a-z, 0-9 and -");
+	return n < SERVICE_BYTES ? 0
+				 : text_fail(&r->line, text, n,
+					 "too long; give at most %d characters", SERVICE_BYTES - 1);
 }
 
 static int take_text(struct reader *r, enum detect_text which, const char *text, size_t n) {
@@ -333,85 +306,42 @@ static int take_text(struct reader *r, enum detect_text which, const char *text,
 	const char *wrong;
 
 	if (*place)
-		return fail(r, detect_text_names[which], strlen(detect_text_names[which]),
-			"given twice");
+		return text_fail(&r->line, detect_text_names[which],
+			strlen(detect_text_names[which]), "given twice");
 	if (which == DETECT_SERVICE && check_service(r, text, n))
 		return -EINVAL;
 	if (which == DETECT_CPE && (n < 8 || memcmp(text, "cpe:/", 5)))
-		return fail(r, text, n, "not a CPE 2.2 URI; write cpe:/a:VENDOR:PRODUCT:VERSION");
+		return text_fail(&r->line, text, n,
+			"not a CPE 2.2 URI; write cpe:/a:VENDOR:PRODUCT:VERSION");
 	*place = strndup(text, n);
 	if (!*place)
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	wrong = detect_text_wrong(*place);
-	return wrong ? fail(r, text, n, "%s", wrong) : 0;
+	return wrong ? text_fail(&r->line, text, n, "%s", wrong) : 0;
 }
 
 /* ---- Examples ---- */
 
-static int hex_digit(char c) {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* What stands behind a backslash; -1: nothing known. */
-static int take_escape(struct reader *r) {
-	const char letter = r->at < r->end ? *r->at++ : '\0';
-
-	switch (letter) {
-	case 'r':
-		return '\r';
-	case 'n':
-		return '\n';
-	case 't':
-		return '\t';
-	case '0':
-		return 0;
-	case '"':
-	case '\\':
-		return letter;
-	case 'x':
-		if (r->end - r->at < 2 || hex_digit(r->at[0]) < 0 || hex_digit(r->at[1]) < 0)
-			return -1;
-		r->at += 2;
-		return hex_digit(r->at[-2]) << 4 | hex_digit(r->at[-1]);
-	default:
-		return -1;
-	}
-}
-
 /* "text" with escapes, to be freed. */
 static int take_string(struct reader *r, char **text, size_t *n) {
-	const char *from = r->at;
-	char *to;
+	const size_t room = (size_t)(r->line.end - r->line.at);
 
-	if (r->at == r->end || *r->at != '"')
-		return fail(r, r->at, (size_t)(r->end - r->at), "a \"text\" is missing");
-	to = *text = malloc((size_t)(r->end - r->at));
-	if (!to)
-		return no_memory(r);
-	for (r->at++; r->at < r->end && *r->at != '"';) {
-		int c = (unsigned char)*r->at++;
-
-		if (c == '\\')
-			c = take_escape(r);
-		if (c < 0)
-			return fail(r, from, (size_t)(r->at - from),
-				"not an escape; there are \\r \\n \\t \\0 \\\" \\\\ and \\xHH");
-		*to++ = (char)c;
-	}
-	if (r->at == r->end)
-		return fail(r, from, (size_t)(r->end - from), "the text has no \" at its end");
-	r->at++;
-	*n = (size_t)(to - *text);
-	*to = '\0';
-	return 0;
+	if (!room || *r->line.at != '"')
+		return text_fail(&r->line, r->line.at, room, "a \"text\" is missing");
+	*text = malloc(room);
+	if (!*text)
+		return text_no_memory(&r->line);
+	*n = 0;
+	/* Escaped it is no shorter, and it has two quotes. */
+	int ret = text_quoted(&r->line, (uint8_t *)*text, room - 1, n);
+	(*text)[*n] = '\0';
+	return ret;
 }
 
 /* key="value" */
 static int take_wanted(struct reader *r, struct detect_example *example) {
-	const char *word = r->at, *equals = memchr(r->at, '=', (size_t)(r->end - r->at));
+	const char *word = r->line.at,
+		   *equals = memchr(r->line.at, '=', (size_t)(r->line.end - r->line.at));
 	unsigned which = 0;
 	size_t n;
 
@@ -420,27 +350,28 @@ static int take_wanted(struct reader *r, struct detect_example *example) {
 			|| memcmp(detect_text_names[which], word, (size_t)(equals - word))))
 		which++;
 	if (!equals || which == DETECT_TEXTS || example->wanted[which])
-		return fail(r, word, (size_t)(r->end - word),
+		return text_fail(&r->line, word, (size_t)(r->line.end - word),
 			"write what comes out, each once, as in product=\"nginx\" "
 			"version=\"1.22.1\"");
-	r->at = equals + 1;
+	r->line.at = equals + 1;
 	return take_string(r, &example->wanted[which], &n);
 }
 
 /* `example FIELD "text" key="value" ...` */
 static int take_example(struct reader *r) {
-	struct detect_example *example = detect_rules_add_example(r->rules, r->line);
+	struct detect_example *example = detect_rules_add_example(r->rules, r->line.number);
 	int ret;
 
 	if (!example)
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	ret = take_field(r, &example->field);
-	skip_blanks(r);
+	text_skip_blanks(&r->line);
 	if (!ret)
 		ret = take_string(r, &example->value, &example->n);
 	if (!ret && example->field != DETECT_BANNER && example->field != current(r)->field)
-		return fail(r, "example", 7, "it is about another field than its rule");
-	for (skip_blanks(r); !ret && r->at < r->end; skip_blanks(r))
+		return text_fail(&r->line, "example", 7, "it is about another field than its rule");
+	for (text_skip_blanks(&r->line); !ret && r->line.at < r->line.end;
+		text_skip_blanks(&r->line))
 		ret = take_wanted(r, example);
 	return ret;
 }
@@ -449,16 +380,17 @@ static int take_example(struct reader *r) {
 
 static int take_key(struct reader *r) {
 	const char *word, *text;
-	const size_t length = take_word(r, &word);
+	const size_t length = text_word(&r->line, &word);
 	size_t n;
 
 	if (!r->in_rule)
-		return fail(r, word, length, "a key before the first rule; begin one with match");
-	skip_blanks(r);
-	text = r->at;
-	n = (size_t)(r->end - text);
+		return text_fail(&r->line, word, length,
+			"a key before the first rule; begin one with match");
+	text_skip_blanks(&r->line);
+	text = r->line.at;
+	n = (size_t)(r->line.end - text);
 	if (!n)
-		return fail(r, word, length, "nothing behind it");
+		return text_fail(&r->line, word, length, "nothing behind it");
 	if (length == 4 && !memcmp(word, "port", 4))
 		return take_ports(r, text, n);
 	if (length == 10 && !memcmp(word, "confidence", 10))
@@ -469,7 +401,7 @@ static int take_key(struct reader *r) {
 		if (strlen(detect_text_names[t]) == length
 			&& !memcmp(detect_text_names[t], word, length))
 			return take_text(r, (enum detect_text)t, text, n);
-	return fail(r, word, length,
+	return text_fail(&r->line, word, length,
 		"no such key; there are port, service, product, version, info, os, cpe, confidence "
 		"and example");
 }
@@ -481,47 +413,49 @@ static int end_rule(struct reader *r) {
 		any |= current(r)->text[t] != NULL;
 	if (any)
 		return 0;
-	r->line = current(r)->line;
-	return fail(r, "match", 5, "the rule says nothing; give at least a service, info or os");
+	r->line.number = current(r)->line;
+	return text_fail(
+		&r->line, "match", 5, "the rule says nothing; give at least a service, info or os");
 }
 
 static int take_line(struct reader *r) {
 	static const char match[] = "match";
-	const bool indented = r->at < r->end && is_blank(*r->at);
-	const char *word = r->at;
+	const bool indented = r->line.at < r->line.end && is_blank(*r->line.at);
+	const char *word = r->line.at;
 	size_t length;
 	int ret;
 
-	while (r->end > r->at && (is_blank(r->end[-1]) || r->end[-1] == '\r'))
-		r->end--;
-	skip_blanks(r);
-	if (r->at == r->end || *r->at == '#')
+	while (r->line.end > r->line.at && (is_blank(r->line.end[-1]) || r->line.end[-1] == '\r'))
+		r->line.end--;
+	text_skip_blanks(&r->line);
+	if (r->line.at == r->line.end || *r->line.at == '#')
 		return 0;
-	if (memchr(r->at, '\0', (size_t)(r->end - r->at)))
-		return fail(r, r->at, 1, "a NUL in the line; this is no text");
+	if (memchr(r->line.at, '\0', (size_t)(r->line.end - r->line.at)))
+		return text_fail(&r->line, r->line.at, 1, "a NUL in the line; this is no text");
 	if (indented)
 		return take_key(r);
-	length = take_word(r, &word);
+	length = text_word(&r->line, &word);
 	if (length != sizeof(match) - 1 || memcmp(word, match, length))
-		return fail(r, word, length, "a rule begins with match, and its keys are indented");
+		return text_fail(&r->line, word, length,
+			"a rule begins with match, and its keys are indented");
 	ret = end_rule(r);
 	return ret ? ret : take_match(r);
 }
 
 int detect_rules_parse(struct detect_rules *rules, const char *name, const char *text,
 	size_t length, struct dp_error *err) {
-	struct reader r = {.rules = rules, .name = name, .err = err};
+	struct reader r = {.rules = rules, .line = {.name = name, .err = err}};
 	const char *end = text + length;
 	int ret = detect_rules_add_file(rules, name);
 
 	if (ret)
-		return no_memory(&r);
+		return text_no_memory(&r.line);
 	while (!ret && text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 
-		r.line++;
-		r.at = text;
-		r.end = newline ? newline : end;
+		r.line.number++;
+		r.line.at = text;
+		r.line.end = newline ? newline : end;
 		text = newline ? newline + 1 : end;
 		ret = take_line(&r);
 	}

@@ -5,11 +5,11 @@
  */
 #include "payload_file.h"
 #include "targets.h"
+#include "text_line.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,10 +39,7 @@ struct payload_file {
 
 struct reader {
 	struct payload_file *file;
-	const char *name;
-	unsigned line;
-	const char *at, *end; /* the rest of the line */
-	struct dp_error *err;
+	struct text_line line;
 
 	/* The entry so far. */
 	struct entry entry;
@@ -50,50 +47,15 @@ struct reader {
 	bool has_token, has_reply, has_keep;
 };
 
-[[gnu::format(printf, 4, 5)]] static int fail(
-	struct reader *r, const char *part, size_t length, const char *format, ...) {
-	struct value_error why;
-	char text[VALUE_WHY_BYTES];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	value_fail(&why, part, length, "%s", text);
-	return dp_fail(r->err, true, -EINVAL, "%s:%u: %s%s%s", r->name, r->line, why.part,
-		*why.part ? ": " : "", why.why);
-}
-
-static int no_memory(struct reader *r) {
-	return dp_fail(r->err, false, -ENOMEM, "%s:%u: out of memory", r->name, r->line);
-}
-
 /* ---- Words ---- */
 
-static bool is_blank(char c) {
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static void skip_blanks(struct reader *r) {
-	while (r->at < r->end && is_blank(*r->at))
-		r->at++;
-}
-
 static bool at_end(const struct reader *r) {
-	return r->at == r->end || *r->at == '#';
-}
-
-/* The next word, which ends at a blank; its length. */
-static size_t take_word(struct reader *r, const char **word) {
-	*word = r->at;
-	while (r->at < r->end && !is_blank(*r->at))
-		r->at++;
-	return (size_t)(r->at - *word);
+	return r->line.at == r->line.end || *r->line.at == '#';
 }
 
 static int take_ports(struct reader *r) {
 	const char *word;
-	const size_t length = take_word(r, &word);
+	const size_t length = text_word(&r->line, &word);
 	struct value_error why;
 	uint16_t *ports;
 	unsigned nb;
@@ -102,20 +64,21 @@ static int take_ports(struct reader *r) {
 
 	/* What is read as a string must not end before the word does. */
 	if (memchr(word, '\0', length))
-		return fail(r, word, length, "not ports; write them as in 80,443,8000-8010");
+		return text_fail(
+			&r->line, word, length, "not ports; write them as in 80,443,8000-8010");
 	list = strndup(word, length);
 	ports = calloc(PORTS_MAX, sizeof(*ports));
 	if (!list || !ports) {
 		free(list);
 		free(ports);
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	}
 	ret = targets_read_ports(list, NULL, ports, &nb, &why);
 	free(list);
 	if (ret < 0) {
 		free(ports);
-		return dp_fail(
-			r->err, true, ret, "%s:%u: %s: %s", r->name, r->line, why.part, why.why);
+		return dp_fail(r->line.err, true, ret, "%s:%u: %s: %s", r->line.name,
+			r->line.number, why.part, why.why);
 	}
 	r->entry.ports = reallocarray(ports, nb, sizeof(*ports));
 	if (!r->entry.ports)
@@ -128,17 +91,17 @@ static int take_name(struct reader *r) {
 	const char *word;
 	size_t length;
 
-	skip_blanks(r);
-	length = take_word(r, &word);
+	text_skip_blanks(&r->line);
+	length = text_word(&r->line, &word);
 	if (!length || *word == '"')
-		return fail(r, word, length,
+		return text_fail(&r->line, word, length,
 			"a name is missing; write PORTS NAME \"BYTES\", such as 7 echo \"hello\"");
 	if (length >= NAME_BYTES)
-		return fail(r, word, length, "too long; give a name of at most %d characters",
-			NAME_BYTES - 1);
+		return text_fail(&r->line, word, length,
+			"too long; give a name of at most %d characters", NAME_BYTES - 1);
 	for (size_t i = 0; i < length; i++)
 		if (!isalnum((unsigned char)word[i]) && !strchr("-_.", word[i]))
-			return fail(r, word, length,
+			return text_fail(&r->line, word, length,
 				"not a name; it has letters, digits, '-', '_' and '.'");
 	memcpy(r->entry.name, word, length);
 	return 0;
@@ -146,64 +109,16 @@ static int take_name(struct reader *r) {
 
 /* ---- Bytes ---- */
 
-static int hex_digit(char c) {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* What stands behind a backslash. */
-static int take_escape(struct reader *r, uint8_t *byte) {
-	static const struct {
-		char letter, byte;
-	} escapes[]
-		= {{'r', '\r'}, {'n', '\n'}, {'t', '\t'}, {'0', '\0'}, {'\\', '\\'}, {'"', '"'}};
-	const char *start = r->at++;
-	const char letter = r->at < r->end ? *r->at++ : '\0';
-
-	for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++)
-		if (letter == escapes[i].letter) {
-			*byte = (uint8_t)escapes[i].byte;
-			return 0;
-		}
-	if (letter == 'x' && r->end - r->at >= 2 && hex_digit(r->at[0]) >= 0
-		&& hex_digit(r->at[1]) >= 0) {
-		*byte = (uint8_t)(hex_digit(r->at[0]) << 4 | hex_digit(r->at[1]));
-		r->at += 2;
-		return 0;
-	}
-	return fail(r, start, (size_t)(r->end - start < 4 ? r->end - start : 4),
-		"not an escape; there are \\xHH with two digits, \\r \\n \\t \\0 \\\\ and \\\"");
-}
-
 /* One quoted string, appended to the entry's bytes. */
 static int take_string(struct reader *r, unsigned max) {
-	const char *start = r->at++;
+	size_t used = r->payload.length;
+	int ret = text_quoted(&r->line, r->entry.bytes, max, &used);
 
-	for (;;) {
-		uint8_t byte = 0;
-
-		if (r->at == r->end)
-			return fail(r, start, (size_t)(r->end - start),
-				"the quote is not closed; end the string with \" on the same line");
-		if (*r->at == '"')
-			break;
-		if (*r->at == '\\') {
-			int ret = take_escape(r, &byte);
-
-			if (ret < 0)
-				return ret;
-		} else {
-			byte = (uint8_t)*r->at++;
-		}
-		if (r->payload.length == max)
-			return fail(r, r->entry.name, strlen(r->entry.name),
-				"too long; give at most %u bytes, which fit any host", max);
-		r->entry.bytes[r->payload.length++] = byte;
-	}
-	r->at++;
-	return 0;
+	r->payload.length = (uint16_t)used;
+	if (ret == -ENOBUFS)
+		return text_fail(&r->line, r->entry.name, strlen(r->entry.name),
+			"too long; give at most %u bytes, which fit any host", max);
+	return ret;
 }
 
 static int take_strings(struct reader *r) {
@@ -213,19 +128,19 @@ static int take_strings(struct reader *r) {
 
 	r->entry.bytes = calloc(1, max);
 	if (!r->entry.bytes)
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	for (;; any = true) {
 		int ret;
 
-		skip_blanks(r);
-		if (r->at == r->end || *r->at != '"')
+		text_skip_blanks(&r->line);
+		if (r->line.at == r->line.end || *r->line.at != '"')
 			break;
 		ret = take_string(r, max);
 		if (ret < 0)
 			return ret;
 	}
 	if (!any)
-		return fail(r, r->entry.name, strlen(r->entry.name),
+		return text_fail(&r->line, r->entry.name, strlen(r->entry.name),
 			"its bytes are missing; write them in quotes, \"\" for none");
 	return 0;
 }
@@ -239,7 +154,7 @@ static bool read_number(const char **at, const char *end, unsigned max, unsigned
 	const char *p = *at + (hex ? 2 : 0), *first = p;
 
 	for (*out = 0; p < end && p - first < 8; p++) {
-		const int digit = hex_digit(*p);
+		const int digit = text_hex_digit(*p);
 
 		if (digit < 0 || (unsigned)digit >= base)
 			break;
@@ -256,7 +171,7 @@ static int read_token(struct reader *r, const char *at, const char *end) {
 
 	if (!read_number(&at, end, UINT16_MAX, &offset) || at == end || *at++ != '+'
 		|| !read_number(&at, end, DP_TOKEN_MAX_BYTES, &bytes) || !bytes)
-		return fail(r, start, (size_t)(end - start),
+		return text_fail(&r->line, start, (size_t)(end - start),
 			"not a token; write token=OFFSET+BYTES with 1 to %d bytes, or "
 			"token=OFFSET+BYTESh for twice as many hexadecimal digits",
 			DP_TOKEN_MAX_BYTES);
@@ -268,11 +183,11 @@ static int read_token(struct reader *r, const char *at, const char *end) {
 		at++;
 	}
 	if (at != end)
-		return fail(r, start, (size_t)(end - start),
+		return text_fail(&r->line, start, (size_t)(end - start),
 			"something follows the token; write token=OFFSET+BYTES or "
 			"token=OFFSET+BYTESh");
 	if (offset + length > r->payload.length)
-		return fail(r, start, (size_t)(end - start),
+		return text_fail(&r->line, start, (size_t)(end - start),
 			"the token ends at byte %u, and the payload has %u; leave room for it",
 			offset + length, r->payload.length);
 	r->payload.token_at = (uint16_t)offset;
@@ -289,7 +204,7 @@ static int read_reply(struct reader *r, const char *at, const char *end) {
 		return 0;
 	}
 	if (!read_number(&at, end, INT16_MAX, &offset) || at != end)
-		return fail(r, start, (size_t)(end - start),
+		return text_fail(&r->line, start, (size_t)(end - start),
 			"not a place; write reply=OFFSET, where replies have the token, or "
 			"reply=any");
 	r->payload.reply_at = (int16_t)offset;
@@ -301,7 +216,7 @@ static int read_keep(struct reader *r, const char *at, const char *end) {
 	unsigned mask;
 
 	if (!read_number(&at, end, UINT8_MAX, &mask) || at != end)
-		return fail(r, start, (size_t)(end - start),
+		return text_fail(&r->line, start, (size_t)(end - start),
 			"not a mask; write keep=0xc0 for the bits of the token's first byte that "
 			"stay as they are");
 	r->payload.token_keep = (uint8_t)mask;
@@ -319,7 +234,7 @@ static int take_setting(struct reader *r) {
 		{"keep=", read_keep, &r->has_keep},
 	};
 	const char *word;
-	const size_t length = take_word(r, &word);
+	const size_t length = text_word(&r->line, &word);
 
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		const size_t key = strlen(settings[i].key);
@@ -327,15 +242,15 @@ static int take_setting(struct reader *r) {
 		if (length < key || memcmp(word, settings[i].key, key))
 			continue;
 		if (r->file->kind == PAYLOAD_FILE_HELLO)
-			return fail(r, word, length,
+			return text_fail(&r->line, word, length,
 				"hellos have no token, as TCP itself says whose answer it is; "
 				"leave it out");
 		if (*settings[i].has)
-			return fail(r, word, length, "given twice; keep one of them");
+			return text_fail(&r->line, word, length, "given twice; keep one of them");
 		*settings[i].has = true;
-		return settings[i].read(r, word + key, r->at);
+		return settings[i].read(r, word + key, r->line.at);
 	}
-	return fail(r, word, length, "%s",
+	return text_fail(&r->line, word, length, "%s",
 		r->file->kind == PAYLOAD_FILE_UDP
 			? "unknown; behind the bytes come token=, reply= and keep="
 			: "unknown; nothing comes behind the bytes");
@@ -346,7 +261,7 @@ static int take_settings(struct reader *r) {
 	for (;;) {
 		int ret;
 
-		skip_blanks(r);
+		text_skip_blanks(&r->line);
 		if (at_end(r))
 			break;
 		ret = take_setting(r);
@@ -354,10 +269,10 @@ static int take_settings(struct reader *r) {
 			return ret;
 	}
 	if (!r->has_token && (r->has_reply || r->has_keep))
-		return fail(r, r->entry.name, strlen(r->entry.name),
+		return text_fail(&r->line, r->entry.name, strlen(r->entry.name),
 			"reply= and keep= are about a token; add token=OFFSET+BYTES");
 	if (r->has_keep && r->payload.token == DP_TOKEN_HEX)
-		return fail(r, r->entry.name, strlen(r->entry.name),
+		return text_fail(&r->line, r->entry.name, strlen(r->entry.name),
 			"keep= is for binary tokens; leave it out");
 	return 0;
 }
@@ -394,13 +309,13 @@ static int add_entry(struct reader *r) {
 		uint8_t *nb = &file->a_port[r->entry.ports[i]];
 
 		if (*nb == DP_PAYLOADS_A_PORT)
-			return fail(r, r->entry.name, strlen(r->entry.name),
+			return text_fail(&r->line, r->entry.name, strlen(r->entry.name),
 				"port %u has more than %d entries; give fewer", r->entry.ports[i],
 				DP_PAYLOADS_A_PORT);
 		++*nb;
 	}
 	if (make_room(file) < 0)
-		return no_memory(r);
+		return text_no_memory(&r->line);
 	file->entries[file->nb] = r->entry;
 	file->payloads[file->nb++] = r->payload;
 	return 0;
@@ -453,11 +368,11 @@ static int take_lines(struct reader *r, const char *text, size_t length) {
 	while (text < end) {
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 
-		r->line++;
-		r->at = text;
-		r->end = newline ? newline : end;
+		r->line.number++;
+		r->line.at = text;
+		r->line.end = newline ? newline : end;
 		text = newline ? newline + 1 : end;
-		skip_blanks(r);
+		text_skip_blanks(&r->line);
 		if (!at_end(r)) {
 			int ret = take_entry(r);
 
@@ -470,7 +385,7 @@ static int take_lines(struct reader *r, const char *text, size_t length) {
 
 int payload_file_parse(const char *name, const char *text, size_t length,
 	enum payload_file_kind kind, struct payload_file **file, struct dp_error *err) {
-	struct reader reader = {.name = name, .err = err};
+	struct reader reader = {.line = {.name = name, .err = err}};
 	int ret;
 
 	*file = calloc(1, sizeof(**file));
@@ -480,7 +395,7 @@ int payload_file_parse(const char *name, const char *text, size_t length,
 	reader.file = *file;
 	ret = take_lines(&reader, text, length);
 	if (ret == 0 && point(*file) < 0)
-		ret = no_memory(&reader);
+		ret = text_no_memory(&reader.line);
 	if (ret < 0) {
 		payload_file_destroy(*file);
 		*file = NULL;
