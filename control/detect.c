@@ -265,7 +265,7 @@ static int compile_literals(struct detect *detect, const struct literals *l, str
 	hs_error_t rc = HS_NOMEM;
 
 	for (unsigned i = 0; flags && id && length && i < nb; i++) {
-		flags[i] = HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH;
+		flags[i] = HS_FLAG_CASELESS;
 		id[i] = i;
 		length[i] = strlen(l->text[i]);
 	}
@@ -631,7 +631,7 @@ static int on_literal(unsigned id, unsigned long long from, unsigned long long t
 	struct detect *detect = context;
 	const struct list *list = &detect->literal[id];
 
-	/* Those whose field is there and begins as it has to; each comes once. */
+	/* Those whose field is there and begins as it has to. */
 	for (unsigned i = 0; i < list->nb; i++) {
 		const struct detect_value *value
 			= &detect->fields.value[detect->rule[list->rule[i]].field];
