@@ -55,6 +55,7 @@ struct seen {
 	uint16_t type; /* of the frame */
 	uint8_t protocol, hop_limit;
 	bool group; /* the frame is not for one station alone */
+	bool bad_header; /* IPv4's checksum is wrong */
 };
 
 /*
@@ -105,8 +106,9 @@ static bool read_ipv4(struct seen *seen) {
 	if (seen->packet_bytes < IPV4_BYTES || ip[0] != 0x45 || (get16(ip + 6) & 0x3fff) != 0)
 		return false;
 	total = get16(ip + 2);
-	if (total < IPV4_BYTES || total > seen->packet_bytes || sum_of(ip, IPV4_BYTES) != 0xffff)
+	if (total < IPV4_BYTES || total > seen->packet_bytes)
 		return false;
+	seen->bad_header = sum_of(ip, IPV4_BYTES) != 0xffff;
 	seen->packet_bytes = total;
 	seen->l4 = ip + IPV4_BYTES;
 	seen->l4_bytes = total - IPV4_BYTES;
@@ -456,6 +458,8 @@ static enum sim_taken take_sctp(
 /* --- ICMP, and neighbours --------------------------------------------------------------------- */
 
 static bool is_up(const struct sim_hosts *hosts, dp_ip host) {
+	if (host && (host == hosts->gateway[0] || host == hosts->gateway[1]))
+		return true;
 	return dp_sim_port(&hosts->params, DP_PROTO_ICMP, host, 0) != DP_SIM_SILENT;
 }
 
@@ -572,7 +576,7 @@ static enum sim_taken take_packet(const struct sim_hosts *hosts, const struct se
 
 enum sim_taken sim_take(const struct sim_hosts *hosts, const uint8_t *frame, unsigned length,
 	struct sim_reply *reply, const uint8_t **note) {
-	struct seen seen;
+	struct seen seen = {0};
 
 	*reply = (struct sim_reply){.kind = SIM_NOTHING};
 	*note = NULL;
@@ -580,7 +584,8 @@ enum sim_taken sim_take(const struct sim_hosts *hosts, const uint8_t *frame, uns
 		return SIM_BAD;
 	switch (seen.type) {
 	case ETH_TYPE_IPV4:
-		return read_ipv4(&seen) ? take_packet(hosts, &seen, reply, note) : SIM_BAD;
+		return read_ipv4(&seen) && !seen.bad_header ? take_packet(hosts, &seen, reply, note)
+							    : SIM_BAD;
 	case ETH_TYPE_IPV6:
 		return read_ipv6(&seen) ? take_packet(hosts, &seen, reply, note) : SIM_BAD;
 	case ETH_TYPE_ARP:
@@ -588,6 +593,38 @@ enum sim_taken sim_take(const struct sim_hosts *hosts, const uint8_t *frame, uns
 	default:
 		return SIM_BAD;
 	}
+}
+
+static bool l4_damaged(const struct seen *seen) {
+	const uint8_t *l4 = seen->l4;
+	const unsigned bytes = seen->l4_bytes;
+
+	switch (seen->protocol) {
+	case IPV4_TCP:
+		return bytes >= TCP_BYTES && !l4_sum_good(seen);
+	case IPV4_UDP:
+		return bytes >= UDP_BYTES && (get16(l4 + 6) || !dp_ip_is_v4(seen->host))
+			&& !l4_sum_good(seen);
+	case IPV4_SCTP:
+		return bytes >= SCTP_BYTES && !sctp_checksum_good(l4, bytes);
+	case IPV4_ICMP:
+		return bytes >= ICMP_BYTES && sum_of(l4, bytes) != 0xffff;
+	case IPV4_ICMPV6:
+		return bytes >= ICMP_BYTES && !l4_sum_good(seen);
+	default:
+		return false;
+	}
+}
+
+bool sim_is_damaged(const struct sim_hosts *hosts, const uint8_t *frame, unsigned length) {
+	struct seen seen = {0};
+
+	if (!read_link(hosts, frame, length, &seen))
+		return false;
+	if (seen.type == ETH_TYPE_IPV4 ? !read_ipv4(&seen)
+				       : seen.type != ETH_TYPE_IPV6 || !read_ipv6(&seen))
+		return false;
+	return seen.bad_header || l4_damaged(&seen);
 }
 
 /* --- what goes -------------------------------------------------------------------------------- */

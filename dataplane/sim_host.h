@@ -25,6 +25,7 @@ struct sim_hosts {
 	const struct payload_book *book; /* what UDP services understand */
 	uint64_t scanner_mac;
 	uint16_t vlan; /* the network that they are in; 0: untagged */
+	dp_ip gateway[2]; /* always up, whatever the truth says of others; 0: none */
 };
 
 enum sim_kind {
@@ -72,6 +73,9 @@ enum sim_taken {
  */
 enum sim_taken sim_take(const struct sim_hosts *hosts, const uint8_t *frame, unsigned length,
 	struct sim_reply *reply, const uint8_t **note);
+
+/* Whether what sim_take() called SIM_BAD is an IP packet that would do but for a wrong checksum. */
+bool sim_is_damaged(const struct sim_hosts *hosts, const uint8_t *frame, unsigned length);
 
 /* Write the frame of a reply, which is not SIM_NOTHING, to @frame, of SIM_FRAME_ROOM; its length. */
 unsigned sim_write(const struct sim_hosts *hosts, const struct sim_reply *reply,

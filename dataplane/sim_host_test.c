@@ -799,6 +799,46 @@ Test(sim_host, damage) {
 	}
 }
 
+/* A wrong checksum is told from what is no packet for a host. */
+Test(sim_host, damage_has_a_name) {
+	for (unsigned i = 0; i < 4 * WAYS; i++) {
+		struct lab lab = open_lab(ways[i / 4]);
+		uint8_t frame[128];
+		const unsigned n = sample(&lab, i % 4, frame);
+
+		cr_assert_not(sim_is_damaged(&lab.hosts, frame, n));
+		cr_assert_not(sim_is_damaged(&lab.hosts, frame, n - 1));
+		frame[n - 1] ^= 1;
+		cr_assert(sim_is_damaged(&lab.hosts, frame, n));
+		frame[n - 1] ^= 1;
+		if (!lab.way.v6) { /* its checksum */
+			frame[ETH_BYTES + (lab.way.vlan ? VLAN_BYTES : 0) + 10] ^= 1;
+			cr_assert(sim_is_damaged(&lab.hosts, frame, n));
+		}
+		lab.hosts.vlan ^= 1;
+		cr_assert_not(sim_is_damaged(&lab.hosts, frame, n));
+		book_destroy(lab.book);
+	}
+}
+
+/* A gateway is up, though the truth knows no host there; others are not for it. */
+Test(sim_host, gateway) {
+	for (unsigned w = 0; w < WAYS; w++) {
+		struct lab lab = open_lab(ways[w]);
+		uint8_t l4[16] = {lab.way.v6 ? 128 : 8}, frame[128];
+		const dp_ip silent = host_with(&lab, DP_PROTO_ICMP, 0, DP_SIM_SILENT);
+		const unsigned n = wrap(&lab, UINT64_C(0x020000000001), silent,
+			lab.way.v6 ? IPV4_ICMPV6 : IPV4_ICMP, HOPS, l4, 16, frame);
+
+		cr_assert_eq(hand(&lab, frame, n).bytes, 0);
+		lab.hosts.gateway[0] = silent + 1;
+		cr_assert_eq(hand(&lab, frame, n).bytes, 0);
+		lab.hosts.gateway[1] = silent;
+		cr_assert_gt(hand(&lab, frame, n).bytes, 0);
+		book_destroy(lab.book);
+	}
+}
+
 /* A datagram without checksum is one in IPv4 alone. */
 Test(sim_host, udp_without_checksum) {
 	for (unsigned w = 0; w < WAYS; w++) {
