@@ -12,7 +12,7 @@ ifeq ($(shell id -u),0)
 AS_OWNER := $(if $(filter-out root UNKNOWN,$(OWNER)),runuser -u $(OWNER) --)
 endif
 
-SCRIPTS = .ci/run bench/run bench/plugins $(wildcard tests/*.sh tests/*/*.sh)
+SCRIPTS = .ci/run $(wildcard tests/*.sh tests/*/*.sh)
 SOURCES = $(wildcard dataplane/*.[ch] dataplane/include/dp/*.h control/*.[ch] luahost/*.[ch] \
 	luahost/include/lh/*.h bench/*.[ch] tests/*/*.[ch])
 
@@ -49,9 +49,12 @@ coverage: deps-build deps-lab deps-coverage lab-root ## line coverage of the plu
 	@$(AS_OWNER) ninja -C build-coverage --quiet
 	@tests/coverage.py build-coverage luahost 85
 
-.PHONY: bench
-bench: build ## measure
-	@bench/run $(BUILD)
+# The report goes to bench/results/. Peers that are missing are named in it.
+.PHONY: bench bench-quick
+bench: deps-bench build ## measure everything beside its peers, in a quarter of an hour (root)
+	@bench/report.py $(BUILD)
+bench-quick: deps-bench build ## measure the most, in two minutes (root)
+	@bench/report.py --quick $(BUILD)
 
 .PHONY: format
 format: deps-lint ## format the C sources in place
@@ -86,10 +89,10 @@ lab-root:
 	@tests/deps.sh servers || echo "no servers for the lab: tests that need them will fail"
 
 # Debian packages; installs only what is missing, and only as root. Servers are unpacked, not installed.
-.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage
+.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench
 deps: ## install what build, check and demo need (root)
 	@tests/deps.sh build lab servers
-deps-build deps-lab deps-servers deps-lint deps-coverage: deps-%:
+deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

@@ -4,7 +4,7 @@
  *
  *     record_bench [ROUNDS]
  *
- * answer_bench has what comes before. Run by bench/run; not part of the scanner.
+ * answer_bench has what comes before. Run by bench/report.py; not part of the scanner.
  */
 #include "dedup.h"
 #include "output.h"

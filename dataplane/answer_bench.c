@@ -5,7 +5,7 @@
  *
  *     answer_bench [ROUNDS]
  *
- * record_bench goes on where the control core has the answer. Run by bench/run; not part of the scanner.
+ * record_bench goes on where the control core has the answer. Run by bench/report.py; not part of the scanner.
  */
 #include "core.h"
 #include "sim_host.h"

@@ -6,7 +6,7 @@
  *     probe_bench [ROUNDS]
  *
  * Each stage is timed alone, over the same targets, and then the whole loop; stages overlap in the
- * core, so that their sum exceeds the whole. Run by bench/run; not part of the scanner.
+ * core, so that their sum exceeds the whole. Run by bench/report.py; not part of the scanner.
  */
 #include "book.h"
 #include "plan.h"
