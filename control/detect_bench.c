@@ -5,7 +5,7 @@
  *     detect_bench [ROUNDS [FILE...]]
  *
  * The banners are those examples of the fingerprints (FILE, by default the ones that come along) that are whole
- * banners, in turns. Run by bench/run; not part of the scanner.
+ * banners, in turns. Run by bench/report.py; not part of the scanner.
  */
 #include "detect_rule.h"
 
@@ -94,15 +94,16 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "detect_bench: %s\n", err.text);
 		return EXIT_FAILURE;
 	}
-	printf("naming services: %u fingerprints, read and compiled in %.0f ms\n",
-		detect_rules_count(b.rules), (double)(cpu_ns() - start) / 1e6);
+	printf("naming services, %u fingerprints:\n", detect_rules_count(b.rules));
+	printf("  read and compiled in %.0f ms\n", (double)(cpu_ns() - start) / 1e6);
 	for (int i = 0; i < rounds; i++)
 		ns[i] = round_ns(&b);
 	qsort(ns, (size_t)rounds, sizeof(*ns), by_value);
-	printf("  %u banners of %.0f bytes on average, %.0f%% named: %.0f ns (%.0f to %.0f), %.2f "
-	       "M/s a core\n",
-		b.nb, (double)b.bytes / BANNERS / rounds, 100. * (double)b.named / BANNERS / rounds,
-		ns[rounds / 2], ns[0], ns[rounds - 1], 1e3 / ns[rounds / 2]);
+	/* As record_bench prints a stage. */
+	printf("  a banner of %.0f bytes on average, %u kinds  %.1f ns  %.2f M/s  (%.0f to %.0f "
+	       "ns; %.0f%% named)\n",
+		(double)b.bytes / BANNERS / rounds, b.nb, ns[rounds / 2], 1e3 / ns[rounds / 2],
+		ns[0], ns[rounds - 1], 100. * (double)b.named / BANNERS / rounds);
 	detect_destroy(b.detect);
 	detect_rules_destroy(b.rules);
 	free(b.banner);

@@ -14,7 +14,7 @@ def receive(lab, plan, clock):
         "receive", "3. Receive path",
         "The simulated network with a share of the hosts alive and all of their ports open, as fast as it goes, all "
         "records to a file: answers a second while probes were sent, and the processor time of the busiest threads "
-        "for each answer, which holds beside other work. By stage: medians of answer_bench and record_bench.")
+        "for each answer, which holds beside other work. By stage: medians of answer_bench, record_bench and detect_bench.")
     for share in plan.answer_shares:
         clock.say(f"{share}% answer")
         name = f"{share}% answer"
@@ -26,7 +26,8 @@ def receive(lab, plan, clock):
         for thread in ("control", "writer") if share >= 50 else ():
             table.figure(f"{name}: {thread} thread, CPU an answer", "ns", column(samples, thread),
                          "lower")
-    for folder, program in (("dataplane", "answer_bench"), ("control", "record_bench")):
+    for folder, program in (("dataplane", "answer_bench"), ("control", "record_bench"),
+                            ("control", "detect_bench")):
         clock.say(program)
         try:
             for (section, stage), cost in stages.read(lab, folder, program,
@@ -83,7 +84,7 @@ def banners(lab, plan, clock):
                     f"ndjson:{found}", NET, netns="scanner", cooldown="2s")
             with open(found) as file:
                 records = [json.loads(line) for line in file]
-            got = {(r["ip"], r["port"]) for r in records if r.get("banner") or r.get("banner_b64")}
+            got = {(r["ip"], r["port"]) for r in records if r.get("banner") or r.get("banner_hex")}
             return judge(got, ended, world)
         return measure
 
