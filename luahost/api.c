@@ -660,6 +660,8 @@ static void push_private(lua_State *L, struct lane *lane) {
 	lua_setfield(L, -2, "hello_parse");
 	push_scan_config(L, lane->params);
 	lua_setfield(L, -2, "scan_config");
+	api_push_fields(L);
+	lua_setfield(L, -2, "fields");
 }
 
 /* Put the scripted network in place of the real one. */

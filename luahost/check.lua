@@ -6,8 +6,9 @@
 -- Nothing here waits, so a case runs in one piece.
 local prtip, private = ...
 
-local error, newproxy, next, pcall, rawequal, rawget = error, newproxy, next, pcall, rawequal, rawget
-local select, setmetatable, tonumber, tostring, type = select, setmetatable, tonumber, tostring, type
+local error, ipairs, newproxy, next, pcall = error, ipairs, newproxy, next, pcall
+local rawequal, rawget, rawset, select = rawequal, rawget, rawset, select
+local setmetatable, tonumber, tostring, type = setmetatable, tonumber, tostring, type
 local concat, floor, insert, remove = table.concat, math.floor, table.insert, table.remove
 local byte, find, format = string.byte, string.find, string.format
 local gsub, match, sub = string.gsub, string.match, string.sub
@@ -179,20 +180,60 @@ end
 
 -- ---- Calling hooks ----
 
+local FIELDS = {} -- those that a scan's results have
+for _, name in ipairs(private.fields) do FIELDS[name] = true end
+
+-- As a scan writes a target. RFC 5952 section 6: a port needs brackets around the address.
+local function target_text(fields)
+	local ip, protocol = tostring(fields.ip), fields.protocol
+	ip = private.ip(ip) or ip
+	if not fields.port then return format("%s/%s", ip, protocol) end
+	return format(find(ip, ":", 1, true) and "[%s]:%s/%s" or "%s:%s/%s", ip, fields.port, protocol)
+end
+
+local function unknown_field(what, name)
+	return format("%s: %s is not known; the fields are %s", what, show(name), concat(private.fields, " "))
+end
+
+-- A case may change it before a hook has it. A field that there is not would make it pass for nothing.
+local AS_IN_A_SCAN = {
+	__metatable = false,
+	__tostring = target_text,
+	__newindex = function(fields, name, value)
+		if call then error("read-only; keep your own values in a table of your own", 2) end
+		if not FIELDS[name] then error(unknown_field("a target or result", name), 2) end
+		rawset(fields, name, value)
+	end,
+}
+
+-- Of the function at level 2, whose caller is to blame.
+local function check_fields(fields, what)
+	if fields == nil then return {} end
+	if type(fields) ~= "table" then
+		error(format("%s: the fields must be a table, not a %s", what, type(fields)), 3)
+	end
+	for name in next, fields do
+		if not FIELDS[name] then error(unknown_field(what, name), 3) end
+	end
+	return fields
+end
+
 local function with_defaults(fields, defaults)
 	local to = copy(defaults)
-	for key, value in next, fields or {} do to[key] = value end
+	for key, value in next, fields do to[key] = value end
 	to.protocol = to.protocol or to.proto or "tcp"
-	return to
+	to.proto = to.protocol
+	return setmetatable(to, AS_IN_A_SCAN)
 end
 
 local PORTLESS = { icmp = true, arp = true, ndp = true }
 
 local function default_port(fields)
-	return not (fields and PORTLESS[fields.protocol or fields.proto]) and 80 or nil
+	return not PORTLESS[fields.protocol or fields.proto] and 80 or nil
 end
 
 function test.target(fields)
+	fields = check_fields(fields, "test.target")
 	return with_defaults(fields, { ip = "198.18.0.1", port = default_port(fields) })
 end
 
@@ -203,13 +244,12 @@ local REASONS = {
 }
 
 function test.result(fields)
-	local protocol = fields and (fields.protocol or fields.proto) or "tcp"
-	local result = with_defaults(fields, {
+	fields = check_fields(fields, "test.result")
+	local protocol = fields.protocol or fields.proto or "tcp"
+	return with_defaults(fields, {
 		ip = "198.18.0.1", port = default_port(fields), state = PORTLESS[protocol] and "up" or "open",
 		reason = REASONS[protocol], ttl = 64, rtt_us = 412, ts = "2026-01-31T12:00:00.123456Z",
 	})
-	result.proto = result.protocol
-	return result
 end
 
 local function unchanged(name, given, before)

@@ -119,6 +119,64 @@ Test(check, results_by_protocol) {
 	expect_report("1 test passed\n");
 }
 
+Test(check, targets_have_the_text_of_a_scan) {
+	cr_expect_eq(check(SCAN, "function on_target(t) prtip.add_result('t', tostring(t)) end\n",
+			     "local function text(fields)\n"
+			     "  test.call('on_target', test.target(fields))\n"
+			     "  test.equal(tostring(test.result(fields)), test.results().t)\n"
+			     "  test.equal(('%s'):format(test.result(fields)), test.results().t)\n"
+			     "  return test.results().t\n"
+			     "end\n"
+			     "test.case('text', function()\n"
+			     "  test.equal(text(), '198.18.0.1:80/tcp')\n"
+			     "  test.equal(text{port = 53, proto = 'udp'}, '198.18.0.1:53/udp')\n"
+			     "  test.equal(text{ip = '2001:DB8:0::1'}, '[2001:db8::1]:80/tcp')\n"
+			     "  test.equal(text{protocol = 'icmp'}, '198.18.0.1/icmp')\n"
+			     "  test.equal(text{ip = '2001:db8::1', protocol = 'ndp'}, "
+			     "'2001:db8::1/ndp')\n"
+			     "end)\n"),
+		0, "%s\n%s", err.text, report);
+}
+
+/* A misspelt field would let a test pass that tests nothing. */
+Test(check, fields_that_no_result_has) {
+	cr_expect_eq(
+		check(SCAN, "function on_target(t, r) r.mine = 1 end\n",
+			"local list = 'is not known; the fields are ip port protocol proto state'\n"
+			"test.case('refused', function()\n"
+			"  for name, f in pairs{target = test.target, result = test.result} do\n"
+			"    local start = 'test.' .. name .. ': '\n"
+			"    test.fails(function() f{bannr = 'x'} end,\n"
+			"      'tests/t.lua:5: ' .. start .. '\"bannr\" ' .. list)\n"
+			"    test.fails(function() f{80} end, start .. '1 ' .. list)\n"
+			"    test.fails(function() f('x') end,\n"
+			"      start .. 'the fields must be a table, not a string')\n"
+			"    test.fails(function() f().prot = 1 end, '\"prot\" ' .. list)\n"
+			"  end\n"
+			"end)\n"
+			"test.case('known', function()\n"
+			"  local all = {zero_window = true, banner = '', service = '', product = "
+			"'',\n"
+			"    version = '', info = '', os = '', cpe = '', confidence = 1, source = "
+			"'',\n"
+			"    plugins = {}}\n"
+			"  for name, value in pairs(all) do\n"
+			"    test.equal(test.target(all)[name], value)\n"
+			"    test.equal(test.result(all)[name], value)\n"
+			"  end\n"
+			"  local r = test.result(test.target{port = 7})\n"
+			"  r.rtt_us, r.banner = nil, 'b'\n"
+			"  test.equal({r.port, r.rtt_us, r.banner, r.ttl}, {7, nil, 'b', 64})\n"
+			"end)\n"
+			"test.case('in a hook', function()\n"
+			"  test.fails(function() test.call('on_target', test.target{}, "
+			"test.result{}) end,\n"
+			"    'main.lua:1: read-only; keep your own values')\n"
+			"end)\n"),
+		0, "%s\n%s", err.text, report);
+	expect_report("3 tests passed\n");
+}
+
 Test(check, undeclared_capability) {
 	cr_expect_eq(check(SCAN,
 			     "local f = prtip[\"read_file\"]\n"

@@ -272,6 +272,7 @@ bool op_step_stream(struct lane *lane, struct convo *convo, struct outcome *outc
 /* api.c */
 void api_open(lua_State *L, void *lane);
 void api_record_open(struct lane *lane, lua_State *L); /* metatables of results and sequences */
+void api_push_fields(lua_State *L); /* a list of the names that a result's fields have */
 void api_push_record(struct lane *lane, lua_State *L, struct convo *convo);
 void api_push_row(struct lane *lane, lua_State *L, const struct page *page, unsigned row);
 void api_push_sequence(struct lane *lane, lua_State *L, bool targets);

@@ -377,6 +377,14 @@ static void begin_type(lua_State *L, struct lane *lane, const char *type, lua_CF
 	add_method(L, lane, "__newindex", read_only);
 }
 
+void api_push_fields(lua_State *L) {
+	lua_createtable(L, NB_FIELDS, 0);
+	for (unsigned i = 0; i < NB_FIELDS; i++) {
+		lua_pushstring(L, fields[i].name);
+		lua_rawseti(L, -2, (int)i + 1);
+	}
+}
+
 void api_record_open(struct lane *lane, lua_State *L) {
 	begin_type(L, lane, RECORD_TYPE, view_index);
 	add_method(L, lane, "__tostring", view_tostring);
