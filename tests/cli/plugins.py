@@ -440,6 +440,69 @@ def made(place):
         place.run(*SCAN, "--plugin-dir", ".", "--plugin", name, "--quiet")
 
 
+@test
+def made_with_sockets(place):
+    """what the detection skeleton has in comments for sockets becomes code by one character, and is tested"""
+    place.run("--new-plugin", "asks", "--type", "detection")
+    before = place.run("--check-plugin", "asks").stdout
+    for name in ("main.lua", "tests/basic.lua", "plugin.toml"):
+        path = os.path.join(place.top, "asks", name)
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        changed = re.sub(r"^--\[\[$", "---[[", text, flags=re.M)
+        changed = re.sub(r"^capabilities = \[\]", 'capabilities = ["network"]', changed, flags=re.M)
+        assert changed != text, name
+        place.write(os.path.join("asks", name), changed)
+    report = place.run("--check-plugin", "asks").stdout
+    assert "\nwarning" not in report, report
+    holds(report, "hooks: on_load, analyze_banner, probe_service\n", "capabilities: network\n", ": nobody there, ")
+    cases = [int(re.search(r"^(\d+) tests passed$", text, re.M)[1]) for text in (before, report)]
+    same(cases[1], cases[0] + 2)
+
+
+WHOLE_SCAN = """
+function on_post_scan(results)
+    for _, result in prtip.each(results) do
+        print(result.port, result.state, prtip.json_encode(result.plugins or {}))
+    end
+end
+"""
+
+WHOLE_OUTPUT = """
+function export(results, path)
+    for _, result in prtip.each(results) do
+        local said = prtip.json_encode(result.plugins or {})
+        assert(prtip.append_file(path, result.port .. " " .. result.state .. " " .. said .. "\\n"))
+    end
+end
+"""
+
+
+@test
+def whole_sequences(place):
+    """on_post_scan and export have all results that are written, whatever [plugin.match] says, with what each
+    plugin said"""
+    match = "\n[plugin.match]\nports = [81]\n"
+    adds = "function on_target(t) prtip.add_result('port', t.port) end\n"
+    plugin(place.a, "adds", main=adds, config=match)
+    plugin(place.a, "post", main=WHOLE_SCAN, config=match)
+    plugin(place.a, "out", "output", main=WHOLE_OUTPUT, config=match)
+    said = {80: {}, 81: {"adds": {"status": "ok", "results": {"port": 81}}}}
+    scan = ["--set", "dataplane.port=sim", "--set", "scan.cooldown=300ms", "--set", "sim.alive=1", "-p", "80,81",
+            "198.18.0.1", "--plugin-dir", place.a, "--plugin", "adds", "--plugin", "post"]
+    for state in ("open", "closed"):
+        more = ["--set", f"sim.open={int(state == 'open')}", "--set", "output.include_closed=yes"]
+        path = os.path.join(place.top, state)
+        done = place.run(*scan, *more, "-o", f"out:{path}")
+        with open(path, encoding="utf-8") as file:
+            exported = [line.split(None, 2) for line in file]
+        posted = re.findall(r"^prtip-dp: post: (\d+) (\w+) (.*)$", done.stderr, re.M)
+        for rows in (exported, posted):
+            seen = {int(port): (found, json.loads(text)) for port, found, text in rows}
+            wanted = said if state == "open" else {80: {}, 81: {}}
+            same(seen, {port: (state, wanted[port]) for port in (80, 81)})
+
+
 def walk(top, name):
     """All files below the folder, as NAME/..."""
     where = os.walk(os.path.join(top, name))

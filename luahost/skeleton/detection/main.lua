@@ -33,8 +33,43 @@ function analyze_banner(banner)
 	}
 end
 
--- To ask the host itself, add capability "network" to plugin.toml and define
---     function probe_service(target)
--- It is called after analyze_banner(), while no service is known or its confidence is below 0.8:
--- prtip.connect(target.ip, target.port, { timeout = 3 }), prtip.send(), prtip.receive(),
--- prtip.close(). Each returns nil and an error where it fails.
+-- To ask the host itself: make the next --[[ a ---[[ here and in tests/basic.lua, and write
+-- capabilities = ["network"] in plugin.toml. The simulated network has nobody to connect to: "For
+-- real" in docs/plugin-guide.md has a server on this machine.
+--[[
+local SECONDS = 5 -- for the whole conversation with one host
+
+-- The first line, or nil and why. It may come in pieces, and one that never ends is no greeting.
+local function read_line(sock, deadline)
+	local data = ""
+	while not data:find("\n", 1, true) do
+		local more, why = prtip.receive(sock, 512, math.max(deadline - prtip.now(), 0))
+		if not more then
+			return nil, why -- "timeout" for instance
+		end
+		data = data .. more
+		if more == "" or #data > 1024 or prtip.now() > deadline then
+			return nil, "no whole line"
+		end
+	end
+	return data
+end
+
+-- Called after analyze_banner(), while no service is known or its confidence is below 0.8.
+function probe_service(target)
+	local deadline = prtip.now() + SECONDS
+	local sock, why = prtip.connect(target.ip, target.port, { timeout = SECONDS })
+	if not sock then
+		prtip.log("debug", tostring(target) .. ": " .. why)
+		return nil
+	end
+	local line
+	line, why = read_line(sock, deadline)
+	prtip.close(sock)
+	if not line then
+		prtip.log("debug", tostring(target) .. ": " .. why)
+		return nil
+	end
+	return analyze_banner(line)
+end
+--]]

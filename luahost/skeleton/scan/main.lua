@@ -17,8 +17,7 @@ local function distance(rtt_us)
 end
 
 -- Called for each result that [plugin.match] lets through. What add_result() gets stands in the
--- record, under plugins. target has ip, port and protocol, result all that is known; both are
--- read-only.
+-- record, under plugins. Both arguments have all that is known, and are read-only.
 function on_target(target, result)
 	if result.rtt_us then -- nil where the answer does not tell
 		prtip.add_result("distance", distance(result.rtt_us))
@@ -26,7 +25,8 @@ function on_target(target, result)
 end
 
 -- Called once, after the last result. results may be longer than memory: go through it from the
--- first to the last, and keep sums instead of elements.
+-- first to the last, and keep sums instead of elements. The limit of instructions holds from one
+-- element to the next, so sort nothing long behind the last one. --quiet hides what is logged here.
 function on_post_scan(results)
 	local count = { near = 0, far = 0 }
 	for _, result in prtip.each(results) do

@@ -26,3 +26,27 @@ test.case("a wrong setting is refused", function()
 	test.equal(test.call("on_load", { confidence = 2 }),
 		"confidence is 2; it must be from 0 to 1")
 end)
+
+-- Those of probe_service(), once main.lua has it.
+--[[
+local IP = "198.18.0.1"
+
+test.case("a greeting in two pieces", function()
+	test.server(IP, 22, { { reply = "SSH-2.0-Open" }, { reply = "SSH_9.6\r\n" } })
+	test.equal(test.call("probe_service", test.target{ port = 22 }),
+		{ service = "ssh", product = "OpenSSH", version = "9.6", confidence = 0.9 })
+end)
+
+test.case("nobody there, silence, half a line, no end of one", function()
+	local function nothing(script)
+		test.server(IP, 22, script)
+		test.equal(test.call("probe_service", test.target{ port = 22 }), nil)
+		return test.logs()[#test.logs()].message
+	end
+	test.equal(nothing{ { refuse = true } }, "198.18.0.1:22/tcp: Connection refused")
+	test.equal(nothing{ { timeout = true } }, "198.18.0.1:22/tcp: timeout")
+	test.equal(nothing{ { reply = "SSH-2.0" } }, "198.18.0.1:22/tcp: no whole line")
+	test.equal(nothing{ { reply = ("x"):rep(512) }, { reply = ("x"):rep(512) }, { reply = "x" },
+		{ timeout = true } }, "198.18.0.1:22/tcp: no whole line")
+end)
+--]]
