@@ -24,14 +24,16 @@
 
 -- ---- What hooks get ----
 
---- An address and port. Read-only. tostring() gives 198.18.0.1:80/tcp or [2001:db8::1]:80/tcp.
+--- An address and port, an element of on_pre_scan()'s targets. Read-only. tostring() gives 198.18.0.1:80/tcp
+--- or [2001:db8::1]:80/tcp.
 ---@class prtip.Target
 ---@field ip string an IPv6 address as in RFC 5952
 ---@field port? integer nil in scans of types without ports
 ---@field protocol prtip.Protocol
 ---@field proto prtip.Protocol the same as protocol
 
---- All that is known of a result. Read-only, and gone with its result: copy what is to be kept.
+--- All that is known of a result; a hook's target has it, too. Read-only, and gone with its result: copy what
+--- is to be kept.
 ---@class prtip.Result : prtip.Target
 ---@field state prtip.State
 ---@field reason string why, in nmap's words: syn-ack, reset, port-unreach ...
@@ -48,7 +50,7 @@
 ---@field cpe? string
 ---@field confidence? number 0 to 1
 ---@field source? string the plugin that named the service, or builtin
----@field plugins? table<string, prtip.Said> what plugins before this one said
+---@field plugins? table<string, prtip.Said> what plugins before this one said; at the end, all of them
 
 --- What one plugin said about a result.
 ---@class prtip.Said
@@ -61,7 +63,9 @@
 ---@field [integer] prtip.Target
 ---@operator len: integer
 
---- All results. Read-only; lives as long as the hook that got it. Forwards is fast.
+--- All results that are written, whatever [plugin.match] says. Read-only; lives as long as the hook that got it.
+--- Forwards is fast. The limit of instructions holds from one element to the next, so none for a long sort() at
+--- the end.
 ---@class prtip.Results
 ---@field [integer] prtip.Result
 ---@operator len: integer
@@ -96,17 +100,17 @@
 --- scan: once, before the first probe.
 ---@alias prtip.hook.on_pre_scan fun(targets: prtip.Targets): prtip.Narrowing?
 --- scan: for each result that [plugin.match] lets through.
----@alias prtip.hook.on_target fun(target: prtip.Target, result: prtip.Result)
---- scan: once, after the last result.
+---@alias prtip.hook.on_target fun(target: prtip.Result, result: prtip.Result)
+--- scan: once, after the last result. An error in it is logged, and changes no exit status.
 ---@alias prtip.hook.on_post_scan fun(results: prtip.Results)
 --- output: for each result; the strings are written one behind the other.
 ---@alias prtip.hook.format_result fun(result: prtip.Result): string?
 --- output: once, after the last result; writes to path.
 ---@alias prtip.hook.export fun(results: prtip.Results, path: string)
---- detection: for each result that has a banner.
+--- detection: for each result that has a banner, whoever knows the service; it may use sockets.
 ---@alias prtip.hook.analyze_banner fun(banner: string): prtip.Service?
 --- detection: while no service is known, or its confidence is below 0.8.
----@alias prtip.hook.probe_service fun(target: prtip.Target): prtip.Service?
+---@alias prtip.hook.probe_service fun(target: prtip.Result): prtip.Service?
 
 -- ---- prtip ----
 
@@ -427,13 +431,38 @@ function test.ok(value, message) end
 ---@return any error
 function test.fails(run, piece) end
 
---- A target for a hook: by default 198.18.0.1, port 80, tcp.
----@param fields? table
----@return prtip.Target
+--- Fields of a target or result; those that are left out have their defaults.
+---@class test.Fields
+---@field ip? string
+---@field port? integer
+---@field protocol? prtip.Protocol
+---@field proto? prtip.Protocol
+---@field state? prtip.State
+---@field reason? string
+---@field zero_window? true
+---@field ttl? integer
+---@field rtt_us? number
+---@field ts? string
+---@field banner? string
+---@field service? string
+---@field product? string
+---@field version? string
+---@field info? string
+---@field os? string
+---@field cpe? string
+---@field confidence? number
+---@field source? string
+---@field plugins? table<string, prtip.Said>
+
+--- A target for a hook: by default ip "198.18.0.1", port 80 (icmp, arp and ndp: none), protocol "tcp". Any field
+--- of a result may be given, as in test.target{port = 79, service = "finger"}; others raise.
+---@param fields? test.Fields
+---@return prtip.Result
 function test.target(fields) end
 
---- A result for a hook, with defaults for the fields that each record has.
----@param fields? table
+--- A result for a hook: besides the defaults of test.target(), state "open" (without a port: "up"), the
+--- protocol's reason, ttl 64, rtt_us 412, ts. Assign nil to remove one: result.rtt_us = nil.
+---@param fields? test.Fields
 ---@return prtip.Result
 function test.result(fields) end
 

@@ -10,6 +10,8 @@ A comment `<!-- run: KIND ... -->` before a block says how; further lines of it 
     file PATH                      the block is written to PATH, for shell blocks
     shell [status=N]               lines behind `$ ` are commands (`> ` goes on), the others what they print:
                                    a line `...` stands for any lines, `…` within one for any text
+    lab                            the same in one shell, as root in namespaces of its own, where `sudo` does
+                                   nothing; a command may end in `&`. Skipped where we are not root
     scan TYPE [CAPABILITY...] [args="..."] [wanted='JSON']
                                    main.lua of a plugin in a scan of one simulated host; what it prints is
                                    what stands behind `-->`, in order; wanted: its results in the record
@@ -50,6 +52,10 @@ def same(got, wanted):
 
 
 # ---- The guide, taken apart ----
+
+
+class Skipped(Exception):
+    """A block that cannot be run here."""
 
 
 class Block:
@@ -109,6 +115,9 @@ class Place:
         self.bin = os.path.join(top, ".bin")
         os.mkdir(self.bin)
         os.symlink(PROGRAM, os.path.join(self.bin, "prtip-dp"))
+        with open(os.path.join(self.bin, "sudo"), "w", encoding="utf-8") as file:
+            file.write('#!/bin/sh\nexec "$@"\n')
+        os.chmod(file.name, 0o755)
         self.environment = dict(os.environ, HOME=top, PATH=self.bin + ":" + os.environ["PATH"])
 
     def path(self, *names):
@@ -150,7 +159,8 @@ def run_file(place, block):
     place.write(block.words[0], block.text)
 
 
-def run_shell(place, block):
+def commands_of(block):
+    """[(lines of a command, lines that it prints)]"""
     commands = []
     for line in block.text.splitlines():
         if line.startswith("$ "):
@@ -159,6 +169,11 @@ def run_shell(place, block):
             commands[-1][0].append(line[2:])
         else:
             commands[-1][1].append(line)
+    return commands
+
+
+def run_shell(place, block):
+    commands = commands_of(block)
     for number, (command, expected) in enumerate(commands, 1):
         done = subprocess.run(
             ["bash", "-c", "\n".join(command)], cwd=place.top, env=place.environment, text=True, timeout=100,
@@ -167,6 +182,24 @@ def run_shell(place, block):
         status = int(block.options.get("status", 0)) if number == len(commands) else 0
         same((command[0], done.returncode), (command[0], status))
         assert re.fullmatch(pattern(expected), done.stdout), f"{command[0]}: it prints\n{done.stdout}"
+
+
+LAB = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc", "bash", "-ec"]
+LAB_HEAD = "mount -t tmpfs lab /run; ip link set lo up\n"
+
+
+def run_lab(place, block):
+    if os.geteuid():
+        raise Skipped("needs root for namespaces")
+    commands = commands_of(block)
+    script = "".join("\n".join(command) + "\necho ---\n" for command, _ in commands)
+    done = subprocess.run(
+        [*LAB, LAB_HEAD + script], cwd=place.top, env=place.environment, text=True, timeout=100,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )
+    same((done.returncode, done.stdout.count("---\n")), (0, len(commands)))
+    for (command, expected), printed in zip(commands, done.stdout.split("---\n")):
+        assert re.fullmatch(pattern(expected), printed), f"{command[0]}: it prints\n{printed}"
 
 
 MARK = re.compile(r"--> (.*)$", re.M)
@@ -447,6 +480,8 @@ def main():
             try:
                 job()
                 print(f"ok {number} - {name}", flush=True)
+            except Skipped as why:
+                print(f"ok {number} - {name} # SKIP {why}", flush=True)
             except (AssertionError, KeyError, IndexError, OSError, ValueError, subprocess.SubprocessError) as error:
                 failed += 1
                 print(f"not ok {number} - {name}")

@@ -446,6 +446,9 @@ def check_names(top):
             same((full, kind), (full, "function" if full in api.functions else wanted))
     same(seen["base64"], {name: "function" for name in api.classes["prtip.Codec"]})
     same(sorted(re.findall(r"field (\w+)", log)), sorted(api.classes["prtip.Target"]))
+    result = api.classes["prtip.Result"]  # which a hook's target is, too
+    always = {name for name, optional in result.items() if not optional}
+    assert always | {"port"} <= set(seen["target"]) <= set(result), seen["target"]
     same(seen["config"], {"scan_type": "syn", "rate": 5000, "timing": 3, "flags": "S", "ports": "80", "seed": 9})
 
 
@@ -547,6 +550,7 @@ def check_sources(top):
     statuses = re.findall(r'lh_status_names\[\w+\]\s*= \{(.*?)\}', source("host.c"), re.S)
     same(set(re.findall(r'"(\w+)"', statuses[0])), api.words("prtip.Status"))
 
+    same(list(api.classes["test.Fields"]), [name for name, _ in rows])
     steps = re.search(r"local STEPS = \{(.*?)\}", source("check.lua"))[1]
     same(set(re.findall(r"(\w+) =", steps)) | {"refuse"}, set(api.classes["test.Step"]))
     done = run(top, "-p80", "198.18.0.1", "--scan-type", "-", status=2)
