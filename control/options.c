@@ -886,7 +886,8 @@ static const struct option table[] = {
 		.flags = "--new-plugin",
 		.metavar = "NAME",
 		.action = CTL_ACTION_NEW_PLUGIN,
-		.help = "make a small working plugin in the folder NAME here, then stop; needs --type"},
+		.help
+		= "make a small working plugin in the folder NAME here, then stop; needs --type"},
 	{.group = "Plugins",
 		.flags = "--type",
 		.metavar = "TYPE",

@@ -171,7 +171,8 @@ static int make(const struct ctl_config *config, FILE *out, struct dp_error *err
 	fprintf(out,
 		"next:\n"
 		"  %s --check-plugin %s\n"
-		"  %s --set dataplane.port=sim --set scan.cooldown=1s %s 198.18.0.0/24 --plugin-dir . %s %s%s\n",
+		"  %s --set dataplane.port=sim --set scan.cooldown=1s %s 198.18.0.0/24 "
+		"--plugin-dir . %s %s%s\n",
 		own_name(), name, own_name(), tries[config->new_type], output ? "-o" : "--plugin",
 		name, output ? ":-" : " -o ndjson:-");
 	return 0;
