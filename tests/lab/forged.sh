@@ -204,7 +204,8 @@ for type in arp:198.19.0.8/29:198.19.0.128/25 ndp:2001:db8:ff::10/125:2001:db8:f
 	scan "$type" --set dataplane.port=$port --set scan.dedup=window --scan-type "$type" --rate 100 \
 		"$target"
 	flood_stop
-	scan_status "$type: exit status under a flood" "$type" 0
+	# Forged answers that cannot be told from genuine ones go all the way; a slow machine loses some, and says so.
+	tap_match "$type: exit status under a flood" "$status" '^[03]$' || tap_note_file "$type.err"
 	tap_is "$type: the three hosts and nobody else" "$(records "$type.ndjson" | cut -d' ' -f1 | xargs)" \
 		"$(grep ' 80 ' want | cut -d' ' -f1 | grep -F "${source%%[.:]*}" | sort | xargs)"
 done
