@@ -94,16 +94,17 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "detect_bench: %s\n", err.text);
 		return EXIT_FAILURE;
 	}
-	printf("naming services, %u fingerprints:\n", detect_rules_count(b.rules));
-	printf("  read and compiled in %.0f ms\n", (double)(cpu_ns() - start) / 1e6);
+	/* Sections and stages as record_bench prints them; what varies stands in lines of its own. */
+	printf("naming services\n");
+	printf("  (%u fingerprints, read and compiled in %.0f ms)\n", detect_rules_count(b.rules),
+		(double)(cpu_ns() - start) / 1e6);
 	for (int i = 0; i < rounds; i++)
 		ns[i] = round_ns(&b);
 	qsort(ns, (size_t)rounds, sizeof(*ns), by_value);
-	/* As record_bench prints a stage. */
-	printf("  a banner of %.0f bytes on average, %u kinds  %.1f ns  %.2f M/s  (%.0f to %.0f "
-	       "ns; %.0f%% named)\n",
-		(double)b.bytes / BANNERS / rounds, b.nb, ns[rounds / 2], 1e3 / ns[rounds / 2],
-		ns[0], ns[rounds - 1], 100. * (double)b.named / BANNERS / rounds);
+	printf("  (%u kinds of banners, %.0f bytes on average, %.0f%% named)\n", b.nb,
+		(double)b.bytes / BANNERS / rounds, 100. * (double)b.named / BANNERS / rounds);
+	printf("  a banner  %.1f ns  %.2f M/s  (%.0f to %.0f ns)\n", ns[rounds / 2],
+		1e3 / ns[rounds / 2], ns[0], ns[rounds - 1]);
 	detect_destroy(b.detect);
 	detect_rules_destroy(b.rules);
 	free(b.banner);
