@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "coverage.h"
 #include "dedup.h"
+#include "dp/nap.h"
 #include "human.h"
 #include "pipeline.h"
 #include "plan.h"
@@ -30,7 +31,6 @@ enum {
 	BATCH = 256,
 	TICK_NS = 100 * 1000 * 1000,
 	YIELDS = 32, /* before an idle control core sleeps */
-	SLEEP_NS = 50 * 1000,
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
 	GRACE_NS = 1000 * 1000 * 1000,
 };
@@ -61,7 +61,8 @@ struct run {
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
 	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
 	uint64_t tick_ns;
-	unsigned idle;
+	unsigned idle; /* turns in a row without anything to do */
+	uint64_t busy_ns; /* when there was something last */
 	bool failed; /* err says why */
 };
 
@@ -257,14 +258,26 @@ static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 			remaining_s(run, now_ns), now_ns, false);
 }
 
+/* Answers come slowly if at all, and no plugin waits for what the control core brings it. */
+static bool is_calm(const struct run *run) {
+	const double pps = dp_engine_plan(run->engine)->rate_pps;
+
+	return (run->sent_ns || (pps > 0 && pps <= DP_NAP_CALM_PPS))
+		&& !(run->pipeline && pipeline_waiting(run->pipeline));
+}
+
 /* Nothing to do: give way, then sleep, so that those on the same CPU can work. */
 static void rest(struct run *run) {
-	const struct timespec nap = {.tv_nsec = SLEEP_NS};
+	const uint64_t now_ns = monotonic_ns();
 
-	if (++run->idle < YIELDS)
+	if (run->idle++ == 0)
+		run->busy_ns = now_ns;
+	if (run->idle < YIELDS)
 		sched_yield();
 	else
-		nanosleep(&nap, NULL);
+		nanosleep(&(struct timespec){.tv_nsec
+				  = dp_nap_ns(now_ns - run->busy_ns, is_calm(run))},
+			NULL);
 }
 
 /*

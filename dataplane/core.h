@@ -118,11 +118,17 @@ struct rx {
 	counter exception_dropped;
 };
 
+/* How long a loop has found nothing to do. */
+struct idle {
+	unsigned turns;
+	uint64_t since_tsc; /* of the first of them */
+};
+
 struct worker {
 	struct dp_engine *engine;
 	struct port *port;
 	unsigned lcore;
-	unsigned idle; /* turns in a row that found nothing to do */
+	struct idle idle;
 	struct tx tx;
 	struct rx rx;
 } __rte_cache_aligned;
@@ -275,8 +281,11 @@ bool rx_turn(struct worker *worker);
 
 /* lcore.c: entry points for rte_eal_remote_launch(). */
 int lcore_main(void *worker);
-/* One idle turn: spin, yield or sleep, whatever the core's company allows. */
-void lcore_idle(const struct dp_engine *engine, unsigned *idle, uint64_t wait_tsc);
+/*
+ * One idle turn: spin, yield or sleep, whatever the core's company allows, with nothing to do for
+ * @wait_tsc unless a frame comes. @alone: the lcore is the only one that sends and that receives.
+ */
+void lcore_idle(const struct dp_engine *engine, struct idle *idle, uint64_t wait_tsc, bool alone);
 
 /*
  * Peers stand behind a net_ring port: they take what TX queues send and feed RX queues. A peer owns

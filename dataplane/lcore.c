@@ -4,6 +4,7 @@
  * no allocation and logs nothing; its only system calls are the waits of an idle turn.
  */
 #include "core.h"
+#include "dp/nap.h"
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
@@ -14,19 +15,36 @@
 enum {
 	SPIN_TURNS = 32, /* before an idle lcore gives way to others on its CPU */
 	NAP_TURNS = 256, /* before it sleeps, where the next probe is not due either */
-	NAP_NS = 50000,
 	NAP_FROM_US = 200, /* a nap takes two or three times what it should */
 };
 
-void lcore_idle(const struct dp_engine *engine, unsigned *idle, uint64_t wait_tsc) {
-	const struct timespec nap = {.tv_nsec = NAP_NS};
+/* Whether an lcore may be late for what comes: nobody but itself can send what would be answered. */
+static bool is_calm(const struct dp_engine *engine, bool alone) {
+	const double pps = engine->plan.rate_pps;
 
-	if (++*idle < SPIN_TURNS) {
+	if (atomic_load_explicit(&engine->single_probes, memory_order_relaxed))
+		return false;
+	return dp_engine_phase(engine) == DP_PHASE_SENT
+		|| (alone && pps > 0 && pps <= DP_NAP_CALM_PPS);
+}
+
+void lcore_idle(const struct dp_engine *engine, struct idle *idle, uint64_t wait_tsc, bool alone) {
+	const uint64_t now_tsc = rte_rdtsc(), us = engine->tsc_hz / 1000000;
+	uint64_t idle_us, nap_ns;
+
+	if (idle->turns++ == 0)
+		idle->since_tsc = now_tsc;
+	if (idle->turns < SPIN_TURNS) {
 		rte_pause();
 		return;
 	}
-	if (*idle >= NAP_TURNS && wait_tsc > engine->tsc_hz / 1000000 * NAP_FROM_US) {
-		nanosleep(&nap, NULL);
+	if (idle->turns >= NAP_TURNS && wait_tsc > us * NAP_FROM_US) {
+		idle_us = (now_tsc - idle->since_tsc) / us;
+		nap_ns = dp_nap_ns(idle_us * 1000, is_calm(engine, alone));
+		/* Back in time for the next probe, with as much again for the kernel to be late. */
+		if (nap_ns > wait_tsc / us * 1000 / 4)
+			nap_ns = wait_tsc / us * 1000 / 4;
+		nanosleep(&(struct timespec){.tv_nsec = (long)nap_ns}, NULL);
 		return;
 	}
 	if (engine->plan.shared_cpus)
@@ -45,8 +63,10 @@ static void give_way(const struct worker *worker) {
 
 int lcore_main(void *arg) {
 	struct worker *worker = arg;
+	const struct dp_engine *engine = worker->engine;
+	const bool alone = engine->plan.nb_workers == 1 && worker->tx.active && worker->rx.active;
 
-	while (!engine_stopping(worker->engine)) {
+	while (!engine_stopping(engine)) {
 		bool busy = false;
 
 		if (worker->rx.active)
@@ -54,10 +74,10 @@ int lcore_main(void *arg) {
 		if (worker->tx.active)
 			busy |= tx_turn(worker, rte_rdtsc());
 		if (busy) {
-			worker->idle = 0;
+			worker->idle.turns = 0;
 			give_way(worker);
 		} else {
-			lcore_idle(worker->engine, &worker->idle, tx_wait_tsc(worker));
+			lcore_idle(engine, &worker->idle, tx_wait_tsc(worker), alone);
 		}
 	}
 	if (worker->tx.active)

@@ -39,7 +39,7 @@ struct lo {
 	struct way way[FAMILIES][WAY_KINDS];
 	struct dp_ipset *own_addresses;
 	int packet_fd;
-	unsigned idle;
+	struct idle idle;
 	struct rte_mbuf *spare[BURST]; /* buffers to receive into */
 	unsigned nb_spare;
 	counter refused; // writer: the lcore
@@ -202,9 +202,9 @@ static int lo_lcore(void *arg) {
 
 		busy |= receive(lo);
 		if (busy)
-			lo->idle = 0;
+			lo->idle.turns = 0;
 		else
-			lcore_idle(engine, &lo->idle, UINT64_MAX);
+			lcore_idle(engine, &lo->idle, UINT64_MAX, false);
 	}
 	return 0;
 }

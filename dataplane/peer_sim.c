@@ -34,7 +34,7 @@ struct sim {
 	struct peer peer;
 	struct outgoing out[DP_MAX_LCORES]; /* one an RX queue */
 	struct sim_net *net;
-	unsigned idle;
+	struct idle idle;
 };
 
 /* --- from the scanner ------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static bool is_stuck(const struct sim *sim) {
 
 	for (unsigned i = 0; i < sim->peer.nb_to_rx; i++)
 		full |= rte_ring_full(sim->peer.to_rx[i]);
-	return full && sim->idle > STUCK_TURNS;
+	return full && sim->idle.turns > STUCK_TURNS;
 }
 
 static void take_frame(struct sim *sim, const struct rte_mbuf *mbuf, uint64_t now_tsc) {
@@ -160,9 +160,9 @@ static int sim_lcore(void *arg) {
 
 		busy |= take_probes(sim);
 		if (!busy)
-			lcore_idle(engine, &sim->idle, UINT64_MAX);
+			lcore_idle(engine, &sim->idle, UINT64_MAX, false);
 		else
-			sim->idle = 0;
+			sim->idle.turns = 0;
 		if (busy && engine->plan.shared_cpus)
 			give_way(sim, ++turns);
 	}
