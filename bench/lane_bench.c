@@ -9,10 +9,16 @@
 #include "loopback.h"
 #include "rig.h"
 
+#include <lauxlib.h>
+#include <lua.h>
+#include <luajit.h>
+#include <lualib.h>
+
 #include <err.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char light_lua[] = "function on_target(t, r) n = (n or 0) + t.port end\n";
 
@@ -137,11 +143,56 @@ static void hook(const char *name, const struct rig_params *params, uint64_t n) 
 	rig_stop(rig);
 }
 
+static double cpu_now(void) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/*
+ * The floor of a hook: the same function in a VM of this process, called from C with a table at hand
+ * (on_target) or a new string (analyze_banner): no record, ring, limit, conversation or answer.
+ */
+static void bare(
+	const char *name, const char *code, const char *hook, const char *text, unsigned n) {
+	lua_State *L = luaL_newstate();
+	double begin = 0;
+
+	if (!L)
+		errx(1, "no memory for a VM");
+	luaL_openlibs(L);
+	luaJIT_setmode(L, 0, LUAJIT_MODE_ENGINE | LUAJIT_MODE_OFF);
+	if (luaL_dostring(L, code))
+		errx(1, "%s", lua_tostring(L, -1));
+	lua_createtable(L, 0, 1);
+	lua_pushinteger(L, 80);
+	lua_setfield(L, -2, "port");
+	for (unsigned i = 0; i < n + n / 10; i++) {
+		if (i == n / 10) /* warm */
+			begin = cpu_now();
+		lua_getglobal(L, hook);
+		if (text)
+			lua_pushlstring(L, text, strlen(text));
+		else
+			lua_pushvalue(L, 1);
+		lua_pushvalue(L, 1);
+		if (lua_pcall(L, 2, 1, 0))
+			errx(1, "%s", lua_tostring(L, -1));
+		lua_pop(L, 1);
+	}
+	row(name, "%4.0f ns of processor time each", (cpu_now() - begin) / n * 1e9);
+	lua_close(L);
+}
+
 static void on_target(void) {
+	bare("bare VM: on_target, light", light_lua, "on_target", NULL, 4000000);
 	hook("on_target, light", &(struct rig_params){.type = "scan", .lua = light_lua}, 4000000);
 }
 
 static void analyze_banner(void) {
+	bare("bare VM: analyze_banner, ten patterns", banner_lua, "analyze_banner", banner,
+		1000000);
 	hook("analyze_banner, ten patterns",
 		&(struct rig_params){.type = "detection", .lua = banner_lua, .banner = banner},
 		1000000);

@@ -20,12 +20,12 @@ import traceback
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from suite import lab, plugins, receiving, render, scaling, sending  # noqa: E402
+from suite import lab, plugins, profile, receiving, render, scaling, sending  # noqa: E402
 from suite.stats import Clock, Table  # noqa: E402
 
 TABLES = {"generate": sending.generate, "wire": sending.wire, "receive": receiving.receive,
           "banners": receiving.banners, "plugins": plugins.plugins, "scale": scaling.scale,
-          "rate": sending.rate, "first": scaling.first}
+          "rate": sending.rate, "first": scaling.first, "profile": profile.profile}
 
 
 class Full:

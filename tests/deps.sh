@@ -30,7 +30,7 @@ lint='clang-format shellcheck cppcheck'
 # To count the lines that tests run: clang's counters, and what reads them.
 coverage='clang libclang-rt-dev llvm python3'
 # To measure: the peers (testpmd is in dpdk-dev), and plots.
-bench='python3 iproute2 nftables procps util-linux dpdk-dev masscan zmap nmap python3-matplotlib'
+bench='python3 iproute2 nftables procps util-linux dpdk-dev masscan zmap nmap python3-matplotlib valgrind linux-perf'
 
 wanted=
 unpack=
