@@ -1360,10 +1360,13 @@ static int read_all_fingerprints(struct config *config, struct dp_error *err) {
 }
 
 static int read_fingerprints(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
 	const enum ctl_action action = config->public.action;
 	int ret;
 
-	if (!config->settings.banner || !config->settings.detection
+	config->public.fingerprints_unused
+		= (*s->fingerprints || *s->recog) && (!s->banner || !s->detection);
+	if (!s->banner || !s->detection
 		|| (action != CTL_ACTION_SCAN && action != CTL_ACTION_DRY_RUN))
 		return 0;
 	ret = detect_rules_create(&config->fingerprints);

@@ -136,6 +136,7 @@ struct ctl_config {
 	/* [detection] */
 	const struct detect_rules *fingerprints; /* NULL: off, or no banners */
 	unsigned left_out; /* of Recog's */
+	bool fingerprints_unused; /* some were named, but nothing reads banners */
 
 	struct dp_sim_params sim;
 

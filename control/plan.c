@@ -422,6 +422,11 @@ void plan_print_start(const struct ctl_config *config, const struct dp_plan *pla
 			config->left_out);
 	if (config->fingerprints)
 		fprintf(out, "\n");
+	if (config->fingerprints_unused)
+		fprintf(out,
+			"warning: the fingerprints of [detection] are not used, as [%s] enable = "
+			"off\n",
+			config->banner ? "detection" : "banner");
 	if (overlapping)
 		warn_overlap(config, overlapping, out);
 	if (config->probes > 1 && !plan_tells_passes(config, plan))

@@ -73,6 +73,15 @@ def off(place):
 
 
 @test
+def unused(place):
+    """fingerprints that nothing uses are said, with the key that is off"""
+    mine = place.write("mine.txt", "")
+    for section, more in (("detection", (*BANNERS, "--set", "detection.enable=off")), ("banner", ())):
+        run = place.scan(*PORTS, *more, "--set", f"detection.fingerprints={mine}")
+        holds(run.err, f"warning: the fingerprints of [detection] are not used, as [{section}] enable = off")
+
+
+@test
 def own(place):
     """the operator's rules come before those that come along; a mistake in them ends it before anything is sent"""
     mine = place.write(
