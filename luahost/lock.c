@@ -120,23 +120,27 @@ static int set_limits(const struct lock_params *params, char *report) {
 
 /* --- Identity and privileges --------------------------------------------------------------- */
 
-/* While still root: the bounding set needs CAP_SETPCAP. */
-static void empty_bounding_set(char *report) {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			missing(report, "capability bounding set (%s)", why(errno));
-			return;
-		}
-	}
+/* 0 or a negative errno. What is not empty yet needs CAP_SETPCAP. */
+static int empty_bounding_set(void) {
+	int in;
+
+	for (unsigned long cap = 0; (in = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
+		if (in && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return -errno;
+	return 0;
 }
 
 /* Groups, then the group, then the user: each needs what the next gives away. */
 static void become_nobody(char *report) {
+	int rc;
+
 	if (geteuid() != 0) {
 		missing(report, "uid (not root)");
 		return;
 	}
-	empty_bounding_set(report);
+	rc = empty_bounding_set();
+	if (rc)
+		missing(report, "capability bounding set (%s)", why(-rc));
 	if (setgroups(0, NULL) < 0)
 		missing(report, "groups (%s)", why(errno));
 	if (setresgid(NOBODY, NOBODY, NOBODY) < 0)
@@ -146,15 +150,26 @@ static void become_nobody(char *report) {
 }
 
 /*
- * All capabilities, whoever we are: a file or a namespace may have given some. The ambient set goes
- * with the others.
+ * All capabilities but @keep, of the first 32, whoever we are: a file or a namespace may have given
+ * some. The ambient set goes with the others.
  */
-static int give_up_privileges(void) {
+static int keep_capabilities(uint32_t keep) {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	struct __user_cap_data_struct set[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	if (syscall(SYS_capset, &header, none) < 0)
+	if (keep && syscall(SYS_capget, &header, set) < 0)
 		return -errno;
+	keep &= set[0].permitted;
+	memset(set, 0, sizeof set);
+	set[0].permitted = set[0].effective = keep;
+	return syscall(SYS_capset, &header, set) < 0 ? -errno : 0;
+}
+
+static int give_up_privileges(void) {
+	int rc = keep_capabilities(0);
+
+	if (rc)
+		return rc;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0
 		|| prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return -errno;
@@ -210,6 +225,16 @@ close_ruleset:
 	if (ruleset >= 0)
 		close(ruleset);
 	return rc;
+}
+
+int lock_warden(void) {
+	const uint32_t as_root = 1u << CAP_SETUID | 1u << CAP_SETGID | 1u << CAP_KILL;
+
+	/* Where it cannot be emptied, no_new_privs keeps it from meaning anything. */
+	empty_bounding_set();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return keep_capabilities(geteuid() == 0 ? as_root : 0);
 }
 
 int lock_process(const struct lock_params *params, const int *keep, unsigned nb_keep,

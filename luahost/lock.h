@@ -32,4 +32,11 @@ enum {
 int lock_process(const struct lock_params *params, const int *keep, unsigned nb_keep,
 	char report[LOCK_REPORT_BYTES]);
 
+/*
+ * What the warden does not need for forking lanes goes: it keeps CAP_SETUID, CAP_SETGID (to make them
+ * nobody) and CAP_KILL (as they are nobody then) as root, and no capability as anybody else. The
+ * bounding set is emptied, no_new_privs set. 0 or a negative errno.
+ */
+int lock_warden(void);
+
 #endif

@@ -133,6 +133,7 @@ static uint32_t new_id(struct convo *convo) {
 /* Set off what others do for it. Returns 0, or what is wrong. */
 static const char *dispatch(struct lane *lane, struct convo *convo, const char *name) {
 	struct op *op = &convo->op;
+	int rc;
 
 	op->id = new_id(convo);
 	switch (op->kind) {
@@ -140,7 +141,8 @@ static const char *dispatch(struct lane *lane, struct convo *convo, const char *
 		return warden_ask(lane, convo, REQUEST_CONNECT, NULL) ? "too many requests" : NULL;
 	case OP_READ_FILE:
 	case OP_WRITE_FILE:
-		return warden_ask(lane, convo, REQUEST_OPEN, name) ? "bad name" : NULL;
+		rc = warden_ask(lane, convo, REQUEST_OPEN, name);
+		return rc == -ENAMETOOLONG ? "bad name" : rc ? "too many requests" : NULL;
 	case OP_PAGE:
 		ask_page(lane, op);
 		return NULL;

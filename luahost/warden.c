@@ -7,6 +7,7 @@
  *
  * One thread; owns the lanes' processes and the descriptors it opens until they are passed on.
  */
+#include "lock.h"
 #include "procname.h"
 #include "warden.h"
 
@@ -115,8 +116,9 @@ static void spawn(struct warden *warden, unsigned area, unsigned number) {
 		died_at_birth(warden, area);
 		return;
 	}
-	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
-	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	/* As far as net.core.wmem_max lets us. */
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+	setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	*ward = (struct ward){.socket = pair[0], .pidfd = -1};
 	ward->pid = fork();
 	if (ward->pid == 0)
@@ -243,9 +245,18 @@ static void check_times(struct warden *warden) {
 
 /* ---- What lanes ask for ---- */
 
-/* Send the held reply; false where there is no room yet. */
-static bool send_reply(struct warden *warden, unsigned area) {
-	struct ward *ward = &warden->ward[area];
+/* What was granted cannot be passed on. */
+static void take_back(struct ward *ward, int error) {
+	unsigned replies = ward->nb_replies;
+
+	for (unsigned i = 0; i < replies; i++)
+		if (!ward->reply[i].error)
+			ward->reply[i].error = error;
+	drop_reply(ward);
+	ward->nb_replies = replies;
+}
+
+static ssize_t send_message(struct ward *ward) {
 	alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(ward->fd))] = {0};
 	struct iovec iov = {ward->reply, ward->nb_replies * sizeof(ward->reply[0])};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -261,7 +272,20 @@ static bool send_reply(struct warden *warden, unsigned area) {
 		cmsg->cmsg_len = CMSG_LEN(bytes);
 		memcpy(CMSG_DATA(cmsg), ward->fd, bytes);
 	}
-	if (sendmsg(ward->socket, &message, MSG_NOSIGNAL) < 0 && errno == EAGAIN) {
+	return sendmsg(ward->socket, &message, MSG_NOSIGNAL);
+}
+
+/* Send the held reply; false where there is no room yet. */
+static bool send_reply(struct warden *warden, unsigned area) {
+	struct ward *ward = &warden->ward[area];
+	ssize_t n = send_message(ward);
+
+	/* Lanes that do not take theirs have used up how many may be on their way (RLIMIT_NOFILE). */
+	if (n < 0 && errno == ETOOMANYREFS) {
+		take_back(ward, EMFILE);
+		n = send_message(ward);
+	}
+	if (n < 0 && errno == EAGAIN) {
 		watch(warden, ward->socket, SOURCE_LANE, area, EPOLLOUT, EPOLL_CTL_MOD);
 		return false;
 	}
@@ -426,6 +450,8 @@ _Noreturn void warden_main(struct setup *setup, pid_t control) {
 
 	leave_signals();
 	raise_limits();
+	if (lock_warden())
+		_exit(1);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != control)
 		_exit(1);
