@@ -7,6 +7,8 @@
  */
 #include "sink.h"
 
+#include <lh/path.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -26,12 +28,18 @@ const char *sink_name(const struct sink *sink) {
 static int open_path(struct sink *sink) {
 	const int flags = O_WRONLY | O_CLOEXEC | O_NOCTTY;
 
-	if (sink->standard)
-		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	int fd = open(sink->path, flags);
-	if (fd >= 0 || errno != ENOENT)
+	if (sink->standard) {
+		int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		return copy < 0 ? -errno : copy;
+	}
+	int fd = lh_path_open(sink->path, flags, 0);
+	if (fd >= 0 && lh_path_is_trap(sink->path, fd)) {
+		close(fd);
+		return -EMLINK;
+	}
+	if (fd != -ENOENT)
 		return fd;
-	fd = open(sink->path, flags | O_CREAT | O_EXCL, 0644);
+	fd = lh_path_open(sink->path, flags | O_CREAT | O_EXCL, 0644);
 	sink->created = fd >= 0;
 	return fd;
 }
@@ -47,6 +55,14 @@ static int identify(struct sink *sink) {
 	sink->terminal = isatty(sink->fd);
 	sink->existed = sink->regular && !sink->created && !sink->standard;
 	return 0;
+}
+
+/* Why a file was not opened. */
+static const char *why(int rc) {
+	if (rc == -EMLINK)
+		return "the file has another name elsewhere, and others than root can make names "
+		       "in its folder; remove it first";
+	return lh_path_why(rc);
 }
 
 int sink_open(const char *path, struct sink **sink, struct dp_error *err) {
@@ -66,9 +82,9 @@ int sink_open(const char *path, struct sink **sink, struct dp_error *err) {
 		goto destroy;
 	}
 	s->fd = open_path(s);
-	rc = s->fd < 0 ? -errno : identify(s);
+	rc = s->fd < 0 ? s->fd : identify(s);
 	if (rc) {
-		dp_fail(err, true, rc, "cannot write to %s: %s", sink_name(s), strerror(-rc));
+		dp_fail(err, true, rc, "cannot write to %s: %s", sink_name(s), why(rc));
 		goto destroy;
 	}
 	*sink = s;
@@ -140,6 +156,19 @@ static int find_end(struct sink *sink, int fd, const char *line_start, struct dp
 	return 0;
 }
 
+/* To read what was opened, whatever the name stands for by now. */
+static int open_again(const struct sink *sink) {
+	int fd = lh_path_open(sink->path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) == 0 && st.st_dev == sink->device && st.st_ino == sink->inode)
+		return fd;
+	close(fd);
+	return -ESTALE;
+}
+
 int sink_admit(
 	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err) {
 	if (!sink->existed)
@@ -153,10 +182,9 @@ int sink_admit(
 		return 0;
 	}
 	/* Our own descriptor is for writing only: a FIFO opened for both would be its own reader. */
-	int fd = open(sink->path, O_RDONLY | O_CLOEXEC);
+	int fd = open_again(sink);
 	if (fd < 0)
-		return dp_fail(
-			err, true, -errno, "cannot append to %s: %s", sink->path, strerror(errno));
+		return dp_fail(err, true, fd, "cannot append to %s: %s", sink->path, strerror(-fd));
 	int rc = find_end(sink, fd, line_start, err);
 	close(fd);
 	return rc;

@@ -7,6 +7,8 @@
  */
 #include "warden.h"
 
+#include <lh/path.h>
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -207,22 +209,6 @@ static int open_socket(
 	return fd;
 }
 
-/* Make each folder of a path, as far as it is missing. */
-static int make_folders(char *path) {
-	for (char *slash = path + 1;; slash++) {
-		char end = *slash;
-
-		if (end != '/' && end != '\0')
-			continue;
-		*slash = '\0';
-		if (mkdir(path, 0700) && errno != EEXIST)
-			return -errno;
-		*slash = end;
-		if (end == '\0')
-			return 0;
-	}
-}
-
 static int open_beneath(
 	const struct lh_host_params *params, const char *plugin, const char *name, unsigned mode) {
 	static const int flags[] = {[OPEN_READ] = O_RDONLY,
@@ -238,12 +224,9 @@ static int open_beneath(
 	if ((unsigned)snprintf(path, sizeof(path), "%s/%s", params->data_dir, plugin)
 		>= sizeof(path))
 		return -ENAMETOOLONG;
-	rc = make_folders(path);
-	if (rc)
-		return rc;
-	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	folder = lh_path_make(path, 0700);
 	if (folder < 0)
-		return -errno;
+		return folder;
 	fd = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
 	rc = fd < 0 ? -errno : fd;
 	close(folder);

@@ -9,6 +9,8 @@
 #include "folder.h"
 #include "manifest.h"
 
+#include <lh/path.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -115,7 +117,7 @@ struct copying {
 };
 
 static int fail(struct lh_error *err, int rc, const char *what, const char *path) {
-	lh_fail(err, false, rc, "cannot %s %.256s: %s", what, path, strerrordesc_np(-rc));
+	lh_fail(err, false, rc, "cannot %s %.256s: %s", what, path, lh_path_why(rc));
 	make_printable(err->text);
 	return rc;
 }
@@ -272,37 +274,29 @@ static int make_temp(struct site *site, struct lh_error *err) {
 	if (!mkdtemp(site->temp))
 		return fail(err, -errno, "write to", site->dir);
 	site->temp_name = strrchr(site->temp, '/') + 1;
-	site->temp_fd = folder_open(site->temp);
-	return site->temp_fd < 0 ? fail(err, site->temp_fd, "open", site->temp) : 0;
+	/* Beneath the folder that was opened, even where somebody moved it since. */
+	site->temp_fd = openat(
+		site->dir_fd, site->temp_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return site->temp_fd < 0 ? fail(err, -errno, "open", site->temp) : 0;
 }
 
 /* Call close_site() whatever this returns. */
 static int open_site(struct site *site, const char *dir, struct lh_error *err) {
 	*site = (struct site){.dir = dir, .temp_fd = -1};
-	site->dir_fd = folder_open(dir);
+	site->dir_fd = lh_path_open(dir, O_RDONLY | O_DIRECTORY, 0);
 	if (site->dir_fd < 0)
 		return fail(err, site->dir_fd, "open", dir);
 	return make_temp(site, err);
 }
 
-/* mkdir -p; parents that are there may be links. */
+/* mkdir -p; parents that are there may be links, for root its own alone. */
 static int make_dirs(const char *dir, struct lh_error *err) {
-	char *path = strdup(dir);
-	int rc = 0;
+	int fd = lh_path_make(dir, FOLDER_MODE);
 
-	if (!path)
-		return lh_fail(err, false, -ENOMEM, "out of memory");
-	for (char *slash = path; slash && !rc;) {
-		slash = strchr(slash + 1, '/');
-		if (slash)
-			*slash = '\0';
-		if (mkdir(path, FOLDER_MODE) < 0 && errno != EEXIST)
-			rc = fail(err, -errno, "make", path);
-		if (slash)
-			*slash = '/';
-	}
-	free(path);
-	return rc;
+	if (fd < 0)
+		return fail(err, fd, "make", dir);
+	close(fd);
+	return 0;
 }
 
 /* ---- What is there already ---- */
@@ -442,7 +436,7 @@ static int install_into(
 
 static int look_into(
 	const struct lh_plugin *plugin, const char *dir, char **version, struct lh_error *err) {
-	int fd = folder_open(dir);
+	int fd = lh_path_open(dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fail(err, fd, "open", dir);
 	int rc = check_installed(plugin, dir, fd, version, err);
@@ -507,7 +501,7 @@ int lh_remove(const char *name, const char *dir, struct lh_error *err) {
 	if (!lh_name_valid(name))
 		return lh_fail(err, true, -EINVAL,
 			"no plugin can have this name; use 1 to 64 characters of a-z, 0-9 and -");
-	int fd = folder_open(dir);
+	int fd = lh_path_open(dir, O_RDONLY | O_DIRECTORY, 0);
 	if (fd == -ENOENT) {
 		lh_fail(err, false, fd, "no plugin \"%s\", as there is no folder %.256s", name,
 			dir);

@@ -7,6 +7,7 @@
  */
 #include "folder.h"
 
+#include <lh/path.h>
 #include <lh/plugin.h>
 
 #include <errno.h>
@@ -140,13 +141,13 @@ static int make_files(
 static int fail(const char *name, int rc, struct lh_error *err) {
 	if (rc == -EEXIST)
 		return lh_fail(err, false, rc, "%s is there already; nothing was changed", name);
-	return lh_fail(err, false, rc, "cannot make %s: %s", name, strerrordesc_np(-rc));
+	return lh_fail(err, false, rc, "cannot make %s: %s", name, lh_path_why(rc));
 }
 
 int lh_skeleton(const char *dir, const char *name, enum lh_type type, const char *version,
 	FILE *out, struct lh_error *err) {
 	const struct blank blanks[] = {{"@NAME@", name}, {"@VERSION@", version}};
-	int dir_fd = folder_open(dir), folder = -1, rc;
+	int dir_fd = lh_path_open(dir, O_RDONLY | O_DIRECTORY, 0), folder = -1, rc;
 
 	if (dir_fd < 0)
 		return fail(dir, dir_fd, err);
