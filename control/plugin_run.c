@@ -4,6 +4,7 @@
  * space that on_pre_scan narrowed.
  */
 #include "plugin_run.h"
+#include "privilege.h"
 #include "targets.h"
 #include "value.h"
 
@@ -319,6 +320,23 @@ int plugin_run_ready(struct plugin_run *plugins, struct dp_error *err) {
 	int rc = lh_host_ready(plugins->host, &why);
 
 	return rc ? dp_fail(err, why.usage, rc, "%s", why.text) : 0;
+}
+
+int plugin_run_check_folders(const struct plugin_run *plugins, struct dp_error *err) {
+	const struct ctl_config *config = plugins->config;
+	char path[4096], what[128];
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < config->plugins.nb_enabled; i++) {
+		const struct lh_plugin *plugin = config->plugins.enabled[i];
+
+		if (!(plugin->capabilities & LH_CAP_FILESYSTEM))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", plugins->data_dir, plugin->name);
+		snprintf(what, sizeof(what), "plugin %s", plugin->name);
+		rc = privilege_check_folder(what, path, err);
+	}
+	return rc;
 }
 
 struct lh_host *plugin_run_host(struct plugin_run *plugins) {

@@ -42,6 +42,9 @@ void plugin_run_destroy(struct plugin_run *plugins); /* NULL is fine */
 /* Wait for on_load of all. 0, or a negative errno with @err filled. */
 int plugin_run_ready(struct plugin_run *plugins, struct dp_error *err);
 
+/* Whether the warden may write to the folders of those plugins that may. 0 or -EACCES, @err filled. */
+int plugin_run_check_folders(const struct plugin_run *plugins, struct dp_error *err);
+
 struct lh_host *plugin_run_host(struct plugin_run *plugins);
 
 /* What answers scan_port, and what takes results: both from when they exist. */

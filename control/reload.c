@@ -4,9 +4,11 @@
 #include "targets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct reload {
 	const struct ctl_config *config;
@@ -36,6 +38,34 @@ static int no_memory(struct dp_error *err) {
 	return dp_fail(err, false, -ENOMEM, "out of memory for the exclusions");
 }
 
+/* The files of the list one after the other; NULL at its end. Standard input is left out. */
+static const char *next_file(char **rest) {
+	char *file;
+
+	while ((file = strsep(rest, ","))) {
+		file += strspn(file, " ");
+		if (*file && strcmp(file, "-"))
+			return file;
+	}
+	return NULL;
+}
+
+int reload_check(const struct reload *reload, struct dp_error *err) {
+	const char *files = reload->config->exclude_files, *file;
+	char *copy = strdup(files ? files : ""), *rest = copy;
+	int rc = copy ? 0 : no_memory(err);
+
+	while (!rc && (file = next_file(&rest)))
+		if (faccessat(AT_FDCWD, file, R_OK, AT_EACCESS) < 0 && errno == EACCES)
+			rc = dp_fail(err, false, -EACCES,
+				"exclude file %.200s cannot be read again on SIGHUP: it has to be "
+				"readable to the user that runs the scan, as the right to read all "
+				"files is given up after the start",
+				file);
+	free(copy);
+	return rc;
+}
+
 /* A pipe was read at the start and gives nothing more, or makes us wait for it. */
 static int check_regular(const char *path, struct dp_error *err) {
 	struct stat status;
@@ -48,16 +78,14 @@ static int check_regular(const char *path, struct dp_error *err) {
 	return 0;
 }
 
-/* Standard input is left out: what it said holds on. */
+/* What standard input said holds on. */
 static int check_files(const char *files, struct dp_error *err) {
-	char *copy = strdup(files), *rest = copy, *file;
+	char *copy = strdup(files), *rest = copy;
 	int rc = copy ? 0 : no_memory(err);
+	const char *file;
 	unsigned nb = 0;
 
-	while (!rc && (file = strsep(&rest, ","))) {
-		file += strspn(file, " ");
-		if (!*file || !strcmp(file, "-"))
-			continue;
+	while (!rc && (file = next_file(&rest))) {
 		rc = check_regular(file, err);
 		nb++;
 	}

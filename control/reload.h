@@ -18,6 +18,12 @@ int reload_create(const struct ctl_config *config, struct reload **reload);
 void reload_destroy(struct reload *reload); /* NULL is fine */
 
 /*
+ * Whether the files may be read again with the rights that are left: those that opened them may be
+ * gone. 0, or -EACCES with @err filled.
+ */
+int reload_check(const struct reload *reload, struct dp_error *err);
+
+/*
  * Read the files. *@all is everything that was excluded since the start, and *@nb_new how many
  * addresses of the scan are so only now; where that is 0 nothing has to change. Where a file cannot
  * be read a negative errno with @err filled, and all stays as it was. Blocks while it reads.

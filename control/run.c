@@ -13,6 +13,7 @@
 #include "pipeline.h"
 #include "plan.h"
 #include "plugin_run.h"
+#include "privilege.h"
 #include "progress.h"
 #include "reload.h"
 #include "run.h"
@@ -689,6 +690,26 @@ static int open_watchers(struct run *run) {
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }
 
+/*
+ * After this only what is open can be used, and root is a user like others. Before the writer thread,
+ * so that all of the threads that are made later inherit it.
+ */
+static int drop_privileges(struct run *run) {
+	struct dp_error warning;
+	const char *report;
+	int rc = privilege_drop(dp_engine_capabilities(run->engine), NULL, 0, &report, run->err);
+
+	if (rc == 0 && run->plugins)
+		rc = plugin_run_check_folders(run->plugins, run->err);
+	if (rc || run->config->quiet)
+		return rc;
+	if (report)
+		fprintf(stderr, "prtip-dp: warning: %s\n", report);
+	if (reload_check(run->reload, &warning))
+		fprintf(stderr, "prtip-dp: warning: %s\n", warning.text);
+	return 0;
+}
+
 static void free_held(struct run *run) {
 	for (; run->held_at < run->nb_held; run->held_at++)
 		result_extra_free(run->held[run->held_at].extra);
@@ -712,8 +733,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	run->failed = true; /* until it can start */
 	if (plan_params(config, &params, err) || dp_plan_make(&params, &run->plan, err))
 		goto free_run;
-	if (plan_dedup(config, &run->dedup, err))
-		goto free_run;
+	if (plan_dedup(config, &run->dedup, err) || privilege_begin(err))
+		goto destroy_dedup;
 	sched_getaffinity(0, sizeof(run->cpus), &run->cpus); /* before EAL pins this thread */
 	progress_init(&run->progress, STDERR_FILENO, config->status_interval_ns);
 	/* Forked while this process is small, has one thread and holds no device. */
@@ -733,6 +754,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		rc = open_pipeline(run);
 	if (!rc)
 		rc = open_writer(run);
+	if (!rc)
+		rc = drop_privileges(run);
 	if (!rc)
 		rc = writer_start(run->writer, err);
 	sched_setaffinity(0, sizeof(cpus), &cpus);

@@ -166,6 +166,7 @@ struct port {
 	int lock_fd; /* the interface is ours alone while this is open; -1: none */
 	int xdp_fd;
 	unsigned ifindex; /* of an af_xdp port */
+	struct xdp_program program; /* that the driver attached there */
 
 	struct worker *worker[DP_MAX_LCORES]; /* plan->nb_workers of the engine's */
 	struct peer *peer;
@@ -248,6 +249,8 @@ int port_open(struct port *port, struct dp_error *err);
 int port_new_pool(struct rte_mempool **pool, const char *prefix, unsigned number, unsigned size,
 	unsigned room, struct dp_error *err);
 void port_close(struct port *port);
+/* What it needs from port_open() to port_close(), as bits of 1 << CAP_*. */
+uint64_t port_capabilities(const struct port *port);
 void port_read_losses(struct port *port);
 
 /* workers.c: main thread, after all ports were opened. */

@@ -3,6 +3,7 @@
  * The life of an engine, and what the control core reads from it while the lcores run. All of it
  * runs on the control core's thread, which owns the engine's memory.
  */
+#include "caps.h"
 #include "core.h"
 #include "exception.h"
 
@@ -11,6 +12,7 @@
 #include <rte_launch.h>
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -38,6 +40,15 @@ const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
 	return &engine->plan;
 }
 
+uint64_t dp_engine_capabilities(const struct dp_engine *engine) {
+	/* The TAP's routing rule is removed at the end. */
+	uint64_t needed = engine->exception ? CAPS_BIT(CAP_NET_ADMIN) : 0;
+
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
+		needed |= port_capabilities(&engine->port[i]);
+	return needed;
+}
+
 static void set_work(
 	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
 	engine->work.space = space;
@@ -53,7 +64,7 @@ static void init_port(struct dp_engine *engine, unsigned number) {
 	port->engine = engine;
 	port->number = number;
 	port->plan = &engine->plan.ports[number];
-	port->lock_fd = port->xdp_fd = -1;
+	port->lock_fd = port->xdp_fd = port->program.fd = -1;
 	port->scan.type = engine->type;
 	port->scan.vlan = port->plan->vlan;
 	port->scan.env = (struct probe_env){

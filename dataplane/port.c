@@ -3,6 +3,7 @@
  * EAL and devices: from a plan to ports that are started. Main thread, before launch and after the
  * join.
  */
+#include "caps.h"
 #include "core.h"
 #include "exception.h"
 #include "netif.h"
@@ -17,6 +18,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -27,6 +29,8 @@ enum {
 	MAX_EAL_ARGS = 64,
 	EAL_TEXT_BYTES = 4096,
 	POOL_CACHE = 256,
+	AF_PACKET_FRAME = 2048, /* bytes */
+	AF_PACKET_FRAMES = 16384,
 };
 
 /* Pool operations for lcores that may share a CPU: no convoy behind one that was scheduled away. */
@@ -305,18 +309,38 @@ static int add_numbered(
 	return add_vdev(port, name, args, err);
 }
 
+/*
+ * It opens packet sockets, locks a ring for each way, and clears flags of the interface; all that it
+ * says itself is which call failed.
+ */
+static int check_af_packet(const struct dp_port_plan *plan, unsigned pairs, struct dp_error *err) {
+	const uint64_t locked_bytes = UINT64_C(2) * pairs * AF_PACKET_FRAME * AF_PACKET_FRAMES;
+	char missing[CAPS_TEXT_BYTES];
+
+	if (!caps_missing(CAPS_BIT(CAP_NET_RAW) | CAPS_BIT(CAP_NET_ADMIN), locked_bytes, missing))
+		return 0;
+	return dp_fail(err, false, -EPERM,
+		"port = %.15s: no permission to use it by af_packet, which needs %s%s; run as root "
+		"(sudo prtip-dp ...)",
+		plan->port, missing,
+		strstr(missing, "IPC_LOCK") ? " (or a higher RLIMIT_MEMLOCK)" : "");
+}
+
 static int open_af_packet(struct port *port, struct dp_error *err) {
 	const struct dp_port_plan *plan = port->plan;
 	unsigned pairs = plan->nb_tx > plan->nb_rx ? plan->nb_tx : plan->nb_rx;
 	char args[160];
+	int rc = check_af_packet(plan, pairs, err);
 
+	if (rc)
+		return rc;
 	/*
 	 * The driver's receive ring of 512 frames lost 9,488 of 10,000 in a burst, one of 16,384
 	 * none (docs/architecture.md).
 	 */
 	snprintf(args, sizeof(args),
-		"iface=%.15s,qpairs=%u,blocksz=4096,framesz=2048,framecnt=16384,qdisc_bypass=1",
-		plan->port, pairs);
+		"iface=%.15s,qpairs=%u,blocksz=4096,framesz=%d,framecnt=%d,qdisc_bypass=1",
+		plan->port, pairs, AF_PACKET_FRAME, AF_PACKET_FRAMES);
 	port->plan->nb_queues = pairs;
 	return add_numbered(port, "net_af_packet", args, err);
 }
@@ -439,7 +463,7 @@ static int open_peer(struct port *port, const struct peer_type *type, struct dp_
 static int open_device(struct port *port, struct dp_error *err) {
 	enum dp_driver driver = port->plan->driver;
 
-	if ((driver == DP_DRIVER_AF_PACKET || driver == DP_DRIVER_LO) && !may_open_packet_sockets())
+	if (driver == DP_DRIVER_LO && !may_open_packet_sockets())
 		return dp_fail(err, false, -EPERM,
 			"port = %s: no permission to open packet sockets; run as root or with "
 			"CAP_NET_RAW (sudo prtip-dp ...)",
@@ -665,7 +689,10 @@ static int try_port(struct port *port, struct dp_error *err) {
 		rc = make_rx_pools(port, err);
 	if (rc == 0)
 		rc = configure(port, &info, err);
-	return rc;
+	/* Who may not look for it leaves it to the driver to detach it. */
+	if (rc == 0 && port->plan->driver == DP_DRIVER_AF_XDP)
+		rc = xdp_hold((int)port->ifindex, &port->program, err);
+	return rc == -EPERM && port->started ? 0 : rc;
 }
 
 /* A driver can refuse our program when it is attached, for its MTU, say: nobody can know before. */
@@ -713,6 +740,34 @@ void port_read_losses(struct port *port) {
 	ifsock_read(&port->ifsock, &port->losses);
 }
 
+/* The driver's own name begins a vdev's. */
+static bool is_vdev(const struct dp_port_plan *plan, const char *driver) {
+	return strncmp(plan->port, driver, strlen(driver)) == 0;
+}
+
+/* By what drivers do when a device is stopped and closed; what they open stays usable without. */
+uint64_t port_capabilities(const struct port *port) {
+	const uint64_t net_admin = CAPS_BIT(CAP_NET_ADMIN);
+
+	switch (port->plan->driver) {
+	case DP_DRIVER_SIM:
+	case DP_DRIVER_LO:
+	case DP_DRIVER_AF_PACKET:
+		return 0;
+	case DP_DRIVER_AF_XDP:
+		return net_admin; /* its program is detached at the end */
+	case DP_DRIVER_VDEV:
+		if (is_vdev(port->plan, "net_null") || is_vdev(port->plan, "net_ring")
+			|| is_vdev(port->plan, "net_pcap"))
+			return 0;
+		return net_admin; /* net_tap and others set their link down again */
+	case DP_DRIVER_PCI:
+		/* Verbs devices (mlx5) ask for the first two with each flow rule and at the end. */
+		return net_admin | CAPS_BIT(CAP_NET_RAW) | CAPS_BIT(CAP_IPC_LOCK);
+	}
+	return 0;
+}
+
 void port_close(struct port *port) {
 	struct dp_error ignored;
 
@@ -721,7 +776,10 @@ void port_close(struct port *port) {
 		rte_eth_dev_close(port->id);
 		port->started = false;
 	}
-	if (port->ifindex)
+	/* After the drop nobody may look for the program any more, but this one is held. */
+	if (port->program.fd >= 0)
+		xdp_release((int)port->ifindex, &port->program);
+	else if (port->ifindex)
 		xdp_detach((int)port->ifindex, &ignored);
 	if (port->xdp_fd >= 0)
 		close(port->xdp_fd);

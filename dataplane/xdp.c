@@ -5,6 +5,7 @@
  * Run by the EAL main thread before the port starts and after it stopped. Owns no memory that lasts;
  * the memfd and the lock's descriptor belong to the caller.
  */
+#include "caps.h"
 #include "xdp.h"
 
 #include <bpf/bpf.h>
@@ -197,16 +198,17 @@ static bool is_own_name(const char *name) {
 	return strcmp(name, STEER_PROGRAM_NAME) == 0;
 }
 
-int xdp_detach(int ifindex, struct dp_error *err) {
+int xdp_hold(int ifindex, struct xdp_program *program, struct dp_error *err) {
 	struct attached attached[MAX_ATTACHED];
-	int n = query_attached(ifindex, attached), detached = 0;
+	int n = query_attached(ifindex, attached);
 
+	program->fd = -1;
 	if (n < 0)
 		return dp_fail(err, false, n, "cannot ask for the XDP program of interface %d: %s",
 			ifindex, strerror(-n));
 	for (int i = 0; i < n; i++) {
 		char name[BPF_OBJ_NAME_LEN];
-		int fd = open_program(attached[i].id, name), rc;
+		int fd = open_program(attached[i].id, name);
 
 		if (fd == -ENOENT)
 			continue;
@@ -215,21 +217,58 @@ int xdp_detach(int ifindex, struct dp_error *err) {
 				"cannot tell whose XDP program is attached to interface %d: %s%s",
 				ifindex, strerror(-fd),
 				fd == -EPERM ? " (this needs CAP_SYS_ADMIN)" : "");
-		if (!is_own_name(name)) {
-			close(fd);
-			continue;
+		if (is_own_name(name)) {
+			*program = (struct xdp_program){fd, attached[i].id, attached[i].mode};
+			return 0;
 		}
-		/* The kernel compares before it detaches, so that nobody's new program goes. */
-		LIBBPF_OPTS(bpf_xdp_attach_opts, expect, .old_prog_fd = fd);
-		rc = bpf_xdp_detach(ifindex, attached[i].mode | XDP_FLAGS_REPLACE, &expect);
 		close(fd);
+	}
+	return 0;
+}
+
+static bool is_attached(int ifindex, uint32_t id) {
+	struct attached attached[MAX_ATTACHED];
+	int n = query_attached(ifindex, attached);
+
+	for (int i = 0; i < n; i++)
+		if (attached[i].id == id)
+			return true;
+	return false;
+}
+
+int xdp_release(int ifindex, struct xdp_program *program) {
+	int rc = 0;
+
+	if (program->fd < 0)
+		return 0;
+	/* The kernel compares before it detaches, so that nobody's new program goes. */
+	LIBBPF_OPTS(bpf_xdp_attach_opts, expect, .old_prog_fd = program->fd);
+	if (is_attached(ifindex, program->id))
+		rc = bpf_xdp_detach(ifindex, program->mode | XDP_FLAGS_REPLACE, &expect);
+	close(program->fd);
+	program->fd = -1;
+	return rc;
+}
+
+int xdp_detach(int ifindex, struct dp_error *err) {
+	struct xdp_program program;
+
+	/* A driver may have one in each mode. */
+	for (unsigned detached = 0; detached <= MAX_ATTACHED; detached++) {
+		int rc = xdp_hold(ifindex, &program, err);
+
+		if (rc < 0)
+			return rc;
+		if (program.fd < 0)
+			return detached > 0;
+		rc = xdp_release(ifindex, &program);
 		if (rc < 0)
 			return dp_fail(err, false, rc,
 				"cannot detach our XDP program from interface %d: %s", ifindex,
 				strerror(-rc));
-		detached = 1;
 	}
-	return detached;
+	return dp_fail(err, false, -EBUSY,
+		"our XDP program comes back to interface %d as often as it is detached", ifindex);
 }
 
 /* Exists, is Ethernet, is not lo; its index, or a negative errno. */
@@ -258,40 +297,15 @@ static int check_interface(const char *ifname, struct dp_error *err) {
 	return ifindex;
 }
 
-/* The capabilities that net_af_xdp needs, in the order in which it needs them. */
-static const struct capability {
-	unsigned number, or_number; /* either will do */
-	const char *name;
-} capabilities[] = {
-	{CAP_NET_RAW, CAP_NET_RAW, "CAP_NET_RAW"}, /* AF_XDP sockets */
-	{CAP_NET_ADMIN, CAP_NET_ADMIN, "CAP_NET_ADMIN"}, /* attaching */
-	{CAP_BPF, CAP_SYS_ADMIN, "CAP_BPF"}, /* loading */
-	{CAP_IPC_LOCK, CAP_IPC_LOCK, "CAP_IPC_LOCK"}, /* packet memory over RLIMIT_MEMLOCK */
-};
-
 static int check_capabilities(const char *ifname, struct dp_error *err) {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-	struct rlimit limit = {0};
-	char missing[96] = "";
-	size_t used = 0;
+	const uint64_t needed = CAPS_BIT(CAP_NET_RAW) | CAPS_BIT(CAP_NET_ADMIN) | CAPS_BIT(CAP_BPF)
+		| CAPS_BIT(CAP_PERFMON);
+	char missing[CAPS_TEXT_BYTES];
 
-	if (syscall(SYS_capget, &header, data) < 0)
-		return 0; /* what follows will tell */
-	getrlimit(RLIMIT_MEMLOCK, &limit);
-	for (size_t i = 0; i < sizeof(capabilities) / sizeof(capabilities[0]); i++) {
-		const struct capability *c = &capabilities[i];
-
-		if (data[c->number / 32].effective >> c->number % 32 & 1
-			|| data[c->or_number / 32].effective >> c->or_number % 32 & 1
-			|| (c->number == CAP_IPC_LOCK && limit.rlim_cur == RLIM_INFINITY))
-			continue;
-		used += (size_t)snprintf(missing + used, sizeof(missing) - used, "%s%s",
-			used == 0 ? "" : ", ", c->name);
-	}
-	if (used == 0)
+	/* How much is locked depends on the number of queues; it is never little. */
+	if (!caps_missing(needed, RLIM_INFINITY, missing))
 		return 0;
-	return dp_fail(err, false, -EPERM, "af_xdp on %s needs %s: run as root", ifname, missing);
+	return dp_fail(err, false, -EPERM, "af_xdp on %s needs %s; run as root", ifname, missing);
 }
 
 /* Capabilities of a user namespace look complete and yet load nothing, so load the least there is. */

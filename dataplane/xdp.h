@@ -63,6 +63,23 @@ int xdp_program_prepare(const struct steer_config *config, char path[static XDP_
  */
 int xdp_detach(int ifindex, struct dp_error *err);
 
+/* A program that is attached to an interface, and held. */
+struct xdp_program {
+	int fd; /* -1: none */
+	uint32_t id; /* the kernel's; nobody else gets it while fd is open */
+	uint32_t mode; /* with which it was attached */
+};
+
+/*
+ * Hold our program that is attached to @ifindex, so that it can be detached with CAP_NET_ADMIN alone:
+ * to find it takes CAP_SYS_ADMIN, without which it is -EPERM. 0, also where there is none, or a
+ * negative errno with @err filled.
+ */
+int xdp_hold(int ifindex, struct xdp_program *program, struct dp_error *err);
+
+/* Detach @program, where it still is attached, and let go of it. 0 or a negative errno. */
+int xdp_release(int ifindex, struct xdp_program *program);
+
 /*
  * How many of the ports [@first, @last] the kernel may choose for connections of its own from the
  * same address, whose answers the program would take: those in ip_local_port_range that are not in

@@ -195,6 +195,12 @@ struct dp_engine;
 /* The plan as carried out: a device may have fewer queues than planned for. */
 const struct dp_plan *dp_engine_plan(const struct dp_engine *engine);
 
+/*
+ * The capabilities that the engine needs from after dp_engine_create() to the end of
+ * dp_engine_destroy(), as bits of 1 << CAP_*; every thread of the process may give up all others.
+ */
+uint64_t dp_engine_capabilities(const struct dp_engine *engine);
+
 /* Start EAL and the port as planned. 0 or a negative errno with @err filled. */
 int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	struct dp_engine **engine, struct dp_error *err);
