@@ -55,7 +55,11 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 	memcpy(params->ports, config->devices, sizeof(params->ports));
 	if (plugins_have_sockets(config))
 		params->exception.ip = config->plugins.source_ip;
-	if (getrandom(&params->key, sizeof(params->key), 0) != sizeof(params->key))
+	return 0;
+}
+
+int plan_key(struct dp_key *key, struct dp_error *err) {
+	if (getrandom(key, sizeof(*key), 0) != sizeof(*key))
 		return dp_fail(err, false, -errno, "no random numbers for the cookie key: %s",
 			strerror(errno));
 	return 0;

@@ -742,7 +742,11 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
 		goto destroy_dedup;
 	params.hold = plugin_run_wants_targets(run->plugins);
-	if (dp_engine_create(&params, &run->plan, &run->engine, err))
+	rc = plan_key(&params.key, err);
+	if (!rc)
+		rc = dp_engine_create(&params, &run->plan, &run->engine, err);
+	explicit_bzero(&params.key, sizeof(params.key));
+	if (rc)
 		goto destroy_plugins;
 	begin_summary(run);
 	if (run->plugins && plugin_run_ready(run->plugins, err))

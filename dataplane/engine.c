@@ -7,6 +7,8 @@
 #include "core.h"
 #include "exception.h"
 
+#include <dp/secret.h>
+
 #include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_launch.h>
@@ -151,7 +153,8 @@ static int make_book(struct dp_engine *engine, struct dp_error *err) {
 
 int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	struct dp_engine **out, struct dp_error *err) {
-	struct dp_engine *engine = calloc(1, sizeof(*engine));
+	/* The cookies' keys lie in it: the ports' and those of single probes. */
+	struct dp_engine *engine = dp_secret_alloc(sizeof(*engine));
 	int rc;
 
 	if (!engine)
@@ -164,6 +167,7 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 		goto free_engine;
 	for (unsigned i = 0; i < plan->nb_ports; i++)
 		init_port(engine, i);
+	explicit_bzero(&engine->params.key, sizeof(engine->params.key)); /* the cookies have it */
 	set_work(engine, params->space, params->slice);
 	atomic_store_explicit(&engine->released, !params->hold, memory_order_relaxed);
 	port_hush(engine);
@@ -187,7 +191,7 @@ free_book:
 	port_unhush(engine);
 	book_destroy(engine->book);
 free_engine:
-	free(engine);
+	dp_secret_free(engine, sizeof(*engine));
 	return rc;
 }
 
@@ -344,7 +348,7 @@ void dp_engine_destroy(struct dp_engine *engine) {
 	port_unhush(engine);
 	rte_eal_cleanup();
 	book_destroy(engine->book);
-	free(engine);
+	dp_secret_free(engine, sizeof(*engine));
 }
 
 static void add_tx(struct dp_stats *stats, const struct dp_engine *engine, const struct tx *tx) {

@@ -4,7 +4,8 @@
  * no allocation and logs nothing; its only system calls are the waits of an idle turn.
  */
 #include "core.h"
-#include "dp/nap.h"
+#include <dp/nap.h>
+#include <dp/secret.h>
 
 #include <rte_cycles.h>
 #include <rte_pause.h>
@@ -66,6 +67,7 @@ int lcore_main(void *arg) {
 	const struct dp_engine *engine = worker->engine;
 	const bool alone = engine->plan.nb_workers == 1 && worker->tx.active && worker->rx.active;
 
+	dp_secret_hide_stack();
 	while (!engine_stopping(engine)) {
 		bool busy = false;
 

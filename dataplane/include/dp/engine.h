@@ -201,7 +201,9 @@ const struct dp_plan *dp_engine_plan(const struct dp_engine *engine);
  */
 uint64_t dp_engine_capabilities(const struct dp_engine *engine);
 
-/* Start EAL and the port as planned. 0 or a negative errno with @err filled. */
+/*
+ * Start EAL and the port as planned. The key is copied to memory that is in no core dump
+ * (dp/secret.h); the caller may wipe its own. 0 or a negative errno with @err filled. */
 int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	struct dp_engine **engine, struct dp_error *err);
 
