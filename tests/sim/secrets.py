@@ -99,6 +99,9 @@ def main():
     if os.geteuid() != 0:
         skip_all("needs root, to look into another process")
 
+    if re.search(b"__[at]san_init", open(PROGRAM, "rb").read()):
+        skip_all("the shadow memory of sanitizers is too large to dump")
+
     # --- As it comes: no dump at all ---
     process = scan("-v")
     check("the scan runs", until_sending(process), open("err").read())
