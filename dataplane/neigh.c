@@ -287,14 +287,21 @@ uint64_t neigh_next_hop(const struct neigh *neigh, dp_ip ip) {
  * next one.
  */
 static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
-	uint64_t word = atomic_load_explicit(entry, memory_order_relaxed);
+	uint64_t word = atomic_load_explicit(entry, memory_order_relaxed), next;
 
-	if (!(word & ASKED))
-		return;
-	if (!(word & NEIGH_RESOLVED) || (word & REPLACE) || (word & NEIGH_MAC) == mac)
-		atomic_store_explicit(entry, mac | NEIGH_RESOLVED, memory_order_relaxed);
-	else
-		atomic_fetch_or_explicit(entry, DOUBTED, memory_order_relaxed);
+	/*
+	 * As a whole: a doubt that came in between the known address's answer and its word would outlast
+	 * the question, and the next forged answer would be believed.
+	 */
+	do {
+		if (!(word & ASKED))
+			return;
+		if (!(word & NEIGH_RESOLVED) || (word & REPLACE) || (word & NEIGH_MAC) == mac)
+			next = mac | NEIGH_RESOLVED;
+		else
+			next = word | DOUBTED;
+	} while (!atomic_compare_exchange_weak_explicit(
+		entry, &word, next, memory_order_relaxed, memory_order_relaxed));
 }
 
 void neigh_learn(struct neigh *neigh, dp_ip ip, uint64_t mac) {
@@ -317,12 +324,15 @@ static bool resolved(const struct neigh *neigh, size_t entry) {
 	return atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed) & NEIGH_RESOLVED;
 }
 
-/* Mark the entry as asked; a reply that comes at the same time is kept or asked for again. */
+/* Mark the entry as asked, and as to be replaced only where it is in doubt at that very moment. */
 static dp_ip ask_entry(struct neigh *neigh, size_t entry) {
-	uint64_t word = atomic_load_explicit(&neigh->entry[entry], memory_order_relaxed);
+	_Atomic uint64_t *place = &neigh->entry[entry];
+	uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
 
-	atomic_fetch_or_explicit(
-		&neigh->entry[entry], ASKED | (word & DOUBTED ? REPLACE : 0), memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(place, &word,
+		word | ASKED | (word & DOUBTED ? REPLACE : 0), memory_order_relaxed,
+		memory_order_relaxed))
+		continue;
 	return entry_address(neigh, entry);
 }
 
