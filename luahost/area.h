@@ -286,10 +286,9 @@ lh_ip authority_get(struct authority *authority);
 struct excluded {
 	_Atomic uint64_t version; /* of the tables; the lowest bit says which one holds */
 	_Atomic uint32_t nb[2];
-	struct lh_range range[2][LH_EXCLUDED_MAX];
+	/* Ranges: high and low half of the first address, then of the last. A reader may meet a change. */
+	_Atomic uint64_t range[2][LH_EXCLUDED_MAX][4];
 };
-
-static_assert(sizeof(struct lh_range) == 32 && offsetof(struct excluded, range) == 16);
 
 bool excluded_contains(struct excluded *excluded, lh_ip ip);
 int excluded_add(struct excluded *excluded, const struct lh_range *more, size_t nb);

@@ -56,12 +56,43 @@ bool scope_contains(const struct lh_range *ranges, size_t nb, lh_ip ip) {
 	return low < nb && ranges[low].first <= ip;
 }
 
+static struct lh_range read_range(struct excluded *excluded, unsigned table, size_t i) {
+	uint64_t half[4];
+
+	for (unsigned k = 0; k < 4; k++)
+		half[k] = atomic_load_explicit(&excluded->range[table][i][k], memory_order_relaxed);
+	return (struct lh_range){lh_ip_v6(half[0], half[1]), lh_ip_v6(half[2], half[3])};
+}
+
+static void write_range(
+	struct excluded *excluded, unsigned table, size_t i, const struct lh_range *range) {
+	const uint64_t half[4] = {(uint64_t)(range->first >> 64), (uint64_t)range->first,
+		(uint64_t)(range->last >> 64), (uint64_t)range->last};
+
+	for (unsigned k = 0; k < 4; k++)
+		atomic_store_explicit(&excluded->range[table][i][k], half[k], memory_order_relaxed);
+}
+
+static bool table_contains(struct excluded *excluded, unsigned table, size_t nb, lh_ip ip) {
+	size_t low = 0, high = nb;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (read_range(excluded, table, middle).last < ip)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < nb && read_range(excluded, table, low).first <= ip;
+}
+
 bool excluded_contains(struct excluded *excluded, lh_ip ip) {
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t version = atomic_load_explicit(&excluded->version, memory_order_acquire);
 		uint32_t nb
 			= atomic_load_explicit(&excluded->nb[version & 1], memory_order_relaxed);
-		bool found = scope_contains(excluded->range[version & 1], nb, ip);
+		bool found = table_contains(excluded, version & 1, nb, ip);
 
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&excluded->version, memory_order_relaxed) == version)
@@ -105,7 +136,8 @@ int excluded_add(struct excluded *excluded, const struct lh_range *more, size_t 
 	all = calloc(old + nb, sizeof(*all));
 	if (!all)
 		return -ENOMEM;
-	memcpy(all, excluded->range[now], old * sizeof(*all));
+	for (size_t i = 0; i < old; i++)
+		all[i] = read_range(excluded, now, i);
 	memcpy(all + old, more, nb * sizeof(*all));
 	qsort(all, old + nb, sizeof(*all), by_first);
 	nb = merge(all, old + nb);
@@ -115,7 +147,8 @@ int excluded_add(struct excluded *excluded, const struct lh_range *more, size_t 
 		 * gone then is the one that is current now.
 		 */
 		atomic_thread_fence(memory_order_release);
-		memcpy(excluded->range[next], all, nb * sizeof(*all));
+		for (size_t i = 0; i < nb; i++)
+			write_range(excluded, next, i, &all[i]);
 		atomic_store_explicit(&excluded->nb[next], (uint32_t)nb, memory_order_relaxed);
 		atomic_store_explicit(&excluded->version, version + 1, memory_order_release);
 	}
