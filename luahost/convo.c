@@ -768,7 +768,8 @@ static void run(struct lane *lane, struct convo *convo, int arguments) {
 	lane->current = convo;
 	lane->slice_ns = lane->now_ns;
 	atomic_store_explicit(&shared->running, convo->slot, memory_order_relaxed);
-	atomic_store_explicit(&shared->cpu_before_ns, convo->cpu_ns, memory_order_relaxed);
+	/* Release: who sees this time sees that the slice before is over. */
+	atomic_store_explicit(&shared->cpu_before_ns, convo->cpu_ns, memory_order_release);
 	next_slice(shared);
 	rc = lua_resume(convo->co, arguments);
 	next_slice(shared);

@@ -226,8 +226,11 @@ static void check_time(struct warden *warden, unsigned area) {
 		ward->slice_cpu_ns = cpu_ns;
 		return;
 	}
-	used_ns = atomic_load_explicit(&shared->cpu_before_ns, memory_order_relaxed) + cpu_ns
+	used_ns = atomic_load_explicit(&shared->cpu_before_ns, memory_order_acquire) + cpu_ns
 		- ward->slice_cpu_ns;
+	/* That time may be another slice's by now, which began since. */
+	if (atomic_load_explicit(&shared->slice, memory_order_relaxed) != slice)
+		return;
 	if ((double)used_ns > setup->limits[setup_plugin(setup, area)].cpu_s * 1e9)
 		slay(ward, LH_TIMEOUT);
 }
