@@ -11,13 +11,16 @@
 
 #include <lh/host.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
+/* writers: signal handlers on any thread, reader: control core */
 static atomic_int interrupts, reloads;
+static_assert(ATOMIC_INT_LOCK_FREE == 2); /* or a handler could not touch them */
 
 static void count_interrupt(int signal) {
 	(void)signal;
