@@ -42,6 +42,13 @@ asan: deps-build deps-lab ## the tests again, with the address and undefined-beh
 	@$(AS_OWNER) ninja -C build-asan --quiet
 	@tests/run --build build-asan --sanitized
 
+.PHONY: tsan
+tsan: deps-build deps-lab ## what has threads, with ThreadSanitizer (root)
+	@test -f build-tsan/build.ninja || $(AS_OWNER) meson setup build-tsan . \
+		-Db_sanitize=thread -Db_lundef=false
+	@$(AS_OWNER) ninja -C build-tsan --quiet
+	@tests/run --build build-tsan --threads
+
 .PHONY: coverage
 coverage: deps-build deps-lab deps-coverage lab-root ## line coverage of the plugin host by its tests (root)
 	@test -f build-coverage/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
@@ -81,7 +88,7 @@ install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 
 .PHONY: clean
 clean: ## remove what was built
-	@rm -rf build build-asan build-coverage
+	@rm -rf build build-asan build-tsan build-coverage
 
 # Without them the tests that need them fail, each for itself, and all others run.
 .PHONY: lab-root

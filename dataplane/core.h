@@ -17,6 +17,7 @@
 
 #include "book.h"
 #include "counters.h"
+#include "handover.h"
 #include "ifsock.h"
 #include "neigh.h"
 #include "parse.h"
@@ -311,6 +312,37 @@ struct peer {
 	unsigned nb_from_tx, nb_to_rx;
 	struct rte_mempool *pool; /* of what it feeds in; consumers free into it */
 };
+
+/*
+ * The device's bursts. Behind a net_ring port they end in a ring of DPDK's library, whose other end is a
+ * peer's: see handover.h.
+ */
+static inline unsigned port_tx_burst(
+	const struct port *port, uint16_t queue, struct rte_mbuf **mbuf, unsigned n) {
+	handover_give_all(mbuf, n);
+	return rte_eth_tx_burst(port->id, queue, mbuf, (uint16_t)n);
+}
+
+static inline unsigned port_rx_burst(
+	const struct port *port, uint16_t queue, struct rte_mbuf **mbuf) {
+	unsigned n = rte_eth_rx_burst(port->id, queue, mbuf, BURST);
+
+	handover_take_all(mbuf, n);
+	return n;
+}
+
+/* The peer's side of the same. */
+static inline unsigned peer_take(struct rte_ring *from_tx, struct rte_mbuf **mbuf) {
+	unsigned n = rte_ring_sc_dequeue_burst(from_tx, (void **)mbuf, BURST, NULL);
+
+	handover_take_all(mbuf, n);
+	return n;
+}
+
+static inline unsigned peer_feed(struct rte_ring *to_rx, struct rte_mbuf **mbuf, unsigned n) {
+	handover_give_all(mbuf, n);
+	return rte_ring_sp_enqueue_burst(to_rx, (void **)mbuf, n, NULL);
+}
 
 extern const struct peer_type peer_sim;
 extern const struct peer_type peer_lo;

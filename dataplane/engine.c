@@ -323,9 +323,19 @@ void dp_engine_tick(struct dp_engine *engine) {
 	anchor_clock(engine);
 }
 
+/* What the lcores owned is ours from now on: EAL has seen them return (with acquire). */
+static void take_back(const struct dp_engine *engine) {
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++)
+		handover_take(engine->worker[i]);
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
+		if (engine->port[i].peer)
+			handover_take(engine->port[i].peer);
+}
+
 void dp_engine_stop(struct dp_engine *engine) {
 	atomic_store_explicit(&engine->stop, true, memory_order_relaxed);
 	rte_eal_mp_wait_lcore();
+	take_back(engine);
 	exception_stop(engine->exception);
 	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
 		port_read_losses(&engine->port[i]);

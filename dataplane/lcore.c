@@ -84,5 +84,6 @@ int lcore_main(void *arg) {
 	}
 	if (worker->tx.active)
 		tx_finish(worker);
+	handover_give(worker);
 	return 0;
 }

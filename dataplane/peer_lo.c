@@ -131,8 +131,7 @@ static bool take_probes(struct lo *lo) {
 	bool busy = false;
 
 	for (unsigned i = 0; i < lo->peer.nb_from_tx && all_sent(lo); i++) {
-		unsigned n = rte_ring_sc_dequeue_burst(
-			lo->peer.from_tx[i], (void **)mbuf, BURST, NULL);
+		unsigned n = peer_take(lo->peer.from_tx[i], mbuf);
 
 		for (unsigned k = 0; k < n; k++) {
 			struct way *way = way_of(lo, rte_pktmbuf_mtod(mbuf[k], uint8_t *));
@@ -186,8 +185,7 @@ static bool receive(struct lo *lo) {
 		lo->spare[i]->data_len = (uint16_t)message[i].msg_len;
 		lo->spare[i]->pkt_len = message[i].msg_len;
 	}
-	taken = rte_ring_sp_enqueue_burst(
-		lo->peer.to_rx[0], (void **)lo->spare, (unsigned)got, NULL);
+	taken = peer_feed(lo->peer.to_rx[0], lo->spare, (unsigned)got);
 	lo->nb_spare -= taken;
 	memmove(lo->spare, lo->spare + taken, lo->nb_spare * sizeof(lo->spare[0]));
 	return true;
@@ -206,6 +204,7 @@ static int lo_lcore(void *arg) {
 		else
 			lcore_idle(engine, &lo->idle, UINT64_MAX, false);
 	}
+	handover_give(&lo->peer);
 	return 0;
 }
 

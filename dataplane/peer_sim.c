@@ -72,7 +72,7 @@ static bool take_probes(struct sim *sim) {
 			sim_net_grow(sim->net);
 		if (!sim_net_has_room(sim->net))
 			return busy;
-		n = rte_ring_sc_dequeue_burst(sim->peer.from_tx[i], (void **)mbuf, BURST, NULL);
+		n = peer_take(sim->peer.from_tx[i], mbuf);
 		for (unsigned k = 0; k < n; k++)
 			take_frame(sim, mbuf[k], now_tsc);
 		/* They lead back to the templates of the lcore that sent them. */
@@ -94,8 +94,7 @@ static unsigned queue_of(const struct sim *sim, const struct sim_reply *reply) {
 /* Hand what is ready for an RX queue over; false where there is no room for all of it. */
 static bool flush(struct sim *sim, unsigned queue) {
 	struct outgoing *out = &sim->out[queue];
-	unsigned sent = rte_ring_sp_enqueue_burst(
-		sim->peer.to_rx[queue], (void **)&out->mbuf[out->at], out->n - out->at, NULL);
+	unsigned sent = peer_feed(sim->peer.to_rx[queue], &out->mbuf[out->at], out->n - out->at);
 
 	out->at += sent;
 	if (out->at < out->n)
@@ -166,6 +165,7 @@ static int sim_lcore(void *arg) {
 		if (busy && engine->plan.shared_cpus)
 			give_way(sim, ++turns);
 	}
+	handover_give(&sim->peer);
 	return 0;
 }
 

@@ -531,7 +531,7 @@ static struct rte_mempool *create_pool(const char *name, unsigned size, unsigned
 
 	if (!pool)
 		return NULL;
-	rc = rte_mempool_set_ops_byname(pool, POOL_OPS, NULL);
+	rc = rte_mempool_set_ops_byname(pool, handover_pool_ops(POOL_OPS), NULL);
 	if (rc == 0) {
 		rte_pktmbuf_pool_init(pool, &sizes);
 		rc = rte_mempool_populate_default(pool);

@@ -333,7 +333,7 @@ bool rx_turn(struct worker *worker) {
 			backlog = true;
 			break;
 		}
-		n = rte_eth_rx_burst(worker->port->id, rx->queue[i], mbuf, BURST);
+		n = port_rx_burst(worker->port, rx->queue[i], mbuf);
 		backlog |= n == BURST;
 		if (n == 0)
 			continue;

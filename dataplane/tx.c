@@ -62,7 +62,7 @@ static bool flush_frames(struct worker *worker, bool *busy) {
 		/* Up to the end of the array, in bursts. */
 		n = n < FRAME_QUEUE - at ? n : FRAME_QUEUE - at;
 		n = n < BURST ? n : BURST;
-		sent = rte_eth_tx_burst(worker->port->id, tx->queue, &tx->frame[at], (uint16_t)n);
+		sent = port_tx_burst(worker->port, tx->queue, &tx->frame[at], n);
 		tx->frame_head += sent;
 		*busy |= sent > 0;
 		if (sent < n)
@@ -215,7 +215,7 @@ static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	/* Sent buffers may be gone, and in use again. */
 	for (unsigned i = 0; each == 0 && i < left; i++)
 		length[i] = mbuf[i]->pkt_len;
-	sent = rte_eth_tx_burst(worker->port->id, tx->queue, mbuf, (uint16_t)left);
+	sent = port_tx_burst(worker->port, tx->queue, mbuf, left);
 	bytes = (uint64_t)each * sent;
 	for (unsigned i = 0; each == 0 && i < sent; i++)
 		bytes += length[i];

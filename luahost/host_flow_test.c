@@ -535,7 +535,7 @@ Test(host_flow, on_load_gets_the_settings) {
 		"function on_target() end\n");
 
 	cr_expect_str_eq(lh_host_unconfined(rig->host),
-		LOCK_SANITIZED ? "memory limit (AddressSanitizer)" : "");
+		LOCK_SANITIZED ? "memory limit (" LOCK_SANITIZER ")" : "");
 	stop(rig);
 }
 

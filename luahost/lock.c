@@ -92,7 +92,7 @@ static int limit_memory(uint64_t bytes, char *report) {
 
 	if (LOCK_SANITIZED || !mapped) {
 		missing(report, "memory limit (%s)",
-			LOCK_SANITIZED ? "AddressSanitizer" : "no /proc/self/statm");
+			LOCK_SANITIZED ? LOCK_SANITIZER : "no /proc/self/statm");
 		return 0;
 	}
 	if (__builtin_add_overflow(mapped, bytes, &bytes))

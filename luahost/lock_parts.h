@@ -9,19 +9,26 @@
 #include "lock.h"
 
 /*
- * What AddressSanitizer needs besides: address space as it likes, so that the memory limit is left
- * out (lock.c); sigaltstack() before each call that does not return, and a clone() at the end, to
- * look for leaks, that fails rather than kills (lock_seccomp.c).
+ * What AddressSanitizer and ThreadSanitizer need besides: address space as they like, so that the
+ * memory limit is left out (lock.c); sigaltstack() before each call that does not return, and a
+ * clone() at the end, to look for leaks, that fails rather than kills (lock_seccomp.c).
  */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define LOCK_SANITIZED 1
+#define LOCK_SANITIZER "AddressSanitizer"
+#elif __has_feature(thread_sanitizer)
+#define LOCK_SANITIZER "ThreadSanitizer"
 #endif
 #elif defined(__SANITIZE_ADDRESS__)
-#define LOCK_SANITIZED 1
+#define LOCK_SANITIZER "AddressSanitizer"
+#elif defined(__SANITIZE_THREAD__)
+#define LOCK_SANITIZER "ThreadSanitizer"
 #endif
-#ifndef LOCK_SANITIZED
+#ifdef LOCK_SANITIZER
+#define LOCK_SANITIZED 1
+#else
 #define LOCK_SANITIZED 0
+#define LOCK_SANITIZER "" /* none */
 #endif
 
 /*

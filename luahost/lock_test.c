@@ -660,7 +660,7 @@ static void allocate_too_much(struct shared *shared) {
 /* The limit is on top of what is mapped: a large parent's memory does not count. */
 Test(lock, memory_is_limited) {
 	if (LOCK_SANITIZED)
-		skip("AddressSanitizer needs more address space than any limit");
+		skip(LOCK_SANITIZER " needs more address space than any limit");
 	expect_success(allocate_too_much);
 	cr_assert_neq(mmap(NULL, 4ul << 30, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
@@ -816,7 +816,7 @@ static const char *const limited[] = {
 static const char *sanitizer_report(bool alone) {
 	if (!LOCK_SANITIZED)
 		return "";
-	return alone ? "memory limit (AddressSanitizer)" : "memory limit (AddressSanitizer), ";
+	return alone ? "memory limit (" LOCK_SANITIZER ")" : "memory limit (" LOCK_SANITIZER "), ";
 }
 
 static bool has_landlock(void) {
