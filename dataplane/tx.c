@@ -306,13 +306,12 @@ static unsigned singles_due(struct worker *worker, uint64_t now_tsc) {
 static bool send_singles(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
 	struct single single[BURST];
-	unsigned n = singles_due(worker, now_tsc), sent = 0;
+	unsigned n = singles_due(worker, now_tsc), got, sent = 0;
 
 	if (n == 0)
 		return false;
-	/* Nobody else takes from the ring: as many as were counted are there. */
-	rte_ring_sc_dequeue_bulk_elem(tx->singles, single, sizeof(*single), n, NULL);
-	for (unsigned i = 0; i < n; i++) {
+	got = rte_ring_sc_dequeue_burst_elem(tx->singles, single, sizeof(*single), n, NULL);
+	for (unsigned i = 0; i < got; i++) {
 		bool unresolved;
 		struct rte_mbuf *mbuf
 			= probes_make_single(worker, &single[i], now_tsc, &unresolved);
