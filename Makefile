@@ -49,6 +49,10 @@ tsan: deps-build deps-lab ## what has threads, with ThreadSanitizer (root)
 	@$(AS_OWNER) ninja -C build-tsan --quiet
 	@tests/run --build build-tsan --threads
 
+.PHONY: stress
+stress: build ## every ring and queue, with 10^8 items each
+	@tests/run --build $(BUILD) --stress
+
 .PHONY: coverage
 coverage: deps-build deps-lab deps-coverage lab-root ## line coverage of the plugin host by its tests (root)
 	@test -f build-coverage/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
