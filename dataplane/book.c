@@ -263,6 +263,15 @@ void payload_put_token(const struct dp_payload *payload, uint64_t random, uint8_
 		memcpy(bytes + payload->token_at, token, n);
 }
 
+bool payload_carries(const struct dp_payload *payload, uint64_t random, const uint8_t *datagram,
+	unsigned bytes) {
+	uint8_t token[TOKEN_ROOM];
+	const unsigned n = token_write(payload, random, token);
+
+	return n && bytes >= payload->token_at + n
+		&& !memcmp(datagram + payload->token_at, token, n);
+}
+
 bool payload_echoed(
 	const struct dp_payload *payload, uint64_t random, const uint8_t *reply, unsigned bytes) {
 	uint8_t token[TOKEN_ROOM];

@@ -39,6 +39,10 @@ unsigned book_longest_payload(const struct payload_book *book);
 /* Write the token of @random into the payload's copy at @bytes; nothing where it has none. */
 void payload_put_token(const struct dp_payload *payload, uint64_t random, uint8_t *bytes);
 
+/* Whether @bytes of a datagram of it carry the token of @random; false where it has none. */
+bool payload_carries(
+	const struct dp_payload *payload, uint64_t random, const uint8_t *datagram, unsigned bytes);
+
 /* Whether a reply repeats the token of @random where it has to; true where the payload has none. */
 bool payload_echoed(
 	const struct dp_payload *payload, uint64_t random, const uint8_t *reply, unsigned bytes);

@@ -30,6 +30,8 @@ enum {
 	IPV4_SCTP = 132,
 
 	IPV6_BYTES = 40, /* RFC 8200 3 */
+	IPV6_VERSION = 0x60000000, /* of the first word */
+	IPV6_FLOW_LABEL = 0xfffff,
 	IPV6_HOP_BY_HOP = 0, /* extension headers, RFC 8200 4 */
 	IPV6_ROUTING = 43,
 	IPV6_FRAGMENT = 44,

@@ -344,6 +344,7 @@ static bool parse_quotation(
 			return false;
 		quoted->protocol = ip[9];
 		quoted->ttl = ip[8];
+		quoted->stamp = get16(ip + 4);
 		quoted->src = dp_ip_v4(get32(ip + 12));
 		quoted->dst = dp_ip_v4(get32(ip + 16));
 	} else {
@@ -351,6 +352,7 @@ static bool parse_quotation(
 			return false;
 		quoted->protocol = ip[6];
 		quoted->ttl = ip[7];
+		quoted->stamp = get32(ip) & IPV6_FLOW_LABEL;
 		quoted->src = dp_ip_get_v6(ip + 8);
 		quoted->dst = dp_ip_get_v6(ip + 24);
 		if (!is_host6(quoted->dst))

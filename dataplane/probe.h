@@ -52,6 +52,7 @@ struct packet {
 	uint8_t ttl;
 	const uint8_t *l4;
 	unsigned l4_bytes; /* of a quoted one: as many as there are, at least 8 */
+	uint32_t stamp; /* of a quoted one: IPv4's identification, or IPv6's flow label */
 };
 
 /* A TCP segment with a good checksum. */

@@ -81,6 +81,30 @@ static inline bool probe_came_home(
 	return our_ip == probe_source(env, family, hash);
 }
 
+/*
+ * What the network header of a probe has of its cookie: IPv4's identification, and IPv6's flow label
+ * where a module puts it there. The eight bytes of UDP or SCTP that an ICMP error may quote alone prove
+ * no more than their port, but the network header is always there in front of them, unchanged
+ * (RFC 1122 3.2.2, RFC 4443 3.1).
+ */
+static inline uint32_t probe_stamp(enum family family, uint64_t hash) {
+	return family == FAMILY_V6 ? (uint32_t)cookie_more(hash, 5) & IPV6_FLOW_LABEL
+				   : (uint32_t)(hash >> 48);
+}
+
+static inline void probe_put_flow_label(uint8_t *packet, uint64_t hash) {
+	put32(packet, IPV6_VERSION | probe_stamp(FAMILY_V6, hash));
+}
+
+/* Whether a quoted packet has it. Some stacks give the identification back in their own byte order. */
+static inline bool probe_stamped(const struct packet *quoted, uint64_t hash) {
+	const uint32_t stamp = probe_stamp(quoted->family, hash);
+
+	return quoted->stamp == stamp
+		|| (quoted->family == FAMILY_V4
+			&& quoted->stamp == __builtin_bswap16((uint16_t)stamp));
+}
+
 /* Whether our port @port belongs to a transmission of (ip, port) of @hash; which one, to @pass. */
 static inline bool probe_port_pass(
 	const struct probe_env *env, uint64_t hash, uint16_t port, uint8_t *pass) {

@@ -149,6 +149,8 @@ static inline struct packet quote(const struct shot *shot) {
 		.ttl = 1,
 		.l4 = shot->bytes + header,
 		.l4_bytes = shot->length - header,
+		.stamp
+		= shot->family == FAMILY_V6 ? get32(shot->bytes) & 0xfffff : get16(shot->bytes + 4),
 	};
 }
 

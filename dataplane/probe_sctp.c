@@ -60,6 +60,8 @@ static void make(const struct probe_env *env, enum family family, const struct p
 		uint8_t *sctp = packet[i] + ip_bytes(family);
 
 		probe_aim(env, family, sums, packet[i], target[i].ip, hash, 0);
+		if (family == FAMILY_V6)
+			probe_put_flow_label(packet[i], hash);
 		put16(sctp, c.port);
 		put16(sctp + 2, target[i].port);
 		put32(sctp + INITIATE_TAG_AT, tag_of(&c));
@@ -130,7 +132,10 @@ static struct verdict judge(const struct probe_env *env, const struct packet *pa
 	return sctp[CHUNK_AT] == CHUNK_ABORT ? judge_abort(sctp, answer) : none;
 }
 
-/* The eight bytes that are sure to be there have the ports alone; routers that quote more tell more. */
+/*
+ * The eight bytes that are sure to be there have the ports alone: then the network header's stamp has
+ * to be right. Routers that quote more tell more.
+ */
 static bool quoted(
 	const struct probe_env *env, const struct packet *packet, struct dp_answer *answer) {
 	const uint8_t *sctp = packet->l4;
@@ -140,8 +145,9 @@ static bool quoted(
 		|| !probed(env, packet->family, packet->dst, get16(sctp + 2), packet->src,
 			get16(sctp), &c, answer))
 		return false;
-	return packet->l4_bytes < INITIATE_TAG_AT + 4
-		|| (sctp[CHUNK_AT] == CHUNK_INIT && get32(sctp + INITIATE_TAG_AT) == tag_of(&c));
+	if (packet->l4_bytes < INITIATE_TAG_AT + 4)
+		return probe_stamped(packet, c.hash);
+	return sctp[CHUNK_AT] == CHUNK_INIT && get32(sctp + INITIATE_TAG_AT) == tag_of(&c);
 }
 
 const struct probe_module probe_sctp = {

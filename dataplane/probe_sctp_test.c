@@ -37,7 +37,7 @@ static const uint8_t golden_v4[] = {
 
 /* clang-format off */
 static const uint8_t golden_v6[] = {
-	0x60, 0x00, 0x00, 0x00, /* IPv6 */
+	0x60, 0x0f, 0xc1, 0x8a, /* IPv6: flow label from the cookie */
 	0x00, 0x20, /* 32 bytes behind it */
 	0x84, 0x40, /* next header; hop limit */
 	0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00,
@@ -271,7 +271,7 @@ Test(probe_sctp, passes) {
 	}
 }
 
-/* The ports and no tag are what every router quotes; the initiate tag proves more where it is there. */
+/* Ports and stamp are what every router quotes; the initiate tag proves more where it is there. */
 Test(probe_sctp, quotations) {
 	static const unsigned bytes[] = {8, 12, 19, 20, 32};
 	struct probe_env env = test_env(true);
@@ -290,6 +290,13 @@ Test(probe_sctp, quotations) {
 		cr_assert_eq(answer.port, PORT);
 		cr_assert_eq(answer.proto, DP_PROTO_SCTP);
 		cr_assert_eq(answer.pass, 0);
+		for (unsigned bit = 0; bit < (i % 2 ? 20u : 16u); bit++) {
+			struct packet other = packet;
+
+			other.l4_bytes = n;
+			other.stamp ^= 1u << bit;
+			cr_assert_eq(probe_sctp.quoted(&env, &other, &answer), n >= 20);
+		}
 	}
 	cr_assert_not(probe_sctp.unreachable_closes);
 }

@@ -52,8 +52,10 @@ static uint16_t make_one(const struct probe_env *env, enum family family,
 
 	pseudo += probe_aim(
 		env, family, sums, packet, target->ip, hash, family == FAMILY_V4 ? total : 0);
-	if (family == FAMILY_V6)
+	if (family == FAMILY_V6) {
 		put16(packet + 4, bytes);
+		probe_put_flow_label(packet, hash);
+	}
 	put16(udp, port);
 	put16(udp + 2, target->port);
 	put16(udp + LENGTH_AT, bytes);
@@ -124,6 +126,17 @@ static struct verdict judge(const struct probe_env *env, const struct packet *pa
 	return (struct verdict){PROBE_ANSWER, DP_RESPONSE_UDP};
 }
 
+/*
+ * Whether an error quotes more than ports, which are but a guess of 2^14: the network header's stamp,
+ * or the payload as far as its token. Who rewrites the one on the way leaves the other.
+ */
+static bool quotes_proof(const struct probe_env *env, const struct packet *packet, uint16_t port,
+	uint64_t hash, unsigned pass) {
+	return probe_stamped(packet, hash)
+		|| payload_carries(book_payload(env->book, port, pass), token_of(hash),
+			packet->l4 + UDP_BYTES, packet->l4_bytes - UDP_BYTES);
+}
+
 static bool quoted(
 	const struct probe_env *env, const struct packet *packet, struct dp_answer *answer) {
 	uint16_t port = get16(packet->l4 + 2);
@@ -131,7 +144,8 @@ static bool quoted(
 	uint8_t pass;
 
 	if (!probe_port_pass(env, hash, get16(packet->l4), &pass)
-		|| !probe_came_home(env, packet->src, packet->family, hash))
+		|| !probe_came_home(env, packet->src, packet->family, hash)
+		|| !quotes_proof(env, packet, port, hash, pass))
 		return false;
 	answer->ip = packet->dst;
 	answer->port = port;

@@ -94,7 +94,7 @@ static const uint8_t golden_v4[] = {
 
 /* clang-format off */
 static const uint8_t golden_v6[] = {
-	0x60, 0x00, 0x00, 0x00, /* IPv6 */
+	0x60, 0x05, 0xc8, 0x71, /* IPv6: flow label from the cookie */
 	0x00, 0x0f, /* 15 bytes behind it */
 	0x11, 0x40, /* next header; hop limit */
 	0x20, 0x01, 0x0d, 0xb8, 0x00, 0x00, 0x00, 0x00,
@@ -390,7 +390,7 @@ Test(probe_udp, passes) {
 	}
 }
 
-/* Eight bytes: the ports are what there is to prove it with. */
+/* Eight bytes: the ports, and in front of them the network header's stamp. */
 Test(probe_udp, quotations) {
 	struct probe_env env = udp_env(true);
 
@@ -407,5 +407,34 @@ Test(probe_udp, quotations) {
 		cr_assert_eq(answer.port, TOKEN);
 		cr_assert_eq(answer.proto, DP_PROTO_UDP);
 		cr_assert_eq(answer.pass, 0);
+	}
+}
+
+/* Without the stamp the token has to be quoted, all of it; where there is none, nothing helps. */
+Test(probe_udp, quotations_without_stamp) {
+	struct probe_env env = udp_env(true);
+
+	env.passes = 1;
+	for (unsigned i = 0; i < 2 * FAMILIES; i++) {
+		const bool token = i / 2;
+		const struct shot shot = shoot(
+			&probe_udp, &env, target_of(i % 2, token ? TOKEN : PLAIN, 0), CLOCK_US);
+		struct packet packet = quote(&shot);
+		const unsigned whole = packet.l4_bytes;
+		const uint32_t stamp = packet.stamp;
+		struct dp_answer answer;
+
+		for (unsigned bit = 0; bit < (i % 2 ? 20u : 16u); bit++) {
+			packet.stamp = stamp ^ 1u << bit;
+			for (unsigned n = 8; n <= whole; n++) {
+				packet.l4_bytes = n;
+				/* The token ends at 8 + 2 + 4. */
+				cr_assert_eq(probe_udp.quoted(&env, &packet, &answer),
+					token && n >= 14, "bit %u, %u bytes", bit, n);
+			}
+		}
+		packet.l4_bytes = 8;
+		packet.stamp = __builtin_bswap16((uint16_t)stamp);
+		cr_assert_eq(probe_udp.quoted(&env, &packet, &answer), i % 2 == FAMILY_V4);
 	}
 }
