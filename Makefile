@@ -35,6 +35,11 @@ check: deps-lab build lab-root ## run all tests; the last line is the total (roo
 soak: build ## the long tests
 	@tests/run --build $(BUILD) --soak
 
+# 2.5 million and more against each of four scans.
+.PHONY: forgery
+forgery: deps-lab build ## 10^7 forged answers of every kind against true scans (root)
+	@tests/run --build $(BUILD) --soak forgery
+
 .PHONY: asan
 asan: deps-build deps-lab ## the tests again, with the address and undefined-behaviour sanitizers (root)
 	@test -f build-asan/build.ninja || $(AS_OWNER) meson setup build-asan . \

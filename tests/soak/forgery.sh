@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# 10^7 forged frames and more, against scans of four types: `make forgery`.
+
+exec "$(dirname "$0")/../lab/forgery.sh" 1 32 80000 2000000
