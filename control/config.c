@@ -1556,6 +1556,7 @@ static int publish(struct config *config, struct dp_error *err) {
 		.banners = s->sim_banners,
 		.seed = s->sim_seed};
 	public->status_interval_ns = s->status_interval_ns;
+	public->status_file = s->status_file;
 	public->quiet = s->quiet;
 	public->verbose = s->verbose;
 	publish_plugins(config);

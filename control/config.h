@@ -142,6 +142,7 @@ struct ctl_config {
 
 	/* [status] and flags */
 	uint64_t status_interval_ns;
+	const char *status_file; /* "": none */
 	bool quiet, verbose;
 
 	/* What a person should know before the run, a line each without its end. */

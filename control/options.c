@@ -953,8 +953,9 @@ static const struct option table[] = {
 
 	{KEY("status", "interval"), .type = &type_duration, .min = 100 * MS, .max = HOUR,
 		.initial = "1s", FIELD(status_interval_ns),
-		.help = "time between progress lines, 100ms to 1h"},
-	LATER_TEXT("status", "file", "", "write status records as NDJSON to this file"),
+		.help = "time between progress lines, and between status records, 100ms to 1h"},
+	{KEY("status", "file"), .type = &type_text, .initial = "", FIELD(status_file),
+		.help = "file for a status record every interval, as NDJSON; empty: none"},
 
 	LATER_FLAG("--checkpoint", "FILE"),
 	LATER_FLAG("--resume", "FILE"),

@@ -74,6 +74,7 @@ struct settings {
 	dp_ip plugin_source_ip; /* 0: none */
 
 	uint64_t status_interval_ns;
+	const char *status_file;
 
 	bool quiet, verbose, json; /* flags without a key */
 	unsigned new_type; /* likewise; enum lh_type */

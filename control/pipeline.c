@@ -661,6 +661,17 @@ uint64_t pipeline_finished(const struct pipeline *p) {
 	return p->finished_count;
 }
 
+uint64_t pipeline_awaiting_banner(const struct pipeline *p) {
+	return p->nb_banners;
+}
+
+uint64_t pipeline_at_plugin(const struct pipeline *p, unsigned plugin) {
+	const struct station *station = &p->station[p->place[plugin]];
+
+	return lh_host_lag(p->host, plugin) + station->held.count
+		+ (station->spill ? spill_count(station->spill) : 0);
+}
+
 bool pipeline_phase_event(struct pipeline *p, struct lh_event *event) {
 	if (!p->phase_ended)
 		return false;

@@ -59,6 +59,10 @@ void pipeline_give_up(struct pipeline *pipeline, bool all);
 uint64_t pipeline_waiting(const struct pipeline *pipeline);
 uint64_t pipeline_finished(const struct pipeline *pipeline);
 
+/* Results that wait for their banners, and those that are at a plugin, before it or on disk for it. */
+uint64_t pipeline_awaiting_banner(const struct pipeline *pipeline);
+uint64_t pipeline_at_plugin(const struct pipeline *pipeline, unsigned plugin);
+
 /* A phase hook ended; taken once. False: none did. */
 bool pipeline_phase_event(struct pipeline *pipeline, struct lh_event *event);
 

@@ -17,6 +17,7 @@
 #include "progress.h"
 #include "reload.h"
 #include "run.h"
+#include "status.h"
 #include "version.h"
 #include "writer.h"
 
@@ -49,6 +50,8 @@ struct run {
 	int reloaded; /* SIGHUPs that were followed */
 	uint64_t taken; /* results on their way or written: at most max_results */
 	struct progress progress;
+	struct status *status; /* NULL: no status records */
+	bool status_failed; /* and it was said */
 	cpu_set_t cpus; /* that the process may use */
 	struct ctl_summary summary;
 	struct plugin_run *plugins; /* NULL: none */
@@ -81,8 +84,11 @@ static double seconds(uint64_t ns) {
 static bool deliver_held(struct run *run) {
 	unsigned n = run->nb_held - run->held_at;
 
-	if (n)
-		run->held_at += writer_put(run->writer, &run->held[run->held_at], n);
+	if (n) {
+		n = writer_put(run->writer, &run->held[run->held_at], n);
+		run->held_at += n;
+		run->summary.delivered += n;
+	}
 	return run->held_at == run->nb_held;
 }
 
@@ -235,16 +241,43 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	return sending_s + seconds(run->config->cooldown_ns);
 }
 
+/* Where the results are that were taken and not handed over. */
+static void count_waiting(struct run *run) {
+	struct ctl_summary *s = &run->summary;
+
+	s->finished = run->nb_held - run->held_at;
+	if (!run->pipeline)
+		return;
+	s->finished += pipeline_finished(run->pipeline);
+	s->waiting = pipeline_waiting(run->pipeline);
+	s->awaiting_banner = pipeline_awaiting_banner(run->pipeline);
+	for (unsigned i = 0; i < s->nb_plugins; i++)
+		s->plugins[i].waiting = pipeline_at_plugin(run->pipeline, i);
+}
+
 static void update_summary(struct run *run, uint64_t now_ns) {
 	struct ctl_summary *s = &run->summary;
 
 	dp_engine_stats(run->engine, &s->stats);
+	dp_engine_levels(run->engine, &s->levels);
 	s->results = writer_written(run->writer);
-	s->waiting = run->pipeline ? pipeline_waiting(run->pipeline) : 0;
+	count_waiting(run);
 	s->elapsed_s = seconds(now_ns - run->started_ns);
 	/* N probes have N - 1 gaps between them. */
 	if (s->stats.sending_ns && s->stats.probes_sent > 1)
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
+}
+
+/* The scan is worth more than its records: it goes on without them, and says so once. */
+static void put_status(struct run *run, const char *phase, uint64_t now_ns, bool force) {
+	const int rc = status_put(run->status, &run->summary, phase, now_ns, force);
+
+	if (!rc || run->status_failed)
+		return;
+	run->status_failed = true;
+	progress_clear(&run->progress);
+	fprintf(stderr, "prtip-dp: %s: %s; no more status records\n", run->config->status_file,
+		strerror(-rc));
 }
 
 /* What is due ten times a second. */
@@ -254,6 +287,7 @@ static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	run->tick_ns = now_ns;
 	dp_engine_tick(run->engine);
 	update_summary(run, now_ns);
+	put_status(run, phase_name(run, phase), now_ns, false);
 	if (!run->config->quiet)
 		progress_show(&run->progress, &run->summary, phase_name(run, phase),
 			remaining_s(run, now_ns), now_ns, false);
@@ -611,6 +645,7 @@ static void finish(struct run *run) {
 	}
 	/* An output that failed at its end has fewer than it took. */
 	account_results(run);
+	put_status(run, "end", monotonic_ns(), true);
 	if (!run->config->quiet)
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
 }
@@ -759,6 +794,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (!rc)
 		rc = open_writer(run);
 	if (!rc)
+		rc = status_create(config, &run->status, err);
+	if (!rc)
 		rc = drop_privileges(run);
 	if (!rc)
 		rc = writer_start(run->writer, err);
@@ -777,6 +814,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 destroy_writer:
 	free_held(run);
 	writer_destroy(run->writer);
+	status_destroy(run->status);
 	/* on_unload is called after a failed scan too. */
 	if (run->plugins)
 		plugin_run_end(run->plugins, run->summary.plugins);

@@ -18,6 +18,7 @@ struct ctl_plugin_account {
 	const char *name;
 	uint64_t offered;
 	uint64_t status[LH_STATUS_COUNT];
+	uint64_t waiting; /* offered and not answered now: at its lanes, held back, or on disk */
 	uint64_t spilled; /* results that waited on disk */
 	uint64_t deaths; /* of its lanes */
 	bool quarantined;
@@ -42,6 +43,7 @@ struct ctl_summary {
 	dp_u128 excluded_default, excluded_exclude; /* pairs, whole scan */
 	uint64_t excluded_running; /* addresses that SIGHUP took out of what was to be scanned */
 	struct dp_stats stats;
+	struct dp_levels levels; /* of rings, now; for status records */
 	uint64_t unique; /* pairs that answered */
 	uint64_t duplicates; /* validated answers beyond the first of a pair */
 	uint64_t states[DP_STATE_COUNT]; /* of the unique ones */
@@ -56,7 +58,10 @@ struct ctl_summary {
 	double elapsed_s; /* with cooldown */
 	struct ctl_plugin_account plugins[LH_MAX_PLUGINS];
 	unsigned nb_plugins;
-	uint64_t waiting; /* results that wait for plugins now; for the progress line */
+	uint64_t waiting; /* results that wait for banners and plugins now */
+	uint64_t awaiting_banner; /* those of them that wait for their banners */
+	uint64_t finished; /* through with both, and not handed to the writer now */
+	uint64_t delivered; /* handed to the writer */
 	bool has_coverage;
 	const char *no_coverage; /* why there is none of several transmissions; NULL: of one */
 	struct coverage_estimate coverage;

@@ -436,3 +436,15 @@ void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats) {
 		add_port(stats, &engine->port[i]);
 	exception_stats(engine->exception, stats);
 }
+
+void dp_engine_levels(const struct dp_engine *engine, struct dp_levels *levels) {
+	*levels = (struct dp_levels){0};
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		const struct rte_ring *answers = engine->worker[i]->rx.answers;
+
+		if (!answers)
+			continue;
+		levels->ring_level += rte_ring_count(answers);
+		levels->ring_size += rte_ring_get_capacity(answers);
+	}
+}

@@ -311,4 +311,11 @@ struct dp_stats {
 
 void dp_engine_stats(const struct dp_engine *engine, struct dp_stats *stats);
 
+/* How full the rings from the packet path to dp_engine_collect() are now, all together, in answers. */
+struct dp_levels {
+	uint64_t ring_level, ring_size;
+};
+
+void dp_engine_levels(const struct dp_engine *engine, struct dp_levels *levels);
+
 #endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Status records. Runs on the control core; owns the file, and the text of a record while it is written.
+ */
+#include "json.h"
+#include "sink.h"
+#include "status.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+struct status {
+	struct sink *sink;
+	uint64_t interval_ns;
+	uint64_t due_ns; /* monotonic; 0: at once */
+};
+
+/* A pipe would make us wait for its reader, and standard output is for results. */
+static bool is_fit(const char *path) {
+	struct stat st;
+
+	if (!strcmp(path, "-"))
+		return false;
+	return stat(path, &st) < 0 ? errno == ENOENT || errno == ENOTDIR
+				   : S_ISREG(st.st_mode) || S_ISCHR(st.st_mode);
+}
+
+static int check(const struct ctl_config *config, struct dp_error *err) {
+	if (!is_fit(config->status_file))
+		return dp_fail(err, true, -EINVAL, "status.file=%s: a regular file is wanted",
+			config->status_file);
+	for (unsigned i = 0; i < config->nb_outputs; i++)
+		if (!strcmp(config->outputs[i].path, config->status_file))
+			return dp_fail(err, true, -EINVAL,
+				"status.file=%s: results are written there; name another file",
+				config->status_file);
+	return 0;
+}
+
+int status_create(const struct ctl_config *config, struct status **out, struct dp_error *err) {
+	struct status *status;
+	int rc;
+
+	*out = NULL;
+	if (!*config->status_file)
+		return 0;
+	rc = check(config, err);
+	if (rc)
+		return rc;
+	status = calloc(1, sizeof *status);
+	if (!status)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	status->interval_ns = config->status_interval_ns;
+	rc = sink_open(config->status_file, &status->sink, err);
+	if (!rc)
+		rc = sink_admit(status->sink, config->file_mode, "{\"ts\":\"", err);
+	if (!rc)
+		rc = sink_begin(status->sink, err);
+	if (rc) {
+		status_destroy(status);
+		return rc;
+	}
+	*out = status;
+	return 0;
+}
+
+void status_destroy(struct status *status) {
+	if (!status)
+		return;
+	sink_destroy(status->sink);
+	free(status);
+}
+
+static void put_ts(struct json *json) {
+	struct timespec now;
+	struct tm tm;
+	char second[32], text[48];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text, sizeof text, "%s.%03ldZ", second, now.tv_nsec / 1000000);
+	json_text(json, "ts", text);
+}
+
+static void put_plugins(struct json *json, const struct ctl_summary *s) {
+	json_begin(json, "plugins");
+	for (unsigned i = 0; i < s->nb_plugins; i++) {
+		const struct ctl_plugin_account *plugin = &s->plugins[i];
+
+		json_begin(json, plugin->name);
+		json_u64(json, "offered", plugin->offered);
+		for (unsigned j = 0; j < LH_STATUS_COUNT; j++)
+			json_u64(json, lh_status_names[j], plugin->status[j]);
+		json_u64(json, "waiting", plugin->waiting);
+		json_u64(json, "spilled", plugin->spilled);
+		json_end(json);
+	}
+	json_end(json);
+}
+
+static void put_packets(struct json *json, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+
+	json_u64(json, "probes_sent", t->probes_sent);
+	json_u64(json, "probes_tried", ctl_summary_tried(s));
+	json_u64(json, "replies_sent", t->replies_sent);
+	json_u64(json, "rx_frames", t->rx_frames);
+	json_u64(json, "validated", ctl_summary_validated(s));
+	json_u64(json, "banner_segments", t->banners);
+	json_u64(json, "rejected", t->rejected);
+	json_u64(json, "ring_level", s->levels.ring_level);
+	json_u64(json, "ring_size", s->levels.ring_size);
+	json_double(json, "throttled_s", (double)t->throttled_ns / 1e9, 3);
+}
+
+static void put_results(struct json *json, const struct ctl_summary *s) {
+	json_u64(json, "duplicates", s->duplicates);
+	json_u64(json, "unique", s->unique);
+	json_u64(json, "hidden", s->hidden);
+	json_u64(json, "surplus", s->surplus);
+	json_u64(json, "waiting", s->waiting);
+	json_u64(json, "awaiting_banner", s->awaiting_banner);
+	json_u64(json, "finished", s->finished);
+	json_u64(json, "delivered", s->delivered);
+	json_u64(json, "results", s->results);
+	json_u64(json, "lost", ctl_summary_lost_total(s));
+}
+
+static void put_record(FILE *out, const struct ctl_summary *s, const char *phase) {
+	struct json json = {.out = out};
+
+	json_begin(&json, NULL);
+	put_ts(&json);
+	json_text(&json, "phase", phase);
+	json_double(&json, "elapsed_s", s->elapsed_s, 3);
+	json_u128(&json, "targets", s->targets);
+	put_packets(&json, s);
+	put_results(&json, s);
+	put_plugins(&json, s);
+	json_end(&json);
+	putc('\n', out);
+}
+
+int status_put(struct status *status, const struct ctl_summary *summary, const char *phase,
+	uint64_t now_ns, bool force) {
+	char *text = NULL, *room;
+	size_t bytes = 0;
+	FILE *out;
+
+	if (!status || (!force && now_ns < status->due_ns))
+		return 0;
+	if (status->sink->error)
+		return status->sink->error;
+	/* By the clock and not by the latest one, so that many are no fewer than they should be. */
+	status->due_ns = status->due_ns && now_ns < status->due_ns + status->interval_ns
+		? status->due_ns + status->interval_ns
+		: now_ns + status->interval_ns;
+	out = open_memstream(&text, &bytes);
+	if (!out)
+		return -errno;
+	put_record(out, summary, phase);
+	if (fclose(out)) {
+		free(text);
+		return -ENOMEM;
+	}
+	room = sink_room_for(status->sink, bytes);
+	if (room) {
+		memcpy(room, text, bytes);
+		sink_line(status->sink, bytes);
+	}
+	free(text);
+	return sink_flush(status->sink);
+}
