@@ -12,6 +12,9 @@
 #define ASKED (UINT64_C(1) << 61) /* a question is open */
 #define DOUBTED (UINT64_C(1) << 60) /* it brought another address, but not yet the known one */
 #define REPLACE (UINT64_C(1) << 59) /* it brought only that, and we asked again */
+#define DOUBT                                                                                      \
+	(UINT64_C(1) << 57) /* 2 bits: doubted questions to a gateway in a row, but the latest */
+#define DOUBTS (3 * DOUBT)
 
 enum {
 	TARGET_ROUNDS = 3,
@@ -284,7 +287,8 @@ uint64_t neigh_next_hop(const struct neigh *neigh, dp_ip ip) {
  * One answer for one entry. The first that is asked for is believed. Later a different one is not, as
  * long as the known address answers too: a forged answer must not turn the probes away from a next hop
  * that is there. Only what stays silent on a question that brought such doubt is replaced, after the
- * next one.
+ * next one; a gateway on four in a row, as one answer may be lost, and who floods us with forged ones
+ * sees to that.
  */
 static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
 	uint64_t word = atomic_load_explicit(entry, memory_order_relaxed), next;
@@ -327,12 +331,16 @@ static bool resolved(const struct neigh *neigh, size_t entry) {
 /* Mark the entry as asked, and as to be replaced only where it is in doubt at that very moment. */
 static dp_ip ask_entry(struct neigh *neigh, size_t entry) {
 	_Atomic uint64_t *place = &neigh->entry[entry];
-	uint64_t word = atomic_load_explicit(place, memory_order_relaxed);
+	uint64_t word = atomic_load_explicit(place, memory_order_relaxed), asked;
 
-	while (!atomic_compare_exchange_weak_explicit(place, &word,
-		word | ASKED | (word & DOUBTED ? REPLACE : 0), memory_order_relaxed,
-		memory_order_relaxed))
-		continue;
+	do {
+		asked = word | ASKED;
+		if (word & DOUBTED && entry < GATEWAYS && (word & DOUBTS) != DOUBTS)
+			asked += DOUBT;
+		else if (word & DOUBTED)
+			asked |= REPLACE;
+	} while (!atomic_compare_exchange_weak_explicit(
+		place, &word, asked, memory_order_relaxed, memory_order_relaxed));
 	return entry_address(neigh, entry);
 }
 

@@ -537,8 +537,8 @@ Test(neigh, refresh_keeps_to_its_room) {
 }
 
 /*
- * A new hardware address counts when the old one was silent on a question and we ask again, and only
- * the first that says so.
+ * A new hardware address counts when the old one was silent on a question, a gateway's on four, and we
+ * ask again; and only the first that says so.
  */
 Test(neigh, changed_address) {
 	static const struct dp_range onlink = {V4(0x0a000000), V4(0x0a0000ff)};
@@ -562,7 +562,10 @@ Test(neigh, changed_address) {
 		neigh_learn(link.neigh, host[i].ip, host[i].mac);
 		cr_assert_eq(next_hop(&link, ask), before, "learnt unasked");
 		/* The gateway is asked again after a second, a target in its next turn. */
-		refresh(&link, i ? 122 * HZ : 17 * HZ);
+		refresh(&link, i ? 122 * HZ : 18 * HZ);
+		if (i == 0)
+			cr_assert_eq(next_hop(&link, ask), before, "learnt too early");
+		refresh(&link, i ? 0 : 2 * HZ);
 		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "not learnt");
 		neigh_learn(link.neigh, host[i].ip, mac_of(1));
 		cr_assert_eq(next_hop(&link, ask), resolved(host[i].mac), "learnt twice");
@@ -606,6 +609,31 @@ Test(neigh, forged_answers) {
 	}
 	cr_assert_geq(asked, 20);
 	cr_assert_leq(asked, 30, "doubt that was settled asks no more often: %u", asked);
+	link_down(&link);
+}
+
+/* A flood of forged answers, in which three of four true ones of the gateway are lost. */
+Test(neigh, lost_answers) {
+	static const struct dp_range targets[] = {{OFF_LINK, OFF_LINK}};
+	struct host host[] = {{GATEWAY, 0, 0, GATEWAY_MAC, 0, 0}};
+	struct link link;
+	unsigned asked = 0;
+	dp_ip ask[2];
+
+	link_up(&link, GATEWAY, targets, 1, NULL, 0);
+	link.host = host;
+	link.nb_hosts = 1;
+	cr_assert_eq(resolve(&link), 1);
+	for (unsigned ms = 0; ms < 300 * 1000; ms++, link.now_tsc += HZ / 1000) {
+		if (!neigh_refresh(link.neigh, link.now_tsc, ask, 2))
+			continue;
+		neigh_learn(link.neigh, GATEWAY, mac_of(7));
+		if (++asked % 4 == 0)
+			neigh_learn(link.neigh, GATEWAY, GATEWAY_MAC);
+		cr_assert_eq(
+			next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC), "question %u", asked);
+	}
+	cr_assert_gt(asked, 50);
 	link_down(&link);
 }
 
@@ -833,9 +861,9 @@ Test(neigh, two_gateways_are_refreshed) {
 	cr_assert_eq(host[0].asked, 1 + 6);
 	cr_assert_eq(host[1].asked, 1 + 6);
 	host[1].mac = 0x02000000fe07;
-	refresh(&link, 17 * HZ);
+	refresh(&link, 19 * HZ);
 	cr_assert_eq(host[0].asked, 1 + 6 + 1);
-	cr_assert_eq(host[1].asked, 1 + 6 + 2);
+	cr_assert_eq(host[1].asked, 1 + 6 + 5);
 	cr_assert_eq(next_hop(&link, OFF_LINK), resolved(GATEWAY_MAC));
 	cr_assert_eq(next_hop(&link, targets[1].first), resolved(0x02000000fe07));
 	link_down(&link);
