@@ -32,8 +32,9 @@ check: deps-lab build lab-root ## run all tests; the last line is the total (roo
 	@tests/run --build $(BUILD)
 
 .PHONY: soak
-soak: build ## the long tests
-	@tests/run --build $(BUILD) --soak
+MINUTES ?= 10
+soak: build ## the long tests; MINUTES=N (10) for the one that watches memory and descriptors
+	@MINUTES=$(MINUTES) tests/run --build $(BUILD) --soak
 
 # 2.5 million and more against each of four scans.
 .PHONY: forgery

@@ -1,17 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# forgery.sh [SCANS SECONDS RATE [all]]: an adversary (bench/forge) on the wire of true scans, who knows
+# forgery.sh [SECONDS RATE LEAST]: an adversary (bench/forge) on the wire of true scans, who knows
 # all but the key. Nothing that he forges is taken, and each forged frame is accounted for.
 #
 # The scanner's targets are thirds: hosts of bench/world, addresses where nobody is, and addresses of the
 # adversary's own, whose probes he sees and answers three times in truth. What he sends about the
-# others is made of what he knows and of what he saw. `make forgery` runs it long enough for 10^7.
+# others is made of what he knows and of what he saw. At RATE a second he forges for SECONDS, at LEAST so
+# many for each scan. `make forgery` runs it long enough for 10^7, and says what the same scans cost in
+# peace.
 
 # shellcheck source=tests/lab/lab.sh
 . "$(dirname "$0")/lab.sh"
 
-SCANS=${1:-1} SECONDS_EACH=${2:-2} RATE=${3:-40000} LEAST=${4:-20000}
+SECONDS_EACH=${1:-2} RATE=${2:-40000} LEAST=${3:-20000}
 BENCH=$(dirname "$PRTIP_DP")/bench
 [ -x "$BENCH/forge" ] || tap_skip_all "no $BENCH/forge"
 
@@ -23,6 +25,7 @@ ip -n scanner address add $SCANNER_IP/24 dev veth0
 
 WORLD_NETS="198.18.0.0/23 2001:db8::/119"
 TARGETS=198.18.0.0-198.18.4.255,2001:db8::/118,2001:db8::400/120
+TIMEFORMAT='%U %S'
 sim=(--set sim.alive=0.5 --set sim.open=0.3 --set sim.seed=9)
 
 counter() { # NAME DEVICE COUNTER: of the kernel's interface
@@ -66,23 +69,35 @@ far_stop() {
 	kill -TERM $world_pid && wait $world_pid
 }
 
+probe() { # NAME RATE ARGUMENTS...: scan; leaves NAME.cpu, seconds of user and system
+	local name=$1 rate=$2
+	shift 2
+	{ time scan "$name" --set dataplane.port=af_packet:veth0 \
+		--set dataplane.source=$SPARE_IP,$SPARE_IP6 \
+		--set dataplane.gateway=$WORLD_IP,$WORLD_IP6 \
+		--set output.include_closed=yes --set scan.cooldown=2s \
+		--rate "$rate" "$@" $TARGETS; } 2>"$name.cpu"
+}
+
 # The adversary has his time within the sending: probes go a little longer than he does.
 attack() { # NAME PORTS KINDS ARGUMENTS...: scan under attack and judge it
 	local name=$1 ports=$2 kinds=$3
-	local pairs=$(((1280 + 1280) * $(tr ',' '\n' <<<"$ports" | grep -c .)))
+	local run pairs=$(((1280 + 1280) * $(tr ',' '\n' <<<"$ports" | grep -c .)))
 	shift 3
+	if [ "$LEAST" -ge 1000000 ]; then
+		far_start "$ports"
+		probe "$name-peace" $((pairs / SECONDS_EACH)) "$@"
+		far_stop
+	fi
 	far_start "$ports" "$kinds"
 	capture_start world veth1 astray.pcap "ether dst 02:00:00:00:00:66"
-	scan "$name" --set dataplane.port=af_packet:veth0 --set dataplane.source=$SPARE_IP,$SPARE_IP6 \
-		--set dataplane.gateway=$WORLD_IP,$WORLD_IP6 \
-		--set output.include_closed=yes --set scan.cooldown=2s \
-		--rate "$((pairs / SECONDS_EACH))" "$@" $TARGETS
+	probe "$name" $((pairs / SECONDS_EACH)) "$@"
 	capture_stop
 	far_stop
 	cat "$LAB/forge.json" >>forged.all
 	tap_match "$name: exit status" "$status" '^[03]$' || tap_note_file "$name.err"
 	{
-		"$PRTIP_DP" --set dataplane.port=sim "${sim[@]}" "$@" --sim-truth ${WORLD_NETS/ /,}
+		"$PRTIP_DP" --set dataplane.port=sim "${sim[@]}" "$@" --sim-truth "${WORLD_NETS/ /,}"
 		cat forge.truth
 	} | sort -u >want
 	records "$name.ndjson" >got
@@ -90,18 +105,21 @@ attack() { # NAME PORTS KINDS ARGUMENTS...: scan under attack and judge it
 		forge.truth "$LEAST" \
 		$(($(counter world veth1 tx_packets) - sent_before)) "$(counter world veth1 tx_dropped)" \
 		$(($(counter scanner veth0 rx_packets) - got_before)) "$(counter scanner veth0 rx_dropped)")
+	for run in "$name-peace" "$name"; do
+		[ ! -e "$run.sum" ] || tap_note "$run: $(cat "$run.cpu") s CPU (user, system)," \
+			"$(json "$run.sum" elapsed_s) s, $(json "$run.sum" validated) answers," \
+			"$(json "$run.sum" rx_frames) frames"
+	done
 	tap_is "$name: no forged word in a record" "$(grep -c forged "$name.ndjson")" 0
 	tap_is "$name: no frame went where a forged neighbour is" \
 		"$(tcpdump -nr astray.pcap 2>/dev/null | wc -l)" 0
 }
 
 : >forged.all
-for _ in $(seq "$SCANS"); do
-	attack syn 22,80,443 tcp,link -sS -p 22,80,443 --set banner.enable=on --set banner.wait=1s
-	attack udp 53,123 udp,link -sU -p 53,123
-	attack sctp 80,443 sctp,link -sY -p 80,443
-	attack icmp 0 icmp,link --scan-type icmp
-done
+attack syn 22,80,443 tcp,link -sS -p 22,80,443 --set banner.enable=on --set banner.wait=1s
+attack udp 53,123 udp,link -sU -p 53,123
+attack sctp 80,443 sctp,link -sY -p 80,443
+attack icmp 0 icmp,link --scan-type icmp
 tap_true "the adversary had nothing to complain of" test "$(cat forge.err)" = ready ||
 	tap_note_file forge.err
 tap_note "$(python3 -c 'import json

@@ -3,4 +3,4 @@
 #
 # 10^7 forged frames and more, against scans of four types: `make forgery`.
 
-exec "$(dirname "$0")/../lab/forgery.sh" 1 32 80000 2000000
+exec "$(dirname "$0")/../lab/forgery.sh" 64 40000 2000000
