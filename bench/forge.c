@@ -795,7 +795,7 @@ static bool sctp_reflected(struct forger *f, struct frame *frame) {
 static const uint8_t elsewhere[6] = {2, 0, 0, 0, 0, 0x66};
 static const uint8_t everybody[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-static void arp(struct forger *f, struct frame *frame, uint16_t operation, const uint8_t *to_mac,
+static void arp(struct frame *frame, uint16_t operation, const uint8_t *to_mac,
 	const struct address *about, const struct address *to) {
 	uint8_t *body = frame->bytes + 14;
 
@@ -815,25 +815,25 @@ static void arp(struct forger *f, struct frame *frame, uint16_t operation, const
 
 /* "The gateway is at...", to us, unasked. */
 static bool arp_unasked(struct forger *f, struct frame *frame) {
-	arp(f, frame, 2, f->scanner_mac, &f->gateway[0], &f->scanner[0]);
+	arp(frame, 2, f->scanner_mac, &f->gateway[0], &f->scanner[0]);
 	return f->has[0];
 }
 
 static bool arp_other(struct forger *f, struct frame *frame) {
 	const struct address about = pick_address(f, &f->victims[0]);
 
-	arp(f, frame, 2, f->scanner_mac, &about, &f->scanner[0]);
+	arp(frame, 2, f->scanner_mac, &about, &f->scanner[0]);
 	return f->has[0];
 }
 
 static bool arp_broadcast(struct forger *f, struct frame *frame) {
-	arp(f, frame, 2, everybody, &f->gateway[0], &f->scanner[0]);
+	arp(frame, 2, everybody, &f->gateway[0], &f->scanner[0]);
 	return f->has[0];
 }
 
 /* RFC 5227's announcement, and the old one by a reply. */
 static bool arp_gratuitous(struct forger *f, struct frame *frame) {
-	arp(f, frame, dice(f) >> 63 ? 1 : 2, everybody, &f->gateway[0], &f->gateway[0]);
+	arp(frame, dice(f) >> 63 ? 1 : 2, everybody, &f->gateway[0], &f->gateway[0]);
 	return f->has[0];
 }
 
