@@ -493,7 +493,7 @@ static unsigned invented(
 
 static bool error_random(struct forger *f, struct frame *frame, uint8_t protocol, unsigned l4) {
 	const struct pair pair = victim(f);
-	struct frame packet;
+	struct frame packet = {.length = 0};
 	unsigned headers = pair.target.v6 ? IP6 : IP4;
 
 	if (protocol == ICMP4 && pair.target.v6)

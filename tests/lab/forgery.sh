@@ -13,7 +13,7 @@
 # shellcheck source=tests/lab/lab.sh
 . "$(dirname "$0")/lab.sh"
 
-SECONDS_EACH=${1:-2} RATE=${2:-40000} LEAST=${3:-20000}
+SECONDS_EACH=${1:-2} RATE=${2:-40000} LEAST=${3:-1000}
 BENCH=$(dirname "$PRTIP_DP")/bench
 [ -x "$BENCH/forge" ] || tap_skip_all "no $BENCH/forge"
 
