@@ -35,6 +35,23 @@ enum {
 	PORTS_FEW = 1024, /* too few for a plugin's connections to one server */
 };
 
+void asked_read(struct asked *asked, const uint8_t *datagram, size_t bytes) {
+	const size_t whole = bytes / sizeof(asked->request[0]);
+	size_t length;
+
+	asked->nb = whole < REQUESTS_MAX ? (unsigned)whole : REQUESTS_MAX;
+	asked->name[0] = '\0';
+	memcpy(asked->request, datagram, asked->nb * sizeof(asked->request[0]));
+	if (asked->nb == 0 || asked->request[0].op != REQUEST_OPEN)
+		return;
+	asked->nb = 1;
+	length = bytes - sizeof(asked->request[0]);
+	if (length > sizeof(asked->name) - 1)
+		length = sizeof(asked->name) - 1;
+	memcpy(asked->name, datagram + sizeof(asked->request[0]), length);
+	asked->name[length] = '\0';
+}
+
 /* Whether the lane may talk to the address of @request. */
 static bool may_connect(const struct setup *setup, unsigned area, const struct request *request) {
 	const struct lh_host_params *params = setup->params;
@@ -253,18 +270,29 @@ static int open_output(int output_fd, unsigned mode) {
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_file(const struct setup *setup, unsigned area, const struct request *request,
-	const char *name, int output_fd) {
+static enum grant_kind decide_file(const struct setup *setup, unsigned area,
+	const struct request *request, const char *name, bool has_output) {
 	const struct lh_enabled *enabled = &setup->params->plugins[setup_plugin(setup, area)];
-	int fd;
 
 	if (request->mode > OPEN_APPEND)
-		return -EINVAL;
-	if (output_fd >= 0 && enabled->output_path && !strcmp(name, enabled->output_path))
-		return open_output(output_fd, request->mode);
-	if (!(enabled->plugin->capabilities & LH_CAP_FILESYSTEM))
-		return REPLY_DENIED;
-	fd = open_beneath(setup->params, enabled->plugin->name, name, request->mode);
+		return GRANT_INVALID;
+	if (has_output && enabled->output_path && !strcmp(name, enabled->output_path))
+		return GRANT_OUTPUT;
+	return enabled->plugin->capabilities & LH_CAP_FILESYSTEM ? GRANT_FILE : GRANT_DENIED;
+}
+
+enum grant_kind grant_decide(const struct setup *setup, unsigned area,
+	const struct request *request, const char *name, bool has_output) {
+	if (request->op == REQUEST_OPEN)
+		return decide_file(setup, area, request, name, has_output);
+	return may_connect(setup, area, request) ? GRANT_SOCKET : GRANT_DENIED;
+}
+
+static int open_file(
+	const struct setup *setup, unsigned area, const struct request *request, const char *name) {
+	const struct lh_plugin *plugin = setup->params->plugins[setup_plugin(setup, area)].plugin;
+	int fd = open_beneath(setup->params, plugin->name, name, request->mode);
+
 	/* Out of the folder by "..", an absolute path or a link. */
 	return fd == -EXDEV || fd == -ELOOP ? REPLY_DENIED : fd;
 }
@@ -273,12 +301,23 @@ struct reply grant(const struct setup *setup, unsigned area, const struct reques
 	const char *name, int output_fd, int *fd) {
 	struct reply reply = {.op = request->op, .id = request->id};
 
-	if (request->op == REQUEST_OPEN)
-		*fd = open_file(setup, area, request, name, output_fd);
-	else if (may_connect(setup, area, request))
+	switch (grant_decide(setup, area, request, name, output_fd >= 0)) {
+	case GRANT_SOCKET:
 		*fd = open_socket(setup, request, &reply);
-	else
+		break;
+	case GRANT_OUTPUT:
+		*fd = open_output(output_fd, request->mode);
+		break;
+	case GRANT_FILE:
+		*fd = open_file(setup, area, request, name);
+		break;
+	case GRANT_INVALID:
+		*fd = -EINVAL;
+		break;
+	default:
 		*fd = REPLY_DENIED;
+		break;
+	}
 	/* REPLY_DENIED is -EPERM's number too: both mean the same here. */
 	if (*fd < 0)
 		reply.error = *fd == REPLY_DENIED ? REPLY_DENIED : -*fd;

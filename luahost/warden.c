@@ -300,31 +300,20 @@ static bool send_reply(struct warden *warden, unsigned area) {
 static void serve(struct warden *warden, unsigned area, const uint8_t *datagram, size_t bytes) {
 	struct ward *ward = &warden->ward[area];
 	int output_fd = warden->output_fd[setup_plugin(warden->setup, area)];
-	unsigned n = (unsigned)(bytes / sizeof(struct request));
-	char name[OPEN_NAME_BYTES] = "";
-	struct request request;
+	struct asked asked;
 
-	if (n == 0)
+	asked_read(&asked, datagram, bytes);
+	if (asked.nb == 0)
 		return;
-	memcpy(&request, datagram, sizeof(request));
-	if (request.op == REQUEST_OPEN) {
-		size_t length = bytes - sizeof(request);
-
-		memcpy(name, datagram + sizeof(request),
-			length < sizeof(name) - 1 ? length : sizeof(name) - 1);
-		n = 1;
-	}
-	if (n > REQUESTS_MAX)
-		n = REQUESTS_MAX;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < asked.nb; i++) {
 		int fd = -1;
 
-		memcpy(&request, datagram + i * sizeof(request), sizeof(request));
-		ward->reply[i] = grant(warden->setup, area, &request, name, output_fd, &fd);
+		ward->reply[i]
+			= grant(warden->setup, area, &asked.request[i], asked.name, output_fd, &fd);
 		if (fd >= 0)
 			ward->fd[ward->nb_fds++] = fd;
 	}
-	ward->nb_replies = n;
+	ward->nb_replies = asked.nb;
 	send_reply(warden, area);
 }
 
