@@ -44,6 +44,10 @@ int detect_rules_parse(struct detect_rules *rules, const char *name, const char 
 int detect_rules_read_recog(
 	struct detect_rules *rules, const char *path, unsigned *left_out, struct dp_error *err);
 
+/* The same of one file's text; @name is what errors call it. *@left_out grows. */
+int detect_rules_parse_recog(struct detect_rules *rules, const char *name, const char *text,
+	size_t length, unsigned *left_out, struct dp_error *err);
+
 /* The file of the rules that come with the program, to be freed; NULL: no memory. */
 char *detect_default_path(void);
 

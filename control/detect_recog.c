@@ -331,9 +331,20 @@ static int parse(struct reader *r, const char *text, size_t n, struct dp_error *
 	return ret;
 }
 
+int detect_rules_parse_recog(struct detect_rules *rules, const char *name, const char *text,
+	size_t length, unsigned *left_out, struct dp_error *err) {
+	struct reader r = {.rules = rules, .path = name};
+	int ret;
+
+	if (detect_rules_add_file(rules, name))
+		return dp_fail(err, false, -ENOMEM, "%s: out of memory", name);
+	ret = parse(&r, text, length, err);
+	*left_out += r.left_out;
+	return ret;
+}
+
 static int read_file(
 	struct detect_rules *rules, const char *path, unsigned *left_out, struct dp_error *err) {
-	struct reader r = {.rules = rules, .path = path};
 	FILE *file = fopen(path, "re");
 	char *text = malloc(MAX_FILE_BYTES + 1);
 	int ret = 0;
@@ -341,17 +352,16 @@ static int read_file(
 
 	if (!file)
 		ret = dp_fail(err, true, -errno, "%s: cannot read it: %m", path);
-	else if (!text || detect_rules_add_file(rules, path))
+	else if (!text)
 		ret = dp_fail(err, false, -ENOMEM, "%s: out of memory", path);
 	else if ((n = fread(text, 1, MAX_FILE_BYTES + 1, file)) > MAX_FILE_BYTES || ferror(file))
 		ret = dp_fail(err, true, -EIO, "%s: cannot read it, or it is over %d MiB", path,
 			MAX_FILE_BYTES >> 20);
 	else
-		ret = parse(&r, text, n, err);
+		ret = detect_rules_parse_recog(rules, path, text, n, left_out, err);
 	if (file)
 		fclose(file);
 	free(text);
-	*left_out += r.left_out;
 	return ret;
 }
 
