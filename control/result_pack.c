@@ -359,7 +359,7 @@ int result_unpack(const uint8_t *bytes, size_t n, const struct result_names *nam
 	*result = (struct result){0};
 	get(&u, &answer, sizeof answer);
 	uint8_t flags = get_u8(&u);
-	if (flags & ~FLAGS || answer_unpack(&answer, &result->answer))
+	if (flags & ~FLAGS || flags == HAS_SERVICE || answer_unpack(&answer, &result->answer))
 		give_up(&u, -EBADMSG);
 	if (!u.error && flags & HAS_EXTRA)
 		result->extra = get_extra(&u, flags & HAS_SERVICE);

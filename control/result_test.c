@@ -196,3 +196,16 @@ CHECKED_TEST(result, unpack_believes_nothing, look_for_leaks) {
 	result_extra_free(result.extra);
 	free(bytes);
 }
+
+/* Two flags, of which the second says what the first one's part has. */
+Test(result, unpack_refuses_a_service_without_more) {
+	struct result result = {0};
+	uint8_t *bytes = NULL;
+	size_t used = 0, room = 0;
+
+	cr_assert_eq(result_pack(&result, &fixture_table, &bytes, &used, &room), 0);
+	cr_assert_eq(unpack_copy(bytes, used), 0);
+	bytes[used - 1] = 2;
+	cr_assert_eq(unpack_copy(bytes, used), -EBADMSG);
+	free(bytes);
+}
