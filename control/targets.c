@@ -944,8 +944,8 @@ int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16
 			break;
 		item += whole + 1;
 	}
-	for (unsigned port = 0; port < PORTS_MAX; port++)
-		if (chosen[port / 8] >> port % 8 & 1)
-			ports[(*nb)++] = (uint16_t)port;
+	for (unsigned i = 0; i < PORTS_MAX / 8; i++)
+		for (unsigned rest = chosen[i]; rest; rest &= rest - 1)
+			ports[(*nb)++] = (uint16_t)(8 * i + (unsigned)__builtin_ctz(rest));
 	return 0;
 }
