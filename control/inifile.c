@@ -74,6 +74,12 @@ static bool is_blank(char c) {
 	return c == ' ' || c == '\t';
 }
 
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* in UTF-8 */
+
+static bool has_mark(const char *text) {
+	return !strncmp(text, byte_order_mark, strlen(byte_order_mark));
+}
+
 /* ---- Physical lines ---- */
 
 static int fail_at_line(struct reading *in, const char *what) {
@@ -117,9 +123,9 @@ static int read_raw(struct reading *in) {
 		in->raw.bytes[--in->raw.length] = '\0';
 	if (memchr(in->raw.bytes, '\r', in->raw.length))
 		return fail_control(in, '\r');
-	if (in->line == 1 && in->raw.length >= 3 && !memcmp(in->raw.bytes, "\xef\xbb\xbf", 3)) {
-		in->raw.length -= 3;
-		memmove(in->raw.bytes, in->raw.bytes + 3, in->raw.length + 1);
+	if (in->line == 1 && has_mark(in->raw.bytes)) {
+		in->raw.length -= strlen(byte_order_mark);
+		memmove(in->raw.bytes, in->raw.bytes + strlen(byte_order_mark), in->raw.length + 1);
 	}
 	return c == EOF && !any ? 0 : 1;
 no_memory:
@@ -258,6 +264,11 @@ static bool admit(struct reading *in) {
 	const char *start = in->raw.bytes + strspn(in->raw.bytes, " \t");
 	const bool indented = start > in->raw.bytes;
 
+	/* inih would pass over one in the first line that it sees, whichever that is. */
+	if (has_mark(start)) {
+		fail_at_line(in, "a byte order mark, which only the first line may begin with");
+		return false;
+	}
 	if (!*start || *start == ';' || *start == '#')
 		return false;
 	in->continued = indented && in->has_key;

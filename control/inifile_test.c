@@ -79,6 +79,21 @@ Test(inifile, line_ends_and_mark) {
 	expect("\xef\xbb\xbf[a]\r\nk = v\r\n\r\nl = w\r\n", "1 [a]\n2 [a] k = v\n4 [a] l = w\n");
 }
 
+/* inih takes one off the first line that it gets, which is the first that is no comment. */
+Test(inifile, mark_in_another_line) {
+	static const char *const texts[] = {
+		"; why\n\xef\xbb\xbf[a]\n",
+		"; why\n\xef\xbb\xbfk = v\n",
+		"\xef\xbb\xbf\xef\xbb\xbfk = v\n",
+		"[a]\n  \xef\xbb\xbf  = v\n",
+		"[a]\nk = v\n  \xef\xbb\xbf\n",
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		expect_error(texts[i], strlen(texts[i]), "a byte order mark");
+	expect("[a]\nk = x\xef\xbb\xbf\n", "1 [a]\n2 [a] k = x\xef\xbb\xbf\n");
+}
+
 Test(inifile, marks_of_comments) {
 	expect("[a]\nk = x;y\nl = x ;y\nm = x#y #z\n",
 		"1 [a]\n2 [a] k = x;y\n3 [a] l = x\n4 [a] m = x#y #z\n");
