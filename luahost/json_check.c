@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether bytes from a lane are one JSON object (RFC 8259) on one line. A record is written with them
+ * Whether bytes from a lane are one JSON object (RFC 8259, as strict as RFC 7493) on one line. A record is written with them
  * as they are, so that a lane that was taken over must not be able to forge one. Control core; owns
  * nothing.
  */
 #include "host.h"
 #include "sandbox.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
 	DEPTH = 40,
+	NUMBER_LONGEST = 32, /* our own encoder writes up to 24 */
 };
 
 struct reader {
@@ -43,7 +46,7 @@ static unsigned digits(struct reader *reader) {
 	return n;
 }
 
-static bool number(struct reader *reader) {
+static bool number_syntax(struct reader *reader) {
 	take(reader, '-');
 	if (!take(reader, '0') && !digits(reader))
 		return false;
@@ -56,17 +59,51 @@ static bool number(struct reader *reader) {
 	return digits(reader) > 0;
 }
 
+/* One that is a double: many readers refuse 1e999, and would lose the record (RFC 7493 2.2). */
+static bool number(struct reader *reader) {
+	const char *start = reader->at;
+	char text[NUMBER_LONGEST + 1];
+	size_t n;
+
+	if (!number_syntax(reader))
+		return false;
+	n = (size_t)(reader->at - start);
+	if (n > NUMBER_LONGEST)
+		return false;
+	memcpy(text, start, n);
+	text[n] = '\0';
+	return isfinite(strtod(text, NULL));
+}
+
+/* The number that four hexadecimal digits are, or -1. */
+static int code_unit(struct reader *reader) {
+	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+	int unit = 0;
+
+	for (unsigned i = 0; i < 4; i++, reader->at++) {
+		const char *digit
+			= reader->at < reader->end && *reader->at ? strchr(hex, *reader->at) : NULL;
+
+		if (!digit)
+			return -1;
+		unit = unit << 4 | (int)((digit - hex) & 15);
+	}
+	return unit;
+}
+
+/* Half of a surrogate pair stands for nothing (RFC 7493 2.1). */
 static bool escape(struct reader *reader) {
+	int unit;
+
 	if (reader->at == reader->end)
 		return false;
 	if (*reader->at != 'u')
 		return strchr("\"\\/bfnrt", *reader->at) && *reader->at++;
 	reader->at++;
-	for (unsigned i = 0; i < 4; i++, reader->at++)
-		if (reader->at == reader->end || !strchr("0123456789abcdefABCDEF", *reader->at)
-			|| !*reader->at)
-			return false;
-	return true;
+	unit = code_unit(reader);
+	if (unit >> 10 != 0xd800 >> 10)
+		return unit >= 0 && unit >> 10 != 0xdc00 >> 10;
+	return word(reader, "\\u") && code_unit(reader) >> 10 == 0xdc00 >> 10;
 }
 
 static bool string(struct reader *reader) {
