@@ -246,6 +246,15 @@ static const char *service_of(const char *protocol) {
 	return !strcmp(protocol, "imap4") ? "imap" : !strcmp(protocol, "dns") ? "domain" : protocol;
 }
 
+/* The service of a whole database; no group stands in it. */
+static char *service_text(struct reader *r) {
+	struct text text = {.used = 0};
+
+	for (const char *at = service_of(r->protocol); *at; at++)
+		put_literal(&text, *at);
+	return text.used && !text.over ? copy(r, text.bytes) : NULL;
+}
+
 static bool compiles(const struct reader *r) {
 	PCRE2_SIZE at;
 	int code;
@@ -263,7 +272,6 @@ static void add_rule(struct reader *r) {
 	static const char *const info[] = {"hw.vendor", "hw.product", "hw.version", NULL};
 	static const char *const os[] = {"os.vendor", "os.product", "os.version", NULL};
 	static const char *const cpe[] = {"service.cpe23", NULL};
-	const char *service = service_of(r->protocol);
 	struct detect_rule *rule = detect_rules_add(r->rules, r->line);
 
 	if (!rule) {
@@ -277,7 +285,7 @@ static void add_rule(struct reader *r) {
 	rule->dotall = r->dotall;
 	rule->multiline = true;
 	rule->confidence = r->certainty;
-	rule->text[DETECT_SERVICE] = *service ? copy(r, service) : NULL;
+	rule->text[DETECT_SERVICE] = service_text(r);
 	rule->text[DETECT_PRODUCT] = join(r, product);
 	if (!rule->text[DETECT_PRODUCT])
 		rule->text[DETECT_PRODUCT] = join(r, vendor);

@@ -416,6 +416,28 @@ Test(detect, recog, .init = make_folder, .fini = remove_folder) {
 	detect_rules_destroy(rules);
 }
 
+/* Marks that texts of rules have mean nothing in Recog's. */
+Test(detect, recog_marks_in_a_protocol) {
+	static const char text[] = "<fingerprints matches=\"ssh.banner\" protocol=\"]s$0[\\\">"
+				   "<fingerprint pattern=\"Lab\"/></fingerprints>";
+	static const char banner[] = "SSH-2.0-Lab\r\n";
+	struct detect_rules *rules;
+	struct lh_service s = {0};
+	struct detect *detect;
+	struct dp_error err;
+	unsigned left_out = 0;
+
+	cr_assert_eq(detect_rules_create(&rules), 0);
+	cr_assert_eq(
+		detect_rules_parse_recog(rules, "F", text, sizeof(text) - 1, &left_out, &err), 0);
+	detect = compile(rules);
+	cr_assert(detect_run(
+		detect, DP_PROTO_TCP, 22, (const uint8_t *)banner, sizeof(banner) - 1, &s));
+	cr_expect_str_eq(s.name, "]s$0[\\");
+	detect_destroy(detect);
+	detect_rules_destroy(rules);
+}
+
 Test(detect, recog_errors, .init = make_folder, .fini = remove_folder) {
 	struct detect_rules *rules;
 	struct dp_error err;
