@@ -28,18 +28,28 @@ demo: deps-lab build ## show it: a simulated network, then real servers in names
 	@tests/demo/demo.sh
 
 .PHONY: check
-check: deps-lab build lab-root ## run all tests; the last line is the total (root)
+check: deps-lab build lab-root fuzz-build ## run all tests; the last line is the total (root)
 	@tests/run --build $(BUILD)
 
 .PHONY: soak
-MINUTES ?= 10
 soak: build ## the long tests; MINUTES=N (10) for the one that watches memory and descriptors
-	@MINUTES=$(MINUTES) tests/run --build $(BUILD) --soak
+	@MINUTES=$(or $(MINUTES),10) tests/run --build $(BUILD) --soak
 
 # 2.5 million and more against each of four scans.
 .PHONY: forgery
 forgery: deps-lab build ## 10^7 forged answers of every kind against true scans (root)
 	@tests/run --build $(BUILD) --soak forgery
+
+# Each target for so long, one after the other; what they find goes to build-fuzz/corpus.
+.PHONY: fuzz fuzz-build fuzz-merge
+fuzz: fuzz-build ## fuzz for hours: MINUTES=60 for each target, TARGETS="frame ini" for some
+	@tests/fuzz/run --seconds $$(($(or $(MINUTES),60) * 60)) $(TARGETS)
+fuzz-build: deps-fuzz
+	@test -f build-fuzz/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
+		meson setup build-fuzz . -Dfuzz=true -Dtests=disabled -Doptimization=1
+	@$(AS_OWNER) ninja -C build-fuzz --quiet fuzzers
+fuzz-merge: fuzz-build ## make the committed corpora anew, out of what was found
+	@$(AS_OWNER) tests/fuzz/run --merge $(TARGETS)
 
 .PHONY: asan
 asan: deps-build deps-lab ## the tests again, with the address and undefined-behaviour sanitizers (root)
@@ -98,7 +108,7 @@ install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 
 .PHONY: clean
 clean: ## remove what was built
-	@rm -rf build build-asan build-tsan build-coverage
+	@rm -rf build build-asan build-tsan build-coverage build-fuzz
 
 # Without them the tests that need them fail, each for itself, and all others run.
 .PHONY: lab-root
@@ -106,10 +116,10 @@ lab-root:
 	@tests/deps.sh servers || echo "no servers for the lab: tests that need them will fail"
 
 # Debian packages; installs only what is missing, and only as root. Servers are unpacked, not installed.
-.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench
+.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz
 deps: ## install what build, check and demo need (root)
-	@tests/deps.sh build lab servers
-deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench: deps-%:
+	@tests/deps.sh build lab servers fuzz
+deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

@@ -29,6 +29,8 @@ other_servers='proftpd-core exim4-daemon-light'
 lint='clang-format shellcheck cppcheck'
 # To count the lines that tests run: clang's counters, and what reads them.
 coverage='clang libclang-rt-dev llvm python3'
+# To fuzz: libFuzzer comes with clang's runtime, llvm has the symbolizer.
+fuzz='clang libclang-rt-dev llvm python3'
 # To measure: the peers (testpmd is in dpdk-dev), and plots.
 bench='python3 iproute2 nftables procps util-linux dpdk-dev masscan zmap nmap python3-matplotlib valgrind linux-perf'
 
@@ -41,9 +43,10 @@ for group in "$@"; do
 	servers) unpack=yes ;;
 	lint) wanted="$wanted $lint" ;;
 	coverage) wanted="$wanted $coverage" ;;
+	fuzz) wanted="$wanted $fuzz" ;;
 	bench) wanted="$wanted $bench" ;;
 	*)
-		echo "deps.sh: no group '$group': build, lab, servers, lint, coverage or bench" >&2
+		echo "deps.sh: no group '$group': build, lab, servers, lint, coverage, fuzz or bench" >&2
 		exit 2
 		;;
 	esac
