@@ -97,7 +97,6 @@ static void check_type(const struct probe_type *type, enum family family, bool b
 	cr_assert_leq(strays, allowed, "%s: %u of %u answers are about somebody else",
 		type->scan.name, strays, kept);
 	cr_assert_gt(kept, rounds() / 100, "%s: %u answers", type->scan.name, kept);
-	book_destroy(lab.book);
 }
 
 Test(mutation, every_type) {

@@ -54,6 +54,15 @@ static inline dp_ip ours(enum family family) {
 				   : dp_ip_v4(0xc6130001);
 }
 
+/* The built-in payloads and hellos; made once, as that takes some tens of milliseconds. */
+static inline struct payload_book *builtin_book(void) {
+	static struct payload_book *book;
+
+	if (!book && book_create(NULL, 0, NULL, 0, &book))
+		abort();
+	return book;
+}
+
 static inline void open_lab(
 	struct lab *lab, const struct probe_type *type, enum family family, bool banners) {
 	*lab = (struct lab){
@@ -64,9 +73,7 @@ static inline void open_lab(
 			.scanner_mac = OUR_MAC},
 		.family = family,
 	};
-	if (book_create(NULL, 0, NULL, 0, &lab->book))
-		abort();
-	lab->scan.env.book = lab->hosts.book = lab->book;
+	lab->scan.env.book = lab->hosts.book = lab->book = builtin_book();
 	cookie_init(&lab->scan.env.cookie, &key, PORT_FIRST, PORT_LAST);
 	for (unsigned f = 0; f < FAMILIES; f++) {
 		const struct dp_range range = {ours(f), ours(f)};

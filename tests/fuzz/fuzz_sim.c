@@ -11,18 +11,11 @@ enum {
 	MOST_TYPES = 16, /* of scans */
 };
 
-static struct payload_book *book;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv) {
-	FUZZ_ASSERT(book_create(NULL, 0, NULL, 0, &book) == 0);
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static uint8_t out[SIM_FRAME_ROOM], note_bytes[SIM_NOTE_MAX];
 	struct sim_hosts hosts = {.params = {.alive = 1, .open = 1, .seed = 42},
 		.scanner_mac = OUR_MAC,
-		.book = book};
+		.book = builtin_book()};
 	const uint8_t *frame = data + 1, *note = NULL;
 	struct sim_reply reply;
 	enum sim_taken taken;
