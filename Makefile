@@ -41,13 +41,18 @@ forgery: deps-lab build ## 10^7 forged answers of every kind against true scans 
 	@tests/run --build $(BUILD) --soak forgery
 
 # Each target for so long, one after the other; what they find goes to build-fuzz/corpus.
-.PHONY: fuzz fuzz-build fuzz-merge
+.PHONY: fuzz fuzz-build fuzz-merge fuzz-coverage
 fuzz: fuzz-build ## fuzz for hours: MINUTES=60 for each target, TARGETS="frame ini" for some
 	@tests/fuzz/run --seconds $$(($(or $(MINUTES),60) * 60)) $(TARGETS)
 fuzz-build: deps-fuzz
 	@test -f build-fuzz/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
 		meson setup build-fuzz . -Dfuzz=true -Dtests=disabled -Doptimization=1
 	@$(AS_OWNER) ninja -C build-fuzz --quiet fuzzers
+fuzz-coverage: deps-fuzz ## which lines the inputs of the fuzzers reach
+	@test -f build-fuzz-coverage/build.ninja || $(AS_OWNER) env CC=clang CXX=clang++ \
+		meson setup build-fuzz-coverage . -Dfuzz=true -Dcoverage=true -Dtests=disabled -Doptimization=1
+	@$(AS_OWNER) ninja -C build-fuzz-coverage --quiet fuzzers
+	@tests/fuzz/run --lines build-fuzz-coverage $(TARGETS)
 fuzz-merge: fuzz-build ## make the committed corpora anew, out of what was found
 	@$(AS_OWNER) tests/fuzz/run --merge $(TARGETS)
 
@@ -108,7 +113,7 @@ install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 
 .PHONY: clean
 clean: ## remove what was built
-	@rm -rf build build-asan build-tsan build-coverage build-fuzz
+	@rm -rf build build-asan build-tsan build-coverage build-fuzz build-fuzz-coverage
 
 # Without them the tests that need them fail, each for itself, and all others run.
 .PHONY: lab-root
