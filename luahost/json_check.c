@@ -91,7 +91,16 @@ static int code_unit(struct reader *reader) {
 	return unit;
 }
 
-/* Half of a surrogate pair stands for nothing (RFC 7493 2.1). */
+/* The halves of a surrogate pair. */
+static bool is_high(int unit) {
+	return unit >= 0xd800 && unit < 0xdc00;
+}
+
+static bool is_low(int unit) {
+	return unit >= 0xdc00 && unit < 0xe000;
+}
+
+/* Half of a pair stands for nothing (RFC 7493 2.1). */
 static bool escape(struct reader *reader) {
 	int unit;
 
@@ -101,9 +110,9 @@ static bool escape(struct reader *reader) {
 		return strchr("\"\\/bfnrt", *reader->at) && *reader->at++;
 	reader->at++;
 	unit = code_unit(reader);
-	if (unit >> 10 != 0xd800 >> 10)
-		return unit >= 0 && unit >> 10 != 0xdc00 >> 10;
-	return word(reader, "\\u") && code_unit(reader) >> 10 == 0xdc00 >> 10;
+	if (is_high(unit))
+		return word(reader, "\\u") && is_low(code_unit(reader));
+	return unit >= 0 && !is_low(unit);
 }
 
 static bool string(struct reader *reader) {
