@@ -285,7 +285,6 @@ static void fields(struct codec *c, struct checkpoint *k) {
 		u64(c, &k->segments[i]);
 	u64(c, &k->next_segment);
 	boolean(c, &k->archived);
-	u64(c, &k->archive_results);
 	coverage(c, k);
 }
 

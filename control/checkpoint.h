@@ -98,7 +98,6 @@ struct checkpoint {
 	unsigned nb_segments;
 	uint64_t next_segment;
 	bool archived; /* there is an archive of results beside it */
-	uint64_t archive_results;
 	struct coverage_saved coverage;
 };
 

@@ -1588,6 +1588,7 @@ static int check_space(const struct config *config, struct dp_error *err) {
 }
 
 static int build_space(struct config *config, struct dp_error *err);
+static void publish_plugins(struct config *config);
 
 /* Everything that a resumed scan must have in common with its beginning. */
 static int resume_space(struct config *config, struct dp_error *err) {
@@ -1595,6 +1596,7 @@ static int resume_space(struct config *config, struct dp_error *err) {
 	struct ctl_config *public = &config->public;
 	int ret = check_folder(config, err);
 
+	publish_plugins(config);
 	public->by_value = config->resume.by_value;
 	if (!ret)
 		ret = check_resume(config, err);
@@ -1951,6 +1953,21 @@ static int own_file(char *path, const char *what, ctl_input_fn fn, void *user) {
 	return ret;
 }
 
+/* What a plugin does and may do. */
+static int plugin_files(const struct lh_plugin *plugin, ctl_input_fn fn, void *user) {
+	static const char *const names[] = {"plugin.toml", "main.lua"};
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < 2; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s/%s", plugin->folder, names[i]) < 0)
+			return -ENOMEM;
+		ret = own_file(path, "file of a plugin", fn, user);
+	}
+	return ret;
+}
+
 int ctl_config_each_input(const struct ctl_config *public, ctl_input_fn fn, void *user) {
 	const struct config *config = (const struct config *)public;
 	const struct settings *s = &config->settings;
@@ -1963,6 +1980,8 @@ int ctl_config_each_input(const struct ctl_config *public, ctl_input_fn fn, void
 		if (!ret && s->default_excludes)
 			ret = own_file(targets_default_list(), "default exclude list", fn, user);
 	}
+	for (unsigned i = 0; !ret && i < public->plugins.nb_enabled; i++)
+		ret = plugin_files(public->plugins.enabled[i], fn, user);
 	if (!ret && *s->udp_payloads)
 		ret = fn(user, "file of payloads", s->udp_payloads);
 	if (!ret && *s->banner_payloads)

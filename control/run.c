@@ -59,6 +59,7 @@ struct run {
 	struct coverage *coverage; /* NULL: not estimated */
 	struct saver *saver; /* NULL: no checkpoints */
 	struct journal *journal; /* likewise */
+	uint64_t lines; /* that were in it when the scan went on */
 	bool exact; /* an output has each result once, so that its lines say what answered */
 	struct resumed_result *waiting; /* of the journal, by pair, until they are taken up */
 	size_t nb_waiting;
@@ -889,6 +890,10 @@ static int take_line(void *user, const char *line, size_t bytes) {
 		return -EBADMSG;
 	if (!run->config->type->has_ports)
 		port = 0;
+	/* Only a loss of power can leave lines without a row: they are made again. */
+	if (run->archive && run->lines == archive_count(run->archive))
+		return 1;
+	run->lines++;
 	strike(run, ip, port);
 	dedup_first(run->dedup, ip, port);
 	run->summary.unique++;
@@ -930,6 +935,8 @@ static void take_resumed(struct run *run, const struct ctl_output_spec *outputs)
 		run->summary.plugins[i].deaths += plugin->deaths;
 		run->summary.plugins[i].lane_cpu_s += (double)plugin->lane_cpu_us / 1e6;
 	}
+	if (run->archive)
+		archive_cut(run->archive, run->exact ? run->lines : run->taken);
 	take_up_waiting(run, monotonic_ns());
 	if (*run->at_least_once)
 		run->summary.at_least_once = run->at_least_once;
@@ -1013,6 +1020,10 @@ static int open_pipeline(struct run *run) {
 	plugin_run_attach(run->plugins, run->engine, run->pipeline);
 	if (!plugin_run_wants_results(run->plugins))
 		return 0;
+	if (*config->checkpoint)
+		return archive_create_kept(config->checkpoint,
+			run->resume && run->resume->archived, pipeline_names(run->pipeline),
+			&run->archive, run->err);
 	return archive_create(
 		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
@@ -1039,6 +1050,7 @@ static int open_saver(struct run *run, const struct dp_key *key) {
 		.coverage = run->coverage,
 		.journal = run->journal,
 		.pipeline = run->pipeline,
+		.archive = run->archive,
 		.summary = &run->summary};
 	int rc = 0;
 

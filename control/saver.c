@@ -364,6 +364,7 @@ static void settle(struct saver *saver, uint64_t now_ns) {
 	journal_close(saver->view.journal, now_ns);
 	count_all(saver, &saver->state.counts);
 	count_plugins(saver);
+	saver->state.archived = saver->view.archive;
 	writer_sync(saver->view.writer);
 }
 
@@ -407,6 +408,10 @@ static int give(struct saver *saver, const struct sink_point *points) {
 	for (unsigned i = 0; i < saver->state.nb_outputs; i++)
 		if (points[i].regular)
 			job.fd[job.nb_fds++] = writer_output_fd(saver->view.writer, i);
+	if (saver->view.archive) {
+		archive_fds(saver->view.archive, &job.fd[job.nb_fds]);
+		job.nb_fds += 2;
+	}
 	keeper_give(saver->keeper, &job);
 	return 0;
 }
@@ -637,6 +642,7 @@ static void remove_beside(const struct saver *saver) {
 		unlink(path);
 		free(path);
 	}
+	archive_remove(saver->view.config->checkpoint);
 }
 
 int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete) {

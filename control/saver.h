@@ -35,6 +35,7 @@ struct saver_view {
 	const struct coverage *coverage; /* NULL: none */
 	struct journal *journal;
 	struct pipeline *pipeline; /* NULL: none */
+	const struct archive *archive; /* NULL: none */
 	const struct ctl_summary *summary;
 };
 

@@ -238,8 +238,8 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 	if (!rc && (uint64_t)sink->start < point->end)
 		rc = dp_fail(err, true, -EINVAL, "cannot go on with %s: its last line is cut",
 			sink->path);
-	if (!rc && digest_file(sink->digest, fd, point->end, (uint64_t)sink->start))
-		rc = dp_fail(err, true, -EIO, "cannot read %s", sink->path);
+	sink->resumed = true;
+	sink->known = point->end;
 	sink->lines = point->results;
 	close(fd);
 	return rc;
@@ -262,8 +262,14 @@ int sink_each_line(struct sink *sink, sink_line_fn fn, void *user) {
 			rc = -EIO;
 		else
 			rc = fn(user, line, (size_t)n);
-		at += (uint64_t)(n > 0 ? n : 0);
+		if (rc)
+			break;
+		at += (uint64_t)n;
 		sink->lines++;
+	}
+	if (rc > 0) {
+		sink->start = (off_t)at;
+		rc = 0;
 	}
 	free(line);
 	if (file)
@@ -282,14 +288,27 @@ void sink_point(const struct sink *sink, struct sink_point *point) {
 	digest_value(sink->digest, point->digest);
 }
 
+/* What was kept behind what a checkpoint knows of. */
+static int digest_tail(struct sink *sink) {
+	int fd = open(sink->path, O_RDONLY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno
+			: digest_file(sink->digest, fd, sink->known, (uint64_t)sink->start);
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 int sink_begin(struct sink *sink, struct dp_error *err) {
 	off_t begin = sink->start < 0 ? lseek(sink->fd, 0, SEEK_CUR) : sink->start;
 
 	sink->at = begin < 0 ? 0 : (uint64_t)begin;
-	if (!sink->base)
+	if (!sink->resumed)
 		sink->base = sink->at;
 	if (sink->start < 0)
 		return 0;
+	if (sink->resumed && digest_tail(sink))
+		return dp_fail(err, false, -EIO, "cannot read %s", sink_name(sink));
 	if (ftruncate(sink->fd, sink->start) < 0 || lseek(sink->fd, sink->start, SEEK_SET) < 0)
 		return dp_fail(err, false, -errno, "cannot write to %s: %s", sink_name(sink),
 			strerror(errno));

@@ -55,6 +55,8 @@ struct sink {
 	off_t start; /* cut the file here and begin, or -1: where it stands */
 	struct digest *digest; /* of this scan's bytes in a regular file; NULL: nobody asked */
 	uint64_t base, at; /* where those begin and end */
+	bool resumed; /* the file is gone on with: until sink_begin() the digest ends at known */
+	uint64_t known;
 };
 
 /* How far the file of a sink is: all but @regular is 0 where it is none. */
@@ -95,7 +97,10 @@ int sink_track(struct sink *sink);
 int sink_go_on(struct sink *sink, const struct sink_point *point, const char *line_start,
 	struct dp_error *err);
 
-/* Call @fn for each line that sink_go_on() keeps. 0, or what @fn returned, or a negative errno. */
+/*
+ * Call @fn for each line that sink_go_on() keeps; the first for which it returns 1 is cut off with all
+ * behind it. 0, or a negative errno, @fn's or its own.
+ */
 typedef int (*sink_line_fn)(void *user, const char *line, size_t bytes);
 int sink_each_line(struct sink *sink, sink_line_fn fn, void *user);
 

@@ -156,6 +156,9 @@ static void free_extras(struct writer *w, const struct result *results, unsigned
 
 static void write_batch(struct writer *w, const struct result *results, unsigned n) {
 	w->taken += n;
+	/* First: what is in an output is in the archive, too, whenever the program is killed. */
+	if (w->archive)
+		put_archive(w, results, n);
 	for (unsigned i = 0; i < w->nb_outputs; i++) {
 		struct output *o = &w->outputs[i];
 		if (o->failed || !o->format->write_results)
@@ -164,8 +167,6 @@ static void write_batch(struct writer *w, const struct result *results, unsigned
 		if (o->sink->error)
 			fail_output(w, o, o->sink->error);
 	}
-	if (w->archive)
-		put_archive(w, results, n);
 	free_extras(w, results, n);
 	publish_written(w);
 }
