@@ -18,7 +18,7 @@ enum {
 struct segment {
 	uint64_t number;
 	uint64_t waiting; /* results of it that are not in the outputs */
-	uint64_t closed_ns;
+	uint64_t sent_ns; /* the probes of its pairs were sent before */
 	uint8_t *bytes; /* NULL: none, or on the disk */
 	size_t used, room;
 	bool on_disk, pairs;
@@ -113,13 +113,12 @@ void journal_done(struct journal *journal, uint64_t number) {
 		}
 }
 
-void journal_take_up(
-	struct journal *journal, uint64_t number, uint64_t results, uint64_t now_ns) {
+void journal_take_up(struct journal *journal, uint64_t number, uint64_t results) {
 	struct segment open = *open_segment(journal);
 
 	*open_segment(journal) = (struct segment){.number = number,
 		.waiting = results,
-		.closed_ns = now_ns,
+		.sent_ns = JOURNAL_TO_THE_END,
 		.on_disk = true,
 		.pairs = true};
 	*add_segment(journal, open.number) = open;
@@ -133,12 +132,12 @@ size_t journal_gathered(const struct journal *journal) {
 	return sum;
 }
 
-void journal_close(struct journal *journal, uint64_t now_ns) {
+void journal_close(struct journal *journal, uint64_t sent_ns) {
 	struct segment *segment = open_segment(journal);
 
 	if (!segment->used)
 		return;
-	segment->closed_ns = now_ns;
+	segment->sent_ns = sent_ns;
 	add_segment(journal, segment->number + 1);
 }
 
@@ -159,7 +158,7 @@ const struct journal_segment *journal_wanted(
 		struct segment *segment = &journal->segment[i];
 
 		if (i + 1 == journal->nb || segment->waiting
-			|| (segment->pairs && segment->closed_ns > covered_ns))
+			|| (segment->pairs && segment->sent_ns > covered_ns))
 			journal->segment[kept++] = *segment;
 		else
 			drop(journal, segment);

@@ -37,14 +37,19 @@ void journal_pair(struct journal *journal, dp_ip ip, uint16_t port);
 uint64_t journal_result(struct journal *journal, const uint8_t *packed, uint32_t bytes);
 void journal_done(struct journal *journal, uint64_t segment);
 
-/* Take up a segment of an earlier run, whose pairs answered up to @now_ns; @results of it wait. */
-void journal_take_up(
-	struct journal *journal, uint64_t number, uint64_t results, uint64_t now_ns);
+/*
+ * Pairs that answered to probes of an earlier run, which may be sent again at any time: they are wanted until
+ * the scan is complete (covered_ns UINT64_MAX).
+ */
+#define JOURNAL_TO_THE_END UINT64_MAX
+
+/* Take up a segment of an earlier run, @results of which wait; it is wanted to the end. */
+void journal_take_up(struct journal *journal, uint64_t number, uint64_t results);
 
 size_t journal_gathered(const struct journal *journal);
 
-/* Close the segment: what was added so far came before @now_ns. */
-void journal_close(struct journal *journal, uint64_t now_ns);
+/* Close the segment: its pairs answered to probes that were sent before @sent_ns. */
+void journal_close(struct journal *journal, uint64_t sent_ns);
 
 /* A segment as it has to be written, or names of those that are wanted. */
 struct journal_segment {

@@ -839,14 +839,14 @@ static void take_status(void *user, const char *name, enum lh_status status) {
 }
 
 /* What waited goes through the plugins again. */
-static void take_up_waiting(struct run *run, uint64_t now_ns) {
+static void take_up_waiting(struct run *run) {
 	for (unsigned i = 0; i < run->resume->nb_segments; i++) {
 		const uint64_t number = run->resume->segments[i];
 		uint64_t results = 0;
 
 		for (size_t k = 0; k < run->nb_waiting; k++)
 			results += run->waiting[k].segment == number && !run->waiting[k].written;
-		journal_take_up(run->journal, number, results, now_ns);
+		journal_take_up(run->journal, number, results);
 	}
 	for (size_t i = 0; i < run->nb_waiting; i++) {
 		struct resumed_result *waiting = &run->waiting[i];
@@ -937,7 +937,7 @@ static void take_resumed(struct run *run, const struct ctl_output_spec *outputs)
 	}
 	if (run->archive)
 		archive_cut(run->archive, run->exact ? run->lines : run->taken);
-	take_up_waiting(run, monotonic_ns());
+	take_up_waiting(run);
 	if (*run->at_least_once)
 		run->summary.at_least_once = run->at_least_once;
 }

@@ -43,6 +43,7 @@ struct saver {
 	struct keeper *keeper;
 	struct checkpoint state; /* what is always the same is filled in */
 	enum step step;
+	uint64_t begun_ns;
 	uint64_t due_ns, step_ns; /* when the next one begins, and the step began */
 	struct moment history[HISTORY]; /* ring */
 	unsigned newest, nb;
@@ -357,11 +358,22 @@ static void count_plugins(struct saver *saver) {
 	}
 }
 
+/*
+ * What answered up to now was sent before. But a scan that goes on hears late answers to probes of the
+ * run before, which it sends again, nobody knows when.
+ */
+static uint64_t sent_before(const struct saver *saver, uint64_t now_ns) {
+	if (saver->view.config->resume
+		&& now_ns - saver->begun_ns < lag_ns(saver->view.config))
+		return JOURNAL_TO_THE_END;
+	return now_ns;
+}
+
 /* All that was collected has settled: this is what the checkpoint tells of. */
 static void settle(struct saver *saver, uint64_t now_ns) {
 	if (saver->view.pipeline)
 		pipeline_journal(saver->view.pipeline);
-	journal_close(saver->view.journal, now_ns);
+	journal_close(saver->view.journal, sent_before(saver, now_ns));
 	count_all(saver, &saver->state.counts);
 	count_plugins(saver);
 	saver->state.archived = saver->view.archive;
@@ -622,8 +634,10 @@ static int save_now(struct saver *saver) {
 }
 
 int saver_begin(struct saver *saver, struct dp_error *err) {
-	int rc = save_now(saver);
+	int rc;
 
+	saver->begun_ns = monotonic_ns();
+	rc = save_now(saver);
 	saver->due_ns = monotonic_ns() + saver->view.config->checkpoint_interval_ns;
 	return rc ? dp_fail(err, true, rc, "cannot write the checkpoint %s: %s",
 		       saver->view.config->checkpoint, strerror(-rc))
@@ -650,7 +664,8 @@ int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete) 
 
 	choose_covered(saver, now_ns);
 	if (cooled) {
-		saver->covered.ns = UINT64_MAX;
+		/* All of this run, but not what an earlier one sent and this one did not. */
+		saver->covered.ns = complete ? JOURNAL_TO_THE_END : JOURNAL_TO_THE_END - 1;
 		dp_engine_progress(saver->view.engine, &saver->covered.progress);
 	}
 	saver->state.complete = complete;

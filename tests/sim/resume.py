@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 
-from flow import PROGRAM, check_account, key, main, same, test, wait_for
+from flow import NETWORK, PROGRAM, check_account, key, main, same, test, wait_for
 
 SPACE = ("-p", "1-64", "198.18.0.0/23", "--rate", "10k")
 CHECKPOINT = ("--checkpoint", "scan.ckpt", "--set", "checkpoint.interval=200ms")
@@ -102,7 +102,7 @@ def killed(place):
     same(run.summary["resumed"], len(LCORES))
     check_whole(place, run, *SPACE)
     # Nothing is left beside the checkpoint of a scan that is over.
-    same(sorted(os.listdir(place.top)), ["out.ndjson", "out.sum", "plugins", "scan.ckpt"])
+    same(sorted(os.listdir(place.top)), ["plugins", "scan.ckpt"])
 
 
 @test
@@ -137,7 +137,7 @@ end
 @test
 def killed_with_plugins(place):
     """results that wait for plugins, in memory and on disk, come once, and the account is exact"""
-    place.plugin("slowly", SLOWLY)
+    place.plugin("slowly", SLOWLY, capabilities=NETWORK)
     place.plugin("second", "function on_target() prtip.add_result('seen', true) end")
     plugins = ("--plugin", "slowly", "--plugin", "second", "--set", "plugins.queue=64")
     kill(place, place.start(*CHECKPOINT, *plugins, *SPACE), 300)
@@ -175,7 +175,7 @@ def interrupted(place):
 def interrupted_with_plugins(place):
     """Ctrl-C twice: what still waits for plugins goes on with the scan"""
     place.plugin("waits", "function on_target(t) prtip.sleep(t.port % 4) end\n"
-        "function on_post_scan(r) prtip.log('info', 'saw ' .. #r) end")
+        "function on_post_scan(r) prtip.log('info', 'saw ' .. #r) end", capabilities=NETWORK)
     process = wait_lines(place, place.start(*CHECKPOINT, "--plugin", "waits", *SPACE), 100)
     process.send_signal(signal.SIGINT)
     time.sleep(0.3)
