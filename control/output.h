@@ -33,6 +33,9 @@ struct output_format {
 	 */
 	void (*write_results)(void *state, const struct result *results, unsigned n);
 
+	/* Write what is held back, as a checkpoint relies on it; as write_results. NULL: nothing is. */
+	void (*settle)(void *state);
+
 	/* What comes last. 0 or a negative errno (the sink's own errors not counted). */
 	int (*finish)(void *state, const struct ctl_summary *summary);
 

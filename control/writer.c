@@ -195,6 +195,9 @@ static void take_points(struct writer *w) {
 	if (wanted == atomic_load_explicit(&w->sync_done, memory_order_relaxed)
 		|| w->taken < w->sync_at)
 		return;
+	for (unsigned i = 0; i < w->nb_outputs; i++)
+		if (!w->outputs[i].failed && w->outputs[i].format->settle)
+			w->outputs[i].format->settle(w->outputs[i].state);
 	flush_all(w);
 	for (unsigned i = 0; i < w->nb_outputs; i++)
 		sink_point(w->outputs[i].sink, &w->points[i]);
