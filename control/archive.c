@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,7 @@ struct archive {
 	int error;
 	uint64_t count;
 
+	bool kept; /* its files have names */
 	int rows_fd, packed_fd;
 	struct row *rows; /* of results from @rows_written on, which wait to be written */
 	uint64_t rows_written;
@@ -60,6 +62,37 @@ struct archive {
 	struct window packed_window; /* of bytes in @read_packed */
 	struct result_extra *lent; /* by archive_get() */
 };
+
+static bool is_in(const struct window *window, uint64_t first, uint64_t n) {
+	return first >= window->first && first + n <= window->end;
+}
+
+/*
+ * Move @window so that it holds @n elements from @first on, of which there are @total: a large step
+ * where it goes on behind its end, else a small one.
+ */
+static void move(struct window *window, uint64_t first, uint64_t n, uint64_t total, uint64_t large,
+	uint64_t small) {
+	uint64_t step = first == window->end ? large : small;
+
+	window->first = first;
+	window->end = first + (step > n ? step : n);
+	if (window->end > total)
+		window->end = total;
+}
+
+static int read_rows(struct archive *a, uint64_t index) {
+	struct window *window = &a->rows_window;
+	/* Down to a page, so that reading backwards is no read a row. */
+	uint64_t first = index == window->end ? index : index - index % PAGE_ROWS;
+
+	move(window, first, 1, a->count, BLOCK_ROWS, PAGE_ROWS);
+	int rc = scratch_read(a->rows_fd, a->read_rows,
+		(size_t)(window->end - first) * sizeof *a->read_rows, first * sizeof *a->read_rows);
+	if (rc)
+		*window = (struct window){0};
+	return rc;
+}
 
 static int allocate(struct archive *archive, const char *folder) {
 	archive->rows = calloc(BLOCK_ROWS, sizeof *archive->rows);
@@ -95,6 +128,114 @@ int archive_create(const char *folder, const struct result_names *names, struct 
 destroy:
 	archive_destroy(a);
 	return rc;
+}
+
+static int open_kept(const char *prefix, const char *suffix, bool resume, struct dp_error *err) {
+	const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (resume ? 0 : O_TRUNC);
+	char *path;
+	int fd;
+
+	if (asprintf(&path, "%s.%s", prefix, suffix) < 0)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	fd = open(path, flags, 0600);
+	if (fd < 0)
+		fd = dp_fail(err, true, -errno, "cannot open %s: %s", path, strerror(errno));
+	free(path);
+	return fd;
+}
+
+/* Count the rows whose results are whole, up to the first that is not. */
+static int take_up(struct archive *a) {
+	const off_t packed = lseek(a->packed_fd, 0, SEEK_END);
+	const off_t rows = lseek(a->rows_fd, 0, SEEK_END);
+	uint64_t most = rows < 0 ? 0 : (uint64_t)rows / sizeof(struct row);
+
+	if (packed < 0 || rows < 0)
+		return -errno;
+	a->packed_written = (uint64_t)packed;
+	for (; a->count < most; a->count++) {
+		const struct row *row;
+		int rc = 0;
+
+		if (!is_in(&a->rows_window, a->count, 1)) {
+			struct archive all = *a;
+
+			all.count = most;
+			rc = read_rows(&all, a->count);
+			a->rows_window = all.rows_window;
+		}
+		if (rc)
+			return rc;
+		row = &a->read_rows[a->count - a->rows_window.first];
+		if (row->bytes && (row->at > a->packed_written
+			|| row->bytes > a->packed_written - row->at))
+			break;
+	}
+	a->rows_written = a->count;
+	return 0;
+}
+
+int archive_create_kept(const char *prefix, bool resume, const struct result_names *names,
+	struct archive **archive, struct dp_error *err) {
+	struct archive *a = calloc(1, sizeof *a);
+	int rc;
+
+	if (!a)
+		return dp_fail(err, false, -ENOMEM, "out of memory");
+	a->names = names;
+	a->kept = true;
+	a->rows_fd = a->packed_fd = -1;
+	rc = allocate(a, prefix);
+	if (rc) {
+		dp_fail(err, false, rc, "out of memory");
+		goto destroy;
+	}
+	rc = a->rows_fd = open_kept(prefix, "rows", resume, err);
+	if (rc < 0)
+		goto destroy;
+	rc = a->packed_fd = open_kept(prefix, "packed", resume, err);
+	if (rc < 0)
+		goto destroy;
+	rc = take_up(a);
+	if (rc) {
+		dp_fail(err, false, rc, "cannot read %s.rows: %s", prefix, strerror(-rc));
+		goto destroy;
+	}
+	*archive = a;
+	return 0;
+
+destroy:
+	archive_destroy(a);
+	return rc;
+}
+
+void archive_remove(const char *prefix) {
+	static const char *const suffixes[] = {"rows", "packed"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s.%s", prefix, suffixes[i]) < 0)
+			return;
+		unlink(path);
+		free(path);
+	}
+}
+
+bool archive_is_kept(const struct archive *archive) {
+	return archive->kept;
+}
+
+void archive_cut(struct archive *a, uint64_t count) {
+	if (count >= a->count)
+		return;
+	a->count = a->rows_written = count;
+	a->rows_window = (struct window){0};
+}
+
+void archive_fds(const struct archive *archive, int fd[static 2]) {
+	fd[0] = archive->rows_fd;
+	fd[1] = archive->packed_fd;
 }
 
 void archive_destroy(struct archive *archive) {
@@ -173,44 +314,16 @@ void archive_put(struct archive *archive, const struct result *results, unsigned
 		if (archive->count - archive->rows_written == BLOCK_ROWS)
 			write_rows(archive);
 	}
+	/* Who goes on after a kill finds what was put. The second file first: rows point into it. */
+	if (archive->kept)
+		archive_flush(archive);
 }
 
 void archive_flush(struct archive *archive) {
-	if (!archive->error)
-		write_rows(archive);
-	if (!archive->error)
+	if (!archive->error && archive->packed_used)
 		write_packed(archive);
-}
-
-static bool is_in(const struct window *window, uint64_t first, uint64_t n) {
-	return first >= window->first && first + n <= window->end;
-}
-
-/*
- * Move @window so that it holds @n elements from @first on, of which there are @total: a large step
- * where it goes on behind its end, else a small one.
- */
-static void move(struct window *window, uint64_t first, uint64_t n, uint64_t total, uint64_t large,
-	uint64_t small) {
-	uint64_t step = first == window->end ? large : small;
-
-	window->first = first;
-	window->end = first + (step > n ? step : n);
-	if (window->end > total)
-		window->end = total;
-}
-
-static int read_rows(struct archive *a, uint64_t index) {
-	struct window *window = &a->rows_window;
-	/* Down to a page, so that reading backwards is no read a row. */
-	uint64_t first = index == window->end ? index : index - index % PAGE_ROWS;
-
-	move(window, first, 1, a->count, BLOCK_ROWS, PAGE_ROWS);
-	int rc = scratch_read(a->rows_fd, a->read_rows,
-		(size_t)(window->end - first) * sizeof *a->read_rows, first * sizeof *a->read_rows);
-	if (rc)
-		*window = (struct window){0};
-	return rc;
+	if (!archive->error && archive->count > archive->rows_written)
+		write_rows(archive);
 }
 
 static int grow_window(struct archive *a, size_t room) {

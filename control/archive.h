@@ -27,6 +27,22 @@ int archive_create(const char *folder, const struct result_names *names, struct 
 void archive_destroy(struct archive *archive); /* NULL is fine */
 
 /*
+ * The same in two files that stay, `PREFIX.rows` and `PREFIX.packed`, for who may go on with it:
+ * what is put is handed to the kernel at once. With @resume all results that are whole in there are taken
+ * up; else the files begin anew. archive_remove() takes their names away.
+ */
+int archive_create_kept(const char *prefix, bool resume, const struct result_names *names,
+	struct archive **archive, struct dp_error *err);
+void archive_remove(const char *prefix);
+bool archive_is_kept(const struct archive *archive);
+
+/* Forget all results but the first @count. */
+void archive_cut(struct archive *archive, uint64_t count);
+
+/* The descriptors of its files, for who brings them to the disk. */
+void archive_fds(const struct archive *archive, int fd[static 2]);
+
+/*
  * Append @n results; buffered, big blocks. Copies. The first error stays (archive_error()): from then
  * on nothing is taken, and archive_get() gives that error only.
  */

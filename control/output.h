@@ -22,6 +22,7 @@ struct output_format {
 	const char *name; /* as in -o NAME:PATH */
 	const char *line_start; /* see sink_admit(); NULL: free text */
 	bool raw; /* takes a raw sink */
+	bool exact; /* a line is a result, and output_ndjson_read() knows whose: it can be gone on with */
 
 	/* Make the state. 0 or a negative errno. */
 	int (*open)(struct sink *sink, const struct output_params *params, void **state);
@@ -31,6 +32,9 @@ struct output_format {
 	 * this. NULL: takes none.
 	 */
 	void (*write_results)(void *state, const struct result *results, unsigned n);
+
+	/* Write what is held back, as a checkpoint relies on it; as write_results. NULL: nothing is. */
+	void (*settle)(void *state);
 
 	/* What comes last. 0 or a negative errno (the sink's own errors not counted). */
 	int (*finish)(void *state, const struct ctl_summary *summary);
@@ -45,6 +49,16 @@ extern const struct output_format output_ndjson, output_summary, output_table;
  * appended, and one that has only export(), which writes into the file by itself.
  */
 extern const struct output_format output_plugin, output_plugin_export;
+
+/*
+ * Whose result a line of NDJSON is, one that output_ndjson wrote. @port: 0 where it has none. False:
+ * it is no such line.
+ */
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state);
+
+/* Call @fn for each plugin that it has the status of. False: it is no such line. */
+bool output_ndjson_plugins(const char *line, size_t bytes,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user);
 
 /* The row of that name, or NULL; plugins have none. */
 const struct output_format *output_find(const char *name);

@@ -263,6 +263,126 @@ static void ndjson_write(void *state, const struct result *results, unsigned n) 
 	}
 }
 
+/* The text between @before, which must come next at or behind *@at, and the next @end. */
+static bool text_behind(const char **at, const char *stop, const char *before, char end, char *text,
+	size_t room) {
+	const char *from = memmem(*at, (size_t)(stop - *at), before, strlen(before));
+	const char *to = from ? memchr(from + strlen(before), end,
+		(size_t)(stop - from) - strlen(before)) : NULL;
+	size_t n;
+
+	if (!to)
+		return false;
+	from += strlen(before);
+	n = (size_t)(to - from);
+	if (n >= room)
+		return false;
+	memcpy(text, from, n);
+	text[n] = '\0';
+	*at = to;
+	return true;
+}
+
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state) {
+	/* What comes before the banner is ours and short. */
+	const char *at = line, *stop = line + (bytes < 256 ? bytes : 256);
+	char text[64];
+	unsigned long number;
+
+	if (!text_behind(&at, stop, ",\"ip\":\"", '"', text, sizeof text)
+		|| dp_ip_read(text, strlen(text), ip))
+		return false;
+	*port = 0;
+	if (stop - at > 9 && !memcmp(at, "\",\"port\":", 9)) {
+		at += 1;
+		if (!text_behind(&at, stop, ",\"port\":", ',', text, sizeof text))
+			return false;
+		number = strtoul(text, NULL, 10);
+		if (number > UINT16_MAX)
+			return false;
+		*port = (uint16_t)number;
+	}
+	if (!text_behind(&at, stop, "\"state\":\"", '"', text, sizeof text))
+		return false;
+	for (uint8_t i = 0; i < DP_STATE_COUNT; i++)
+		if (!strcmp(text, dp_state_name(i))) {
+			*state = i;
+			return true;
+		}
+	return false;
+}
+
+/* The end of the string that begins behind @at's quote: its closing quote, or NULL. */
+static const char *string_end(const char *at, const char *stop) {
+	for (; at < stop && *at != '"'; at++)
+		at += *at == '\\';
+	return at < stop ? at : NULL;
+}
+
+/* The end of the object that begins at @at: its closing brace, or NULL. */
+static const char *object_end(const char *at, const char *stop) {
+	unsigned depth = 0;
+
+	for (; at && at < stop; at++) {
+		if (*at == '"')
+			at = string_end(at + 1, stop);
+		else if (*at == '{')
+			depth++;
+		else if (*at == '}' && --depth == 0)
+			return at;
+		if (!at)
+			break;
+	}
+	return NULL;
+}
+
+static bool read_status(const char *text, size_t bytes, enum lh_status *status) {
+	for (unsigned i = 0; i < LH_STATUS_COUNT; i++)
+		if (strlen(lh_status_names[i]) == bytes && !memcmp(lh_status_names[i], text, bytes)) {
+			*status = (enum lh_status)i;
+			return true;
+		}
+	return false;
+}
+
+/* One member of "plugins", `"NAME":{"status":"ok"...}`; *@at moves behind it. */
+static bool read_plugin(const char **at, const char *stop,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user) {
+	static const char key[] = ":{\"status\":\"";
+	const char *name_end = **at == '"' ? string_end(*at + 1, stop) : NULL;
+	const char *text = name_end ? name_end + sizeof key : NULL;
+	const char *text_end, *end;
+	char name[LH_NAME_BYTES];
+	enum lh_status status;
+
+	if (!text || text >= stop || memcmp(name_end + 1, key, sizeof key - 1)
+		|| (size_t)(name_end - *at) > sizeof name)
+		return false;
+	text_end = string_end(text, stop);
+	end = object_end(name_end + 2, stop);
+	if (!text_end || !end || !read_status(text, (size_t)(text_end - text), &status))
+		return false;
+	memcpy(name, *at + 1, (size_t)(name_end - *at - 1));
+	name[name_end - *at - 1] = '\0';
+	fn(user, name, status);
+	*at = end + 1;
+	return true;
+}
+
+bool output_ndjson_plugins(const char *line, size_t bytes,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user) {
+	/* No string has such quotes, and no object before it has members that are objects. */
+	static const char key[] = ",\"plugins\":{";
+	const char *stop = line + bytes, *at = memmem(line, bytes, key, sizeof key - 1);
+
+	if (!at)
+		return true;
+	for (at += sizeof key - 1; at < stop && *at != '}'; at += *at == ',')
+		if (!read_plugin(&at, stop, fn, user))
+			return false;
+	return at < stop;
+}
+
 static int ndjson_finish(void *state, const struct ctl_summary *summary) {
 	(void)state;
 	(void)summary;
@@ -275,6 +395,7 @@ static void ndjson_close(void *state) {
 
 const struct output_format output_ndjson = {
 	.name = "ndjson",
+	.exact = true,
 	.line_start = "{\"ts\":\"",
 	.open = ndjson_open,
 	.write_results = ndjson_write,

@@ -5,7 +5,7 @@
  * Runs on the writer thread, its end on the control core. Owns the rows that it holds back for
  * sorting: the first HELD_ROWS. Where more come, those are written sorted and the others as they
  * arrive, so that memory stays bounded; the columns are as wide as the widest value can be, so that
- * late rows still stand below early ones. IPv6 addresses that leave no room for all columns push TTL
+ * late rows still stand below early ones. So it is from the first checkpoint on, too. IPv6 addresses that leave no room for all columns push TTL
  * and RTT out.
  *
  * Where one of the held rows has a service, SERVICE and VERSION take the place of REASON, TTL and
@@ -335,6 +335,15 @@ static void table_write(void *state, const struct result *results, unsigned n) {
 	}
 }
 
+static void table_settle(void *state) {
+	struct table *table = state;
+
+	if (!table->held)
+		return;
+	put_held(table, true);
+	table->flowing = true;
+}
+
 /* An empty table says why it is empty. */
 static void put_nothing(struct table *table, const struct ctl_summary *summary) {
 	char line[160], count[HUMAN_BYTES];
@@ -372,6 +381,7 @@ const struct output_format output_table = {
 	.name = "table",
 	.open = table_open,
 	.write_results = table_write,
+	.settle = table_settle,
 	.finish = table_finish,
 	.close = table_close,
 };

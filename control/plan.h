@@ -13,14 +13,17 @@
 /* The counters of this shard. */
 struct dp_slice plan_slice(const struct ctl_config *config);
 
-/* The packet path's parameters, but for the cookie key. 0 or a negative errno with @err filled. */
+/*
+ * The packet path's parameters, but for the cookie key; of a scan that goes on, with what is left of it.
+ * 0 or a negative errno with @err filled.
+ */
 int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err);
 
 /*
- * A fresh cookie key; to be made when nothing is forked any more, and wiped when the engine has it.
- * 0 or a negative errno with @err filled.
+ * A fresh cookie key, or that of the scan that goes on; to be made when nothing is forked any more, and
+ * wiped when the engine has it. 0 or a negative errno with @err filled.
  */
-int plan_key(struct dp_key *key, struct dp_error *err);
+int plan_key(const struct ctl_config *config, struct dp_key *key, struct dp_error *err);
 
 /* Whether a response can tell which transmission it answers: there are source ports enough. */
 bool plan_tells_passes(const struct ctl_config *config, const struct dp_plan *plan);

@@ -6,10 +6,13 @@
  * cooldown are over.
  */
 #include "archive.h"
+#include "checkpoint.h"
 #include "coverage.h"
 #include "dedup.h"
-#include "dp/nap.h"
 #include "human.h"
+#include "journal.h"
+#include "keeper.h"
+#include "output.h"
 #include "pipeline.h"
 #include "plan.h"
 #include "plugin_run.h"
@@ -17,11 +20,17 @@
 #include "progress.h"
 #include "reload.h"
 #include "run.h"
+#include "saver.h"
 #include "status.h"
 #include "version.h"
 #include "writer.h"
 
+#include <dp/nap.h>
+#include <dp/secret.h>
+
+#include <assert.h>
 #include <errno.h>
+#include <libgen.h>
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -37,15 +46,33 @@ enum {
 	GRACE_NS = 1000 * 1000 * 1000,
 };
 
+/* A result that waited for plugins when the scan was interrupted. */
+struct resumed_result {
+	struct result result;
+	uint64_t segment;
+	bool written; /* it is in an output */
+};
+
 struct run {
 	const struct ctl_config *config;
 	const atomic_int *interrupts, *reloads;
 	struct dp_error *err;
 	struct dp_plan plan;
+	struct dp_key *key; /* of the cookies */
 	struct dp_engine *engine;
 	struct writer *writer;
 	struct dedup *dedup;
 	struct coverage *coverage; /* NULL: not estimated */
+	struct saver *saver; /* NULL: no checkpoints */
+	struct journal *journal; /* likewise */
+	uint64_t lines; /* that were in it when the scan went on */
+	bool exact; /* an output has each result once, so that its lines say what answered */
+	struct resumed_result *waiting; /* of the journal, by pair, until they are taken up */
+	size_t nb_waiting;
+	struct dp_space *narrowed_before; /* what on_pre_scan left when the scan began; NULL: all */
+	const struct checkpoint *resume; /* what is gone on from; NULL: the scan begins */
+	struct checkpoint_counts before; /* what was counted then */
+	char at_least_once[512]; /* names of outputs */
 	struct reload *reload;
 	int reloaded; /* SIGHUPs that were followed */
 	uint64_t taken; /* results on their way or written: at most max_results */
@@ -60,6 +87,7 @@ struct run {
 	struct narrowed narrowed; /* by on_pre_scan */
 	bool released; /* the first probe was allowed */
 	bool closed; /* the scan is over: answers are no longer results */
+	bool cooled; /* the last answers had their time */
 	struct result held[BATCH]; /* results that the writer had no room for yet */
 	unsigned nb_held, held_at;
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
@@ -131,6 +159,12 @@ static bool has_all_results(const struct run *run) {
 	return run->config->max_results && run->taken >= run->config->max_results;
 }
 
+/* Whether it becomes a line of the outputs. */
+static bool is_written(const struct run *run, const struct dp_answer *answer) {
+	return !(answer->state == DP_STATE_CLOSED && !run->config->include_closed)
+		&& !has_all_results(run);
+}
+
 static void take_state(struct run *run, const struct dp_answer *answer) {
 	/* Without ports a host is what is found, whatever it answered to. */
 	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
@@ -143,6 +177,8 @@ static void take_state(struct run *run, const struct dp_answer *answer) {
 	}
 	run->summary.unique++;
 	run->summary.states[answer->state]++;
+	if (run->journal && !is_written(run, answer))
+		journal_pair(run->journal, answer->ip, port);
 	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
 		run->summary.hidden++;
 	else if (has_all_results(run))
@@ -168,12 +204,23 @@ static void take_answer(struct run *run, const struct dp_answer *answer) {
 	}
 }
 
+/*
+ * Of results that no output can be asked for, the journal knows whose they are: a resumed scan then
+ * repeats fewer of them.
+ */
+static void note_held(struct run *run) {
+	for (unsigned i = run->held_at; run->journal && !run->exact && i < run->nb_held; i++)
+		journal_pair(run->journal, run->held[i].answer.ip,
+			run->config->type->has_ports ? run->held[i].answer.port : 0);
+}
+
 /* Hand finished results to the writer, as far as it has room. */
 static bool take_finished(struct run *run) {
 	if (!deliver_held(run) || !run->pipeline)
 		return false;
 	run->held_at = 0;
 	run->nb_held = pipeline_take(run->pipeline, run->held, BATCH);
+	note_held(run);
 	deliver_held(run);
 	return run->nb_held > 0;
 }
@@ -184,7 +231,8 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 	unsigned n;
 
 	/* While the writer is behind, answers wait in the rings, and full rings slow the sending. */
-	if (!deliver_held(run) || (run->pipeline && !pipeline_has_room(run->pipeline))) {
+	if (!deliver_held(run) || (run->pipeline && !pipeline_has_room(run->pipeline))
+		|| (run->saver && !saver_has_room(run->saver))) {
 		run->behind_ns = now_ns;
 		return false;
 	}
@@ -194,6 +242,7 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 	run->nb_held = run->held_at = 0;
 	for (unsigned i = 0; i < n; i++)
 		take_answer(run, &answer[i]);
+	note_held(run);
 	deliver_held(run);
 	return n > 0;
 }
@@ -216,8 +265,13 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
+/* Of the scan, what came before a resumption included. */
+static double elapsed_s(const struct run *run, uint64_t now_ns) {
+	return seconds(now_ns - run->started_ns) + seconds(run->before.elapsed_ns);
+}
+
 static double runtime_left_s(const struct run *run, uint64_t now_ns) {
-	return seconds(run->started_ns + run->config->max_runtime_ns) - seconds(now_ns);
+	return seconds(run->config->max_runtime_ns) - elapsed_s(run, now_ns);
 }
 
 static double remaining_s(const struct run *run, uint64_t now_ns) {
@@ -232,7 +286,8 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	if (run->sent_ns)
 		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
 	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
-		pps = (double)done / seconds(now_ns - run->sending_ns);
+		pps = (double)(s->stats.probes_sent - run->before.stats.probes_sent)
+			/ seconds(now_ns - run->sending_ns);
 	if (pps <= 0 && !run->config->max_runtime_ns)
 		return -1;
 	sending_s = pps > 0 ? (double)left / pps : INFINITY;
@@ -255,14 +310,29 @@ static void count_waiting(struct run *run) {
 		s->plugins[i].waiting = pipeline_at_plugin(run->pipeline, i);
 }
 
+static_assert(sizeof(struct dp_stats) % sizeof(uint64_t) == 0);
+
+/* All of them are counts, or times that add up. */
+static void add_before(struct dp_stats *stats, const struct dp_stats *before) {
+	uint64_t now[sizeof *stats / sizeof(uint64_t)], then[sizeof *stats / sizeof(uint64_t)];
+
+	memcpy(now, stats, sizeof now);
+	memcpy(then, before, sizeof then);
+	for (unsigned i = 0; i < sizeof now / sizeof *now; i++)
+		now[i] += then[i];
+	memcpy(stats, now, sizeof now);
+}
+
 static void update_summary(struct run *run, uint64_t now_ns) {
 	struct ctl_summary *s = &run->summary;
 
 	dp_engine_stats(run->engine, &s->stats);
 	dp_engine_levels(run->engine, &s->levels);
+	if (run->resume)
+		add_before(&s->stats, &run->before.stats);
 	s->results = writer_written(run->writer);
 	count_waiting(run);
-	s->elapsed_s = seconds(now_ns - run->started_ns);
+	s->elapsed_s = elapsed_s(run, now_ns);
 	/* N probes have N - 1 gaps between them. */
 	if (s->stats.sending_ns && s->stats.probes_sent > 1)
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
@@ -331,7 +401,7 @@ static bool cooled_down(const struct run *run, uint64_t now_ns) {
 
 	if (!run->sent_ns)
 		return false;
-	if (run->summary.stats.probes_sent == 0)
+	if (run->summary.stats.probes_sent == run->before.stats.probes_sent)
 		return true;
 	/* All that were wanted are there, but for banners that some still wait for. */
 	if (has_all_results(run) && !(run->pipeline && pipeline_awaits_banners(run->pipeline)))
@@ -369,8 +439,14 @@ static void pre_scan(struct run *run) {
 		= run->narrowed.space ? run->narrowed.slice.end - run->narrowed.slice.first : 0;
 	if (!run->narrowed.space)
 		dp_engine_stop_sending(run->engine);
-	else
-		dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice);
+	else if (dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice, NULL)) {
+		dp_fail(run->err, false, -ENOMEM, "out of memory");
+		run->failed = true;
+	}
+	if (run->saver
+		&& saver_released(run->saver, run->narrowed.space, run->narrowed.slice,
+			!run->narrowed.space, run->err))
+		run->failed = true;
 }
 
 static void say(struct run *run, const char *text) {
@@ -398,6 +474,12 @@ static void reload(struct run *run) {
 			say(run,
 				"prtip-dp: SIGHUP: too many exclusions to tell the plugins; they "
 				"may still reach those addresses");
+		if (run->saver && saver_excluded(run->saver, all, &err)) {
+			snprintf(text, sizeof text,
+				"prtip-dp: SIGHUP: warning: checkpoints do not know of it: %s",
+				err.text);
+			say(run, text);
+		}
 	}
 	run->summary.excluded_running += nb_new;
 	snprintf(text, sizeof text, "prtip-dp: SIGHUP: %s more addresses excluded",
@@ -454,9 +536,13 @@ static void control_loop(struct run *run) {
 		if (atomic_load(run->reloads) != run->reloaded)
 			reload(run);
 		watch_limits(run, phase, now_ns);
-		if (run->failed || cooled_down(run, now_ns))
+		if (run->failed || cooled_down(run, now_ns)) {
+			run->cooled = !run->failed && atomic_load(run->interrupts) < 2;
 			return;
+		}
 		tick(run, now_ns, phase);
+		if (run->saver)
+			saver_step(run->saver, now_ns, deliver_held(run));
 		if (phase == DP_PHASE_HELD && !run->released && !is_ending(run))
 			pre_scan(run);
 		if (move_on(run, now_ns))
@@ -497,6 +583,8 @@ static void late_turn(struct run *run) {
 	if (atomic_load(run->reloads) != run->reloaded)
 		reload(run);
 	tick(run, now_ns, DP_PHASE_SENT);
+	if (run->saver)
+		saver_step(run->saver, now_ns, deliver_held(run));
 	if (move_on(run, now_ns))
 		run->idle = 0;
 	else
@@ -521,8 +609,12 @@ static void drain_plugins(struct run *run) {
 		|| !deliver_held(run)) {
 		if (writer_failure(run->writer))
 			return;
-		if (monotonic_ns() > end_ns || atomic_load(run->interrupts) > 1)
+		if (monotonic_ns() > end_ns || atomic_load(run->interrupts) > 1) {
+			/* They go on with the scan: they are in the journal. */
+			if (run->saver && run->summary.interrupted && deliver_held(run))
+				return;
 			end_ns = give_up(run);
+		}
 		late_turn(run);
 	}
 }
@@ -553,6 +645,17 @@ static void begin_summary(struct run *run) {
 		.dedup_exact = dedup_is_exact(run->dedup),
 		.dedup_capacity = dedup_capacity(run->dedup),
 	};
+	if (!run->resume)
+		return;
+	run->before = run->resume->counts;
+	run->summary.resumed = run->resume->resumed + 1;
+	run->summary.unique = run->before.hidden + run->before.surplus;
+	run->summary.duplicates = run->before.duplicates;
+	run->summary.hidden = run->before.hidden;
+	run->summary.surplus = run->before.surplus;
+	run->summary.excluded_running = run->before.excluded_running;
+	/* Those that were written are counted as they are read. */
+	run->summary.states[DP_STATE_CLOSED] = run->before.hidden;
 }
 
 /* Every pair that answered is hidden, written or lost. */
@@ -560,7 +663,10 @@ static void account_results(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	s->results = writer_written(run->writer);
-	s->lost_results = s->unique - s->hidden - s->surplus - s->results;
+	s->waiting = run->pipeline
+		? pipeline_waiting(run->pipeline) + pipeline_finished(run->pipeline)
+		: 0;
+	s->lost_results = s->unique - s->hidden - s->surplus - s->results - s->waiting;
 }
 
 /* Pairs that got fewer transmissions than others would make the estimate wrong. */
@@ -578,12 +684,22 @@ static void estimate_coverage(struct run *run) {
 	s->has_coverage = !s->no_coverage;
 }
 
+/* Where nothing is left, that is all there is to say. */
+static bool is_over(const struct ctl_config *config) {
+	if (!config->resume || !config->resume->complete)
+		return false;
+	if (!config->quiet)
+		fprintf(stderr, "prtip-dp: %s: the scan is complete, there is nothing left to do\n",
+			config->checkpoint);
+	return true;
+}
+
 static void end_summary(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	update_summary(run, monotonic_ns());
 	account_results(run);
-	s->dedup_evicted = dedup_evicted(run->dedup);
+	s->dedup_evicted = run->before.dedup_evicted + dedup_evicted(run->dedup);
 	/* The last of them may have come after all was sent, from what was on its way. */
 	if (has_all_results(run) && !s->interrupted)
 		s->limit = CTL_LIMIT_RESULTS;
@@ -624,11 +740,29 @@ static void finish_results(struct run *run) {
 		drain_plugins(run);
 	if (writer_drain(run->writer, &err))
 		note_failure(run, &err);
-	if (run->archive)
+	/* What looks at all results waits for the end of a scan that will go on. */
+	if (run->archive && !(run->saver && is_ending(run) && !has_all_results(run)))
 		post_scan(run);
 	if (run->plugins)
 		plugin_run_end(run->plugins, run->summary.plugins);
 	dp_engine_stop(run->engine);
+}
+
+/* The last checkpoint, and what the user can do with it. */
+static void end_saver(struct run *run) {
+	const char *file = run->config->checkpoint;
+	bool complete = run->summary.complete
+		|| (run->summary.limit == CTL_LIMIT_RESULTS && !run->failed);
+	int rc;
+
+	if (!run->saver)
+		return;
+	rc = saver_end(run->saver, monotonic_ns(), run->cooled, complete);
+	run->summary.checkpoints_failed = saver_failures(run->saver);
+	if (run->config->quiet || complete || rc)
+		return;
+	progress_clear(&run->progress);
+	fprintf(stderr, "checkpoint written; go on with: prtip-dp --resume %s\n", file);
 }
 
 /* The run's end: lcores, rings, plugins, writer, outputs, account. */
@@ -639,6 +773,7 @@ static void finish(struct run *run) {
 	if (!run->config->quiet)
 		progress_clear(&run->progress);
 	end_summary(run);
+	end_saver(run);
 	if (writer_finish(run->writer, &run->summary, &err)) {
 		note_failure(run, &err);
 		run->summary.complete = false;
@@ -650,12 +785,221 @@ static void finish(struct run *run) {
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
 }
 
+/* ---- A scan that goes on ---- */
+
+static uint16_t pair_port(const struct run *run, const struct dp_answer *answer) {
+	return run->config->type->has_ports ? answer->port : 0;
+}
+
+static int take_pair(void *user, dp_ip ip, uint16_t port) {
+	struct run *run = user;
+
+	dedup_first(run->dedup, ip, port);
+	return 0;
+}
+
+static int take_waiting(void *user, const uint8_t *packed, uint32_t bytes) {
+	struct run *run = user;
+	struct resumed_result *more
+		= reallocarray(run->waiting, run->nb_waiting + 1, sizeof *run->waiting);
+	size_t taken;
+	int rc;
+
+	if (!more)
+		return -ENOMEM;
+	run->waiting = more;
+	more = &more[run->nb_waiting];
+	*more = (struct resumed_result){0};
+	if (!run->pipeline)
+		return -EBADMSG;
+	rc = result_unpack(packed, bytes, pipeline_names(run->pipeline), &taken, &more->result);
+	run->nb_waiting += !rc;
+	return rc;
+}
+
+static int by_pair(const void *a, const void *b) {
+	const struct dp_answer *x = &((const struct resumed_result *)a)->result.answer;
+	const struct dp_answer *y = &((const struct resumed_result *)b)->result.answer;
+
+	if (x->ip != y->ip)
+		return x->ip > y->ip ? 1 : -1;
+	return (x->port > y->port) - (x->port < y->port);
+}
+
+static int read_segment(struct run *run, uint64_t number) {
+	const struct journal_reader reader = {take_pair, take_waiting, run};
+	const size_t before = run->nb_waiting;
+	char *path = keeper_segment_path(run->config->checkpoint, number);
+	uint8_t *body;
+	size_t n;
+	int rc;
+
+	if (!path)
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	rc = checkpoint_read_segment(path, &body, &n, run->err);
+	if (!rc) {
+		rc = journal_read(body, n, &reader);
+		free(body);
+		if (rc)
+			dp_fail(run->err, true, rc, "%s: %s", path,
+				rc == -ENOMEM ? "out of memory" : "its entries make no sense");
+	}
+	for (size_t i = before; i < run->nb_waiting; i++)
+		run->waiting[i].segment = number;
+	free(path);
+	return rc;
+}
+
+/* The journal, and what is in the one of the scan that goes on. */
+static int open_journal(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	int rc = 0;
+
+	if (!*run->config->checkpoint)
+		return 0;
+	if (journal_create(resume ? resume->next_segment : 0, &run->journal))
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	if (run->pipeline)
+		pipeline_keep(run->pipeline, run->journal);
+	for (unsigned i = 0; resume && !rc && i < resume->nb_segments; i++)
+		rc = read_segment(run, resume->segments[i]);
+	if (run->nb_waiting)
+		qsort(run->waiting, run->nb_waiting, sizeof *run->waiting, by_pair);
+	return rc;
+}
+
+/* A result that is in an output does not wait any more. */
+static void strike(struct run *run, dp_ip ip, uint16_t port) {
+	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
+	struct resumed_result *found = run->nb_waiting
+		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
+		: NULL;
+
+	if (found)
+		found->written = true;
+}
+
+/* What a plugin said to a result that is in an output. */
+static void take_status(void *user, const char *name, enum lh_status status) {
+	struct run *run = user;
+
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++)
+		if (!strcmp(run->summary.plugins[i].name, name)) {
+			run->summary.plugins[i].offered++;
+			run->summary.plugins[i].status[status]++;
+		}
+}
+
+/* What waited goes through the plugins again. */
+static void take_up_waiting(struct run *run) {
+	for (unsigned i = 0; i < run->resume->nb_segments; i++) {
+		const uint64_t number = run->resume->segments[i];
+		uint64_t results = 0;
+
+		for (size_t k = 0; k < run->nb_waiting; k++)
+			results += run->waiting[k].segment == number && !run->waiting[k].written;
+		journal_take_up(run->journal, number, results);
+	}
+	for (size_t i = 0; i < run->nb_waiting; i++) {
+		struct resumed_result *waiting = &run->waiting[i];
+		const struct dp_answer *answer = &waiting->result.answer;
+
+		if (waiting->written) {
+			result_extra_free(waiting->result.extra);
+			continue;
+		}
+		dedup_first(run->dedup, answer->ip, pair_port(run, answer));
+		run->summary.unique++;
+		run->summary.states[answer->state]++;
+		run->taken++;
+		pipeline_resume(run->pipeline, &waiting->result, waiting->segment);
+	}
+	free(run->waiting);
+	run->waiting = NULL;
+	run->nb_waiting = 0;
+}
+
+static void fill_points(const struct checkpoint *resume, struct sink_point *points) {
+	for (unsigned i = 0; i < resume->nb_outputs; i++) {
+		const struct checkpoint_output *output = &resume->outputs[i];
+
+		points[i] = (struct sink_point){.regular = output->regular,
+			.start = output->start,
+			.end = output->end,
+			.results = output->results};
+		memcpy(points[i].digest, output->digest, sizeof points[i].digest);
+	}
+}
+
+/* A result that is in an output already. */
+static int take_line(void *user, const char *line, size_t bytes) {
+	struct run *run = user;
+	dp_ip ip;
+	uint16_t port;
+	uint8_t state;
+
+	if (!output_ndjson_read(line, bytes, &ip, &port, &state))
+		return -EBADMSG;
+	if (!run->config->type->has_ports)
+		port = 0;
+	/* Only a loss of power can leave lines without a row: they are made again. */
+	if (run->archive && run->lines == archive_count(run->archive))
+		return 1;
+	run->lines++;
+	strike(run, ip, port);
+	dedup_first(run->dedup, ip, port);
+	run->summary.unique++;
+	run->summary.states[state]++;
+	return output_ndjson_plugins(line, bytes, take_status, run) ? 0 : -EBADMSG;
+}
+
+/* No output could be read back: what was counted holds, but for what waits. */
+static void take_counts(struct run *run) {
+	run->summary.unique += run->taken;
+	memcpy(run->summary.states, run->before.states, sizeof run->summary.states);
+	for (size_t i = 0; i < run->nb_waiting; i++)
+		run->summary.states[run->waiting[i].result.answer.state]--;
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
+		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
+
+		run->summary.plugins[i].offered = plugin->offered;
+		memcpy(run->summary.plugins[i].status, plugin->status, sizeof plugin->status);
+	}
+}
+
+/* What is known of the results now, and which outputs may repeat some. */
+static void take_resumed(struct run *run, const struct ctl_output_spec *outputs) {
+	for (unsigned i = 0; i < writer_outputs(run->writer); i++) {
+		size_t used = strlen(run->at_least_once);
+
+		if (writer_is_once(run->writer, i) || writer_is_exact(run->writer, i))
+			continue;
+		snprintf(run->at_least_once + used, sizeof run->at_least_once - used, "%s%s",
+			used ? ", " : "", outputs[i].format);
+	}
+	run->taken = writer_written(run->writer);
+	if (!run->exact)
+		take_counts(run);
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
+		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
+
+		run->summary.plugins[i].spilled += plugin->spilled;
+		run->summary.plugins[i].deaths += plugin->deaths;
+		run->summary.plugins[i].lane_cpu_s += (double)plugin->lane_cpu_us / 1e6;
+	}
+	if (run->archive)
+		archive_cut(run->archive, run->exact ? run->lines : run->taken);
+	take_up_waiting(run);
+	if (*run->at_least_once)
+		run->summary.at_least_once = run->at_least_once;
+}
+
 static int open_writer(struct run *run) {
 	const struct ctl_config *config = run->config;
 	const bool terminal = isatty(STDOUT_FILENO);
 	const struct ctl_output_spec standard
 		= {.format = terminal ? "table" : "ndjson", .path = "-"};
-	const struct writer_params params = {
+	struct writer_params params = {
 		.outputs = config->nb_outputs ? config->outputs : &standard,
 		.nb_outputs = config->nb_outputs ? config->nb_outputs : 1,
 		.plugins = config->plugins.enabled,
@@ -663,9 +1007,29 @@ static int open_writer(struct run *run) {
 		.archive = run->archive,
 		.file_mode = config->file_mode,
 		.color = color_on(STDOUT_FILENO),
+		.track = *config->checkpoint,
 	};
+	struct sink_point points[CTL_MAX_OUTPUTS];
+	int rc;
 
-	return writer_create(&params, &run->writer, run->err);
+	if (run->resume) {
+		if (run->resume->nb_outputs != params.nb_outputs)
+			return dp_fail(run->err, true, -EINVAL,
+				"%s: it has %u outputs, and the scan %u", config->checkpoint,
+				run->resume->nb_outputs, params.nb_outputs);
+		fill_points(run->resume, points);
+		params.resume = points;
+		params.results = run->before.unique - run->before.hidden - run->before.surplus
+			- run->before.waiting;
+		params.on_line = take_line;
+		params.user = run;
+	}
+	rc = writer_create(&params, &run->writer, run->err);
+	for (unsigned i = 0; !rc && i < params.nb_outputs; i++)
+		run->exact |= writer_is_exact(run->writer, i);
+	if (!rc && run->resume)
+		take_resumed(run, params.outputs);
+	return rc;
 }
 
 /*
@@ -708,6 +1072,9 @@ static int open_pipeline(struct run *run) {
 	plugin_run_attach(run->plugins, run->engine, run->pipeline);
 	if (!plugin_run_wants_results(run->plugins))
 		return 0;
+	if (*config->checkpoint)
+		return archive_create_kept(config->checkpoint, run->resume && run->resume->archived,
+			pipeline_names(run->pipeline), &run->archive, run->err);
 	return archive_create(
 		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
@@ -732,8 +1099,17 @@ static int open_watchers(struct run *run) {
 static int drop_privileges(struct run *run) {
 	struct dp_error warning;
 	const char *report;
-	int rc = privilege_drop(dp_engine_capabilities(run->engine), NULL, 0, &report, run->err);
+	char *path = strdup(run->config->checkpoint);
+	const char *folder = path ? dirname(path) : NULL;
+	/* Checkpoints and their journal are made while the scan runs. */
+	const bool writes = *run->config->checkpoint;
+	int rc = folder ? privilege_drop(
+			 dp_engine_capabilities(run->engine), &folder, writes, &report, run->err)
+			: dp_fail(run->err, false, -ENOMEM, "out of memory");
 
+	if (rc == 0 && writes)
+		rc = privilege_check_folder("checkpoints", folder, run->err);
+	free(path);
 	if (rc == 0 && run->plugins)
 		rc = plugin_run_check_folders(run->plugins, run->err);
 	if (rc || run->config->quiet)
@@ -745,6 +1121,114 @@ static int drop_privileges(struct run *run) {
 	return 0;
 }
 
+/* Checkpoints, from before the first probe on. */
+static int open_saver(struct run *run) {
+	const struct saver_view view = {.config = run->config,
+		.key = run->key,
+		.engine = run->engine,
+		.writer = run->writer,
+		.coverage = run->coverage,
+		.journal = run->journal,
+		.pipeline = run->pipeline,
+		.archive = run->archive,
+		.summary = &run->summary};
+	int rc = 0;
+
+	if (!*run->config->checkpoint)
+		return 0;
+	rc = saver_create(&view, &run->saver, run->err);
+	if (!rc && run->coverage && run->resume
+		&& coverage_restore(run->coverage, &run->resume->coverage))
+		rc = dp_fail(run->err, true, -EBADMSG, "%s: its sample for the coverage is none",
+			run->config->checkpoint);
+	return rc;
+}
+
+static int begin_saver(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	int rc = 0;
+
+	if (!run->saver)
+		return 0;
+	if (run->released)
+		rc = saver_released(run->saver, run->narrowed_before,
+			resume ? (struct dp_slice){resume->first, resume->end}
+			       : plan_slice(run->config),
+			resume && resume->none, run->err);
+	return rc ? rc : saver_begin(run->saver, run->err);
+}
+
+/* A scan that was narrowed goes on with what on_pre_scan left then; it is not asked again. */
+static int release_narrowed(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	char *path;
+	int rc;
+
+	if (!resume || !resume->narrowed)
+		return 0;
+	if (asprintf(&path, "%s.narrowed", run->config->checkpoint) < 0)
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	rc = checkpoint_read_space(path, resume->narrowed_digest, &run->narrowed_before, run->err);
+	free(path);
+	if (!rc && resume->end > dp_space_count(run->narrowed_before))
+		rc = dp_fail(run->err, true, -EBADMSG, "%s: its counters are not of its addresses",
+			run->config->checkpoint);
+	if (!rc
+		&& dp_engine_release(run->engine, run->narrowed_before,
+			(struct dp_slice){resume->first, resume->end}, &resume->left))
+		rc = dp_fail(run->err, false, -ENOMEM, "out of memory");
+	if (!rc)
+		run->summary.targets = resume->end - resume->first;
+	return rc;
+}
+
+/* What SIGHUP took out before is out again. */
+static int restore_excluded(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	const struct dp_ipset *all;
+
+	if (!resume || !resume->nb_excluded)
+		return 0;
+	if (reload_restore(run->reload, resume->excluded, resume->nb_excluded, &all))
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	dp_engine_exclude(run->engine, all);
+	if (run->plugins && plugin_run_exclude(run->plugins, all))
+		return dp_fail(run->err, false, -E2BIG,
+			"%s: too many exclusions to tell the plugins", run->config->checkpoint);
+	return 0;
+}
+
+/* The checkpoint has to be of such a scan, on this machine or another. */
+static int check_resume(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	const struct ctl_plugins *plugins = &run->config->plugins;
+	const unsigned passes = dp_engine_plan(run->engine)->passes;
+
+	if (!resume)
+		return 0;
+	if (resume->passes != passes)
+		return dp_fail(run->err, true, -EINVAL,
+			"%s: it has up to %u transmissions of a pair, and the scan %u",
+			run->config->checkpoint, resume->passes, passes);
+	for (unsigned i = 0; i < plugins->nb_enabled; i++)
+		if (i >= resume->nb_plugins
+			|| strcmp(resume->plugins[i].name, plugins->enabled[i]->name)
+			|| strcmp(resume->plugins[i].version, plugins->enabled[i]->version))
+			return dp_fail(run->err, true, -EINVAL,
+				"%s: the plugin %s has version %s, and the scan was begun with "
+				"another",
+				run->config->checkpoint, plugins->enabled[i]->name,
+				plugins->enabled[i]->version);
+	return 0;
+}
+
+/* Those that nobody took up, as the run did not begin. */
+static void free_waiting(struct run *run) {
+	for (size_t i = 0; i < run->nb_waiting; i++)
+		result_extra_free(run->waiting[i].result.extra);
+	free(run->waiting);
+}
+
 static void free_held(struct run *run) {
 	for (; run->held_at < run->nb_held; run->held_at++)
 		result_extra_free(run->held[run->held_at].extra);
@@ -752,16 +1236,20 @@ static void free_held(struct run *run) {
 
 int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	const atomic_int *reloads, struct dp_error *err) {
-	struct run *run = calloc(1, sizeof(*run));
+	struct run *run;
 	struct dp_params params;
 	cpu_set_t cpus;
 	int rc, status = RUN_FAILED;
 
+	if (is_over(config))
+		return RUN_COMPLETE;
+	run = calloc(1, sizeof(*run));
 	if (!run) {
 		dp_fail(err, false, -ENOMEM, "out of memory");
 		return RUN_FAILED;
 	}
 	run->config = config;
+	run->resume = config->resume;
 	run->interrupts = interrupts;
 	run->reloads = reloads;
 	run->err = err;
@@ -776,10 +1264,16 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (plugin_run_create(
 		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
 		goto destroy_dedup;
-	params.hold = plugin_run_wants_targets(run->plugins);
-	rc = plan_key(&params.key, err);
-	if (!rc)
-		rc = dp_engine_create(&params, &run->plan, &run->engine, err);
+	run->released = run->resume && run->resume->begun ? true
+							  : !plugin_run_wants_targets(run->plugins);
+	params.hold = !run->released || (run->resume && run->resume->narrowed);
+	run->key = dp_secret_alloc(sizeof(*run->key));
+	rc = run->key ? plan_key(config, run->key, err)
+		      : dp_fail(err, false, -ENOMEM, "no memory for the cookie key");
+	if (rc)
+		goto destroy_plugins;
+	params.key = *run->key;
+	rc = dp_engine_create(&params, &run->plan, &run->engine, err);
 	explicit_bzero(&params.key, sizeof(params.key));
 	if (rc)
 		goto destroy_plugins;
@@ -788,9 +1282,17 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		goto destroy_engine;
 	cpus = leave_packet_cpus(run);
 	/* After the port, so that one that cannot start costs no file its content. */
-	rc = open_watchers(run);
+	rc = check_resume(run);
+	if (!rc)
+		rc = release_narrowed(run);
+	if (!rc)
+		rc = open_watchers(run);
+	if (!rc)
+		rc = restore_excluded(run);
 	if (!rc)
 		rc = open_pipeline(run);
+	if (!rc)
+		rc = open_journal(run);
 	if (!rc)
 		rc = open_writer(run);
 	if (!rc)
@@ -798,8 +1300,12 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (!rc)
 		rc = drop_privileges(run);
 	if (!rc)
+		rc = open_saver(run);
+	if (!rc)
 		rc = writer_start(run->writer, err);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (!rc)
+		rc = begin_saver(run);
 	if (rc)
 		goto destroy_writer;
 	if (!config->quiet)
@@ -813,6 +1319,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 
 destroy_writer:
 	free_held(run);
+	saver_destroy(run->saver);
 	writer_destroy(run->writer);
 	status_destroy(run->status);
 	/* on_unload is called after a failed scan too. */
@@ -820,6 +1327,8 @@ destroy_writer:
 		plugin_run_end(run->plugins, run->summary.plugins);
 	archive_destroy(run->archive);
 	pipeline_destroy(run->pipeline);
+	journal_destroy(run->journal);
+	free_waiting(run);
 destroy_engine:
 	dp_engine_destroy(run->engine);
 	coverage_destroy(run->coverage);
@@ -827,8 +1336,10 @@ destroy_engine:
 destroy_plugins:
 	plugin_run_destroy(run->plugins);
 destroy_dedup:
+	dp_space_destroy(run->narrowed_before);
 	dedup_destroy(run->dedup);
 free_run:
+	dp_secret_free(run->key, sizeof(*run->key));
 	status = exit_status(run);
 	free(run);
 	return status;

@@ -359,14 +359,17 @@ static void *wait_for_release(void *arg) {
 		while (atomic_load_explicit(&hold->begun, memory_order_acquire) == round)
 			sched_yield();
 		worker->tx.begun = false;
+		worker->tx.piece = 0;
+		worker->tx.next = worker->tx.end = 0;
 		for (unsigned turns = 1; !worker->tx.begun; turns++) {
 			tx_turn(worker, rte_rdtsc());
 			if (turns % 64 == 0)
 				sched_yield();
 		}
 		dp_space_walk(hold->engine.work.space, &hold->engine.work.perm, 0, &target, 1);
-		hold->wrong += worker->tx.slice.first != want.first
-			|| worker->tx.slice.end != want.end || worker->tx.next != want.first
+		hold->wrong += worker->tx.pieces->nb != 1
+			|| worker->tx.pieces->list[0].first != want.first
+			|| worker->tx.end != want.end || worker->tx.next != want.first
 			|| hold->engine.work.space != hold->space[round % 2]
 			|| target.ip != hold->first[round % 2].ip
 			|| target.port != hold->first[round % 2].port;
@@ -424,7 +427,8 @@ static void held(struct stress_tap *tap, const struct dp_engine *real) {
 		atomic_store_explicit(&hold->begun, round + 1, memory_order_release);
 		if (round % 3 == 0)
 			sched_yield();
-		dp_engine_release(&hold->engine, hold->space[round % 2], slice_at(round));
+		if (dp_engine_release(&hold->engine, hold->space[round % 2], slice_at(round), NULL))
+			die("no memory for a slice");
 		while (atomic_load_explicit(&hold->done, memory_order_acquire) == round)
 			sched_yield();
 	}
