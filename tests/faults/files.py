@@ -157,6 +157,20 @@ def reader_gone(place):
 
 
 @test
+def folder_removed(place):
+    """the output's folder is removed: a file that has no name any more is no result; exit 1"""
+    os.mkdir(place.path("gone"))
+    process = start(place, *SCAN, "-o", "ndjson:gone/out.ndjson", results=False)
+    until_running(place, process)
+    time.sleep(instants("removed").uniform(0, 1))
+    shutil.rmtree(place.path("gone"))
+    run = finish(place, process, 1)
+    run.records = []
+    judge_failed(run, set(), "gone/out.ndjson", "removed")
+    same(run.summary["lost"]["results"], count_answers(run))
+
+
+@test
 def folder_moved(place):
     """the output's folder gets another name: the results are there"""
     truth = truth_of(place, *SCAN)
