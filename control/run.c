@@ -33,6 +33,8 @@ enum {
 	SLEEP_NS = 50 * 1000,
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
 	GRACE_NS = 1000 * 1000 * 1000,
+	STALL_NS
+	= 50 * 1000 * 1000, /* no turn takes this long, but for who was stopped meanwhile */
 };
 
 struct run {
@@ -61,6 +63,7 @@ struct run {
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
 	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
 	uint64_t tick_ns;
+	uint64_t turn_ns; /* when the latest turn of a loop began */
 	unsigned idle;
 	bool failed; /* err says why */
 };
@@ -303,6 +306,18 @@ static void watch_phase(struct run *run, enum dp_phase phase, uint64_t now_ns) {
 	}
 }
 
+/*
+ * How long nobody was at work since the turn before: SIGSTOP, a suspended machine, a host that gave its
+ * CPUs to others. What came meanwhile waits below us, and no time that was given to others has passed for
+ * them.
+ */
+static uint64_t stalled_ns(struct run *run, uint64_t now_ns) {
+	uint64_t gap_ns = run->turn_ns ? now_ns - run->turn_ns : 0;
+
+	run->turn_ns = now_ns;
+	return gap_ns > STALL_NS ? gap_ns : 0;
+}
+
 static void say_stopping(struct run *run) {
 	if (run->config->quiet)
 		return;
@@ -391,6 +406,8 @@ static void control_loop(struct run *run) {
 		const char *failure = writer_failure(run->writer);
 
 		watch_phase(run, phase, now_ns);
+		if (stalled_ns(run, now_ns))
+			run->behind_ns = now_ns;
 		if (phase == DP_PHASE_FAILED) {
 			dp_fail(run->err, false, -EIO, "%s", dp_engine_failure(run->engine));
 			run->failed = true;
@@ -469,11 +486,15 @@ static void drain_plugins(struct run *run) {
 
 	run->closed = true;
 	pipeline_end_banners(run->pipeline);
+	run->turn_ns = 0;
 	while (pipeline_waiting(run->pipeline) || pipeline_finished(run->pipeline)
 		|| !deliver_held(run)) {
+		uint64_t now_ns = monotonic_ns();
+
 		if (writer_failure(run->writer))
 			return;
-		if (monotonic_ns() > end_ns || atomic_load(run->interrupts) > 1)
+		end_ns += stalled_ns(run, now_ns);
+		if (now_ns > end_ns || atomic_load(run->interrupts) > 1)
 			end_ns = give_up(run);
 		late_turn(run);
 	}
