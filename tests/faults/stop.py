@@ -45,6 +45,26 @@ def whole(place):
 
 
 @test
+def plugins(place):
+    """the main process, for longer than lanes may be silent and plugins may drain"""
+    place.plugin("waiting", WAITING, capabilities=NETWORK)
+    truth = truth_of(place, *SCAN)
+    process = place.start(
+        *SCAN,
+        *("--plugin", "waiting", "--set", "plugins.wall_seconds=0.5", "--set", "plugins.cpu_seconds=0.5"),
+        *("--set", "plugins.drain=1s"),
+    )
+    started(place)
+    time.sleep(instants("plugins").uniform(0.2, 1.0))
+    stop_for(process.pid, 12)  # wall, processor time, and ten seconds of grace
+    run = place.finish(process)
+    same(judge(run, truth, statuses=(0,)), set())
+    account = run.accounts["waiting"]
+    same(account["ok"], account["offered"])
+    same(account["deaths"], 0)
+
+
+@test
 def warden(place):
     """the warden, while lanes have to be replaced"""
     place.plugin("waiting", WAITING, capabilities=NETWORK)
@@ -64,6 +84,23 @@ def warden(place):
     account = run.accounts["waiting"]
     same(account["offered"], account["ok"] + account["killed"])
     assert account["deaths"] >= 1, account
+
+
+@test
+def warden_for_good(place):
+    """the warden, never to go on: the scan ends all the same"""
+    place.plugin("waiting", WAITING, capabilities=NETWORK)
+    truth = truth_of(place, *SCAN)
+    process = place.start(
+        *(*SCAN, "--plugin", "waiting", "--set", "plugins.drain=1s"),
+        *("--set", "plugins.phase_seconds=1"),
+    )
+    started(place)
+    (keeper,) = children(process.pid)
+    os.kill(keeper, signal.SIGSTOP)
+    run = place.finish(process, timeout=20)
+    same(judge(run, truth, statuses=(0,)), set())
+    same(run.accounts["waiting"]["ok"], run.accounts["waiting"]["offered"])
 
 
 @test
