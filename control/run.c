@@ -64,6 +64,7 @@ struct run {
 	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
 	uint64_t tick_ns;
 	uint64_t turn_ns; /* when the latest turn of a loop began */
+	uint64_t link_down_ns; /* since when a port's link is down; 0: all are up */
 	unsigned idle;
 	bool failed; /* err says why */
 };
@@ -208,6 +209,8 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 		return "resolving";
 	if (phase == DP_PHASE_HELD || run->closed)
 		return "plugins";
+	if (run->link_down_ns)
+		return "link down";
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
@@ -248,12 +251,36 @@ static void update_summary(struct run *run, uint64_t now_ns) {
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
 }
 
+static void say(struct run *run, const char *text) {
+	progress_clear(&run->progress);
+	fprintf(stderr, "%s\n", text);
+}
+
+/* Probes wait while a link is down. */
+static void watch_link(struct run *run, uint64_t now_ns) {
+	const char *down = dp_engine_link_down(run->engine);
+	char text[DP_PORT_NAME_BYTES + 80];
+
+	if (!down == !run->link_down_ns)
+		return;
+	if (down)
+		snprintf(text, sizeof text, "prtip-dp: the link of %s is down: probes wait for it",
+			down);
+	else
+		snprintf(text, sizeof text, "prtip-dp: the link is up again, after %.1f s",
+			seconds(now_ns - run->link_down_ns));
+	run->link_down_ns = down ? now_ns : 0;
+	if (!run->config->quiet)
+		say(run, text);
+}
+
 /* What is due ten times a second. */
 static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	if (now_ns - run->tick_ns < TICK_NS)
 		return;
 	run->tick_ns = now_ns;
 	dp_engine_tick(run->engine);
+	watch_link(run, now_ns);
 	update_summary(run, now_ns);
 	if (!run->config->quiet)
 		progress_show(&run->progress, &run->summary, phase_name(run, phase),
@@ -338,11 +365,6 @@ static void pre_scan(struct run *run) {
 		dp_engine_stop_sending(run->engine);
 	else
 		dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice);
-}
-
-static void say(struct run *run, const char *text) {
-	progress_clear(&run->progress);
-	fprintf(stderr, "%s\n", text);
 }
 
 /* SIGHUP: what is new in the exclude files is not probed from now on. */
@@ -551,10 +573,21 @@ static void estimate_coverage(struct run *run) {
 	s->has_coverage = !s->no_coverage;
 }
 
+/* Of probes that may have been lost no more were than stayed without an answer. */
+static void cap_losses(struct ctl_summary *s) {
+	dp_u128 most = ctl_summary_no_answer(s);
+
+	if (s->stats.lost_link_down > most)
+		s->stats.lost_link_down = (uint64_t)most;
+	if (s->stats.lost_next_hop_moved > most)
+		s->stats.lost_next_hop_moved = (uint64_t)most;
+}
+
 static void end_summary(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	update_summary(run, monotonic_ns());
+	cap_losses(s);
 	account_results(run);
 	s->dedup_evicted = dedup_evicted(run->dedup);
 	/* The last of them may have come after all was sent, from what was on its way. */

@@ -706,6 +706,7 @@ int port_open(struct port *port, struct dp_error *err) {
 		rc = fall_back(port, err);
 	if (rc == 0 && ifsock_scan(&port->ifsock) < 0)
 		rc = dp_fail(err, false, -E2BIG, "port = %s: too many sockets", port->plan->port);
+	link_open(port);
 	return rc;
 }
 
@@ -721,6 +722,7 @@ void port_close(struct port *port) {
 		rte_eth_dev_close(port->id);
 		port->started = false;
 	}
+	link_close(port);
 	if (port->ifindex)
 		xdp_detach((int)port->ifindex, &ignored);
 	if (port->xdp_fd >= 0)
