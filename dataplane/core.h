@@ -95,7 +95,7 @@ struct tx {
 	bool refreshing; /* this lcore drives the neighbour table */
 	/* Its own: what the port had sent at the latest question for gateways, and at the latest that
 	 * they answered from where they were; how often they have moved. */
-	uint64_t asked_sent, confirmed_sent, moved;
+	uint64_t asked_sent, confirmed_sent, gateway_moves;
 
 	_Atomic bool done; /* writer: this lcore, readers: control core */
 	counter probes_sent, probe_bytes, probes_unresolved, probes_excluded, single_probes;

@@ -143,12 +143,12 @@ static void follow_gateways(struct worker *worker) {
 	struct tx *tx = &worker->tx;
 	uint64_t moved = neigh_moved_gateways(worker->port->neigh), sent;
 
-	if (moved == tx->moved)
+	if (moved == tx->gateway_moves)
 		return;
 	sent = port_probes_sent(worker->port);
 	count(&tx->misdirected, sent - tx->confirmed_sent);
 	tx->confirmed_sent = tx->asked_sent = sent;
-	tx->moved = moved;
+	tx->gateway_moves = moved;
 }
 
 static void refresh(struct worker *worker, uint64_t now_tsc) {
