@@ -5,6 +5,7 @@
  * Main thread, before the scan starts. A configuration owns the canonical text of every row, which
  * its strings point into, the target space, and the plugins with what was said about them.
  */
+#include "checkpoint.h"
 #include "config.h"
 #include "detect.h"
 #include "inifile.h"
@@ -17,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct config {
 	struct ctl_config public; /* first: what callers hold is a pointer to it */
@@ -33,6 +36,8 @@ struct config {
 	const char *type_flag; /* -sS and the like; NULL: none was given */
 	char *subject; /* of the action; NULL: it has none */
 	const char *config_path;
+	const char *resume_path; /* NULL: the scan begins */
+	struct checkpoint resume;
 	struct plugin_request request; /* what else was said about plugins */
 	struct plugin_set *plugins; /* NULL: not looked for yet */
 	struct payload_file *payloads, *hellos; /* NULL: none */
@@ -852,6 +857,7 @@ static int apply_argument(
 		*(bool *)((char *)&config->settings + argument->option->offset) = true;
 		return 0;
 	case OPTION_CONFIG:
+	case OPTION_RESUME:
 		return 0;
 	case OPTION_SET:
 		return set_pair(config, argument->value, &set, err);
@@ -883,20 +889,164 @@ static int append_eal(
 	return 0;
 }
 
-static int find_config_path(
-	struct config *config, const struct arguments *arguments, struct dp_error *err) {
+/* The one file that options of @role name; NULL: none does. */
+static int find_path(const struct arguments *arguments, enum option_role role, const char **path,
+	struct dp_error *err) {
 	for (unsigned i = 0; i < arguments->nb; i++) {
 		const struct argument *argument = &arguments->list[i];
 
-		if (!argument->option || argument->option->role != OPTION_CONFIG)
+		if (!argument->option || argument->option->role != role)
 			continue;
-		if (config->config_path)
+		if (*path)
 			return dp_fail(err, true, -EINVAL,
 				"%s %s: one file is read, and %s was given already", argument->flag,
-				argument->value, config->config_path);
-		config->config_path = strcmp(argument->value, "-") ? argument->value : "/dev/stdin";
+				argument->value, *path);
+		*path = argument->value;
 	}
 	return 0;
+}
+
+static int find_paths(
+	struct config *config, const struct arguments *arguments, struct dp_error *err) {
+	int ret = find_path(arguments, OPTION_CONFIG, &config->config_path, err);
+
+	if (!ret)
+		ret = find_path(arguments, OPTION_RESUME, &config->resume_path, err);
+	if (ret)
+		return ret;
+	if (config->config_path && config->resume_path)
+		return dp_fail(err, true, -EINVAL,
+			"--config and --resume exclude each other: the checkpoint %s has the "
+			"configuration of its scan",
+			config->resume_path);
+	if (config->config_path && !strcmp(config->config_path, "-"))
+		config->config_path = "/dev/stdin";
+	return 0;
+}
+
+/* ---- What a checkpoint says ---- */
+
+bool ctl_config_may_change(const char *section, const char *key) {
+	static const char *const may[][2] = {{"dataplane", NULL}, {"status", NULL},
+		{"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"}, {"scan", "cooldown"},
+		{"scan", "dedup"}, {"scan", "dedup_mb"}, {"scan", "max_runtime"},
+		{"scan", "max_results"}, {"plugins", "lanes"}, {"plugins", "memory_mb"},
+		{"plugins", "cpu_seconds"}, {"plugins", "wall_seconds"},
+		{"plugins", "instructions"}, {"plugins", "phase_seconds"}, {"plugins", "queue"},
+		{"plugins", "overflow"}, {"plugins", "spill_dir"}, {"plugins", "spill_mb"},
+		{"plugins", "drain"}, {"plugins", "source"}, {"plugins", "device"}};
+
+	for (unsigned i = 0; i < sizeof(may) / sizeof(*may); i++)
+		if (!strcmp(section, may[i][0]) && (!may[i][1] || !strcmp(key, may[i][1])))
+			return true;
+	return false;
+}
+
+/* Begin with the configuration of the scan that is gone on with. */
+static int apply_checkpoint(struct config *config, struct dp_error *err) {
+	const struct origin origin = {.kind = ORIGIN_FILE, .name = config->resume_path};
+	int ret = checkpoint_read(config->resume_path, &config->resume, err);
+
+	for (unsigned i = 0; !ret && i < config->resume.nb_settings; i++) {
+		const struct checkpoint_setting *setting = &config->resume.settings[i];
+		const struct ini_entry entry = {
+			.section = setting->section, .key = setting->key, .value = setting->value};
+
+		ret = set_entry(config, &entry, &origin, err);
+	}
+	return ret;
+}
+
+/* The text that a key has in a list of settings; NULL: it has none. */
+static const char *text_in(
+	const struct checkpoint *checkpoint, const char *section, const char *key) {
+	for (unsigned i = 0; i < checkpoint->nb_settings; i++) {
+		const struct checkpoint_setting *setting = &checkpoint->settings[i];
+
+		if (!strcmp(setting->section, section) && !strcmp(setting->key, key))
+			return setting->value;
+	}
+	return NULL;
+}
+
+struct comparison {
+	const struct config *config;
+	struct dp_error *err;
+	struct digest *digest; /* of what must not change */
+};
+
+static int compare_setting(void *user, const char *section, const char *key, const char *text) {
+	const struct comparison *comparison = user;
+	const struct config *config = comparison->config;
+	const char *before = text_in(&config->resume, section, key);
+	struct value_error now, then;
+
+	if (ctl_config_may_change(section, key))
+		return 0;
+	digest_add(comparison->digest, section, strlen(section) + 1);
+	digest_add(comparison->digest, key, strlen(key) + 1);
+	digest_add(comparison->digest, text, strlen(text) + 1);
+	if (before && !strcmp(before, text))
+		return 0;
+	value_fail(&now, text, strlen(text), "%s", "");
+	value_fail(&then, before ? before : "", before ? strlen(before) : 0, "%s", "");
+	return dp_fail(comparison->err, true, -EINVAL,
+		"--resume %s: [%s] %s = %s: the scan was begun with %s%s; it cannot go on with "
+		"another value, so leave that out or begin a new scan",
+		config->resume_path, section, key, now.part, before && !*before ? "none" : "",
+		before ? then.part : "none");
+}
+
+/* A resumed scan has the set, the order and the output of the one that was begun. */
+static int check_resume(const struct config *config, struct dp_error *err) {
+	struct comparison comparison = {config, err, digest_create()};
+	uint8_t digest[DIGEST_BYTES];
+	int ret;
+
+	if (!comparison.digest)
+		return no_memory(err);
+	ret = ctl_config_each_setting(&config->public, compare_setting, &comparison);
+	digest_value(comparison.digest, digest);
+	digest_destroy(comparison.digest);
+	if (!ret && memcmp(digest, config->resume.config_digest, sizeof(digest)))
+		ret = dp_fail(err, true, -EINVAL,
+			"--resume %s: its configuration is not the one that its scan had",
+			config->resume_path);
+	return ret;
+}
+
+static int check_input(void *user, const char *what, const char *path) {
+	const struct comparison *comparison = user;
+	const struct checkpoint *resume = &comparison->config->resume;
+	const char *file = comparison->config->resume_path;
+	uint8_t digest[DIGEST_BYTES];
+	int rc = digest_of_file(path, digest);
+
+	if (rc)
+		return dp_fail(comparison->err, true, rc, "--resume %s: %s %s: %s", file, what, path,
+			strerror(-rc));
+	for (unsigned i = 0; i < resume->nb_inputs; i++)
+		if (!strcmp(resume->inputs[i].path, path)
+			&& !memcmp(resume->inputs[i].digest, digest, sizeof(digest)))
+			return 0;
+	return dp_fail(comparison->err, true, -EINVAL,
+		"--resume %s: the %s %s was changed since the scan began; put it back as it was, or "
+		"begin a new scan",
+		file, what, path);
+}
+
+/* Paths that are relative mean the same files only in the same folder. */
+static int check_folder(const struct config *config, struct dp_error *err) {
+	char *here = getcwd(NULL, 0);
+	int ret = here ? 0 : dp_fail(err, false, -errno, "working folder: %s", strerror(errno));
+
+	if (!ret && strcmp(here, config->resume.folder))
+		ret = dp_fail(err, true, -EINVAL,
+			"--resume %s: the scan was begun in the folder %s; go on there, so that "
+			"its files are found",
+			config->resume_path, config->resume.folder);
+	free(here);
+	return ret;
 }
 
 /* ---- The whole ---- */
@@ -924,8 +1074,10 @@ static unsigned count_stdin(const char *files) {
 static int check_stdin(const struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool config_stdin = config->config_path && !strcmp(config->config_path, "/dev/stdin");
-	const unsigned readers
-		= count_stdin(s->targets_file) + count_stdin(s->exclude_file) + config_stdin;
+	/* What a resumed scan read from there, its checkpoint has. */
+	const unsigned readers = config->resume_path
+		? 0
+		: count_stdin(s->targets_file) + count_stdin(s->exclude_file) + config_stdin;
 
 	if (readers > 1)
 		return dp_fail(err, true, -EINVAL,
@@ -1128,9 +1280,31 @@ static int check_type(struct config *config, struct dp_error *err) {
 	return s->type->has_ports ? settle_ports(config, err) : 0;
 }
 
+/* One file for both: the checkpoints of a scan that goes on take the place of those before. */
+static int settle_checkpoint(struct config *config, struct dp_error *err) {
+	const struct option *option = options_by_key("checkpoint", "file");
+	char *path;
+
+	if (!config->resume_path)
+		return 0;
+	if (config->from_command[row_of(config, option)]
+		&& strcmp(config->settings.checkpoint, config->resume_path))
+		return dp_fail(err, true, -EINVAL,
+			"--resume %s: its checkpoints go on in that file; leave out %s",
+			config->resume_path, config->settings.checkpoint);
+	path = strdup(config->resume_path);
+	if (!path)
+		return no_memory(err);
+	store(config, option, path);
+	return 0;
+}
+
 static int check_together(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
-	int ret = check_stdin(config, err);
+	int ret = settle_checkpoint(config, err);
+
+	if (!ret)
+		ret = check_stdin(config, err);
 
 	if (!ret)
 		ret = check_file_mode(config, err);
@@ -1372,6 +1546,70 @@ static int read_fingerprints(struct config *config, struct dp_error *err) {
 	return ret;
 }
 
+/* Whether some file of the list can be read once only. */
+static bool has_stream(const char *files) {
+	char *copy = strdup(files), *rest = copy, *file;
+	bool found = !copy;
+	struct stat status;
+
+	while (!found && (file = strsep(&rest, ","))) {
+		file += strspn(file, " ");
+		found = *file && !stat(file, &status) && !S_ISREG(status.st_mode);
+		found = found || !strcmp(file, "-");
+	}
+	free(copy);
+	return found;
+}
+
+/* The target space of a scan that goes on, where the checkpoint has it. */
+static int take_space(struct config *config, struct dp_error *err) {
+	struct ctl_config *public = &config->public;
+	char *path;
+	int ret;
+
+	if (asprintf(&path, "%s.space", config->resume_path) < 0)
+		return no_memory(err);
+	ret = checkpoint_read_space(path, config->resume.space_digest, &public->space, err);
+	free(path);
+	return ret;
+}
+
+/* Made of the same files it is the same; if not, what makes it has changed. */
+static int check_space(const struct config *config, struct dp_error *err) {
+	uint8_t digest[DIGEST_BYTES];
+
+	if (checkpoint_digest(config->public.space, digest))
+		return no_memory(err);
+	if (memcmp(digest, config->resume.space_digest, sizeof(digest)))
+		return dp_fail(err, true, -EINVAL,
+			"--resume %s: the targets come to other addresses than when the scan began",
+			config->resume_path);
+	return 0;
+}
+
+static int build_space(struct config *config, struct dp_error *err);
+
+/* Everything that a resumed scan must have in common with its beginning. */
+static int resume_space(struct config *config, struct dp_error *err) {
+	struct comparison comparison = {config, err, NULL};
+	struct ctl_config *public = &config->public;
+	int ret = check_folder(config, err);
+
+	public->by_value = config->resume.by_value;
+	if (!ret)
+		ret = check_resume(config, err);
+	if (!ret)
+		ret = ctl_config_each_input(public, check_input, &comparison);
+	if (!ret)
+		ret = public->by_value ? take_space(config, err) : build_space(config, err);
+	if (!ret && public->space)
+		ret = check_space(config, err);
+	public->excluded_default = config->resume.excluded_default;
+	public->excluded_exclude = config->resume.excluded_exclude;
+	public->resume = &config->resume;
+	return ret;
+}
+
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
@@ -1553,6 +1791,10 @@ static int publish(struct config *config, struct dp_error *err) {
 		.banners = s->sim_banners,
 		.seed = s->sim_seed};
 	public->status_interval_ns = s->status_interval_ns;
+	public->checkpoint = s->checkpoint;
+	public->checkpoint_interval_ns = s->checkpoint_interval_ns;
+	if (!config->resume_path)
+		public->by_value = has_stream(s->targets_file) || has_stream(s->exclude_file);
 	public->quiet = s->quiet;
 	public->verbose = s->verbose;
 	publish_plugins(config);
@@ -1578,7 +1820,9 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 	int ret = set_defaults(config, err);
 
 	if (!ret)
-		ret = find_config_path(config, arguments, err);
+		ret = find_paths(config, arguments, err);
+	if (!ret && config->resume_path)
+		ret = apply_checkpoint(config, err);
 	if (!ret && config->config_path)
 		ret = inifile_read(config->config_path, on_entry, config, err);
 	for (unsigned i = 0; !ret && i < arguments->nb; i++)
@@ -1599,7 +1843,9 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 		ret = check_device(config, err);
 	if (!ret && config->public.action == CTL_ACTION_PRINT_CONFIG)
 		ret = check_printable(config, err);
-	if (!ret)
+	if (!ret && config->resume_path)
+		ret = resume_space(config, err);
+	else if (!ret)
 		ret = build_space(config, err);
 	return ret ? ret : publish(config, err);
 }
@@ -1653,8 +1899,80 @@ void ctl_config_destroy(struct ctl_config *public) {
 	payload_file_destroy(config->payloads);
 	payload_file_destroy(config->hellos);
 	detect_rules_destroy(config->fingerprints);
+	checkpoint_clear(&config->resume);
 	dp_space_destroy(config->public.space);
 	free(config);
+}
+
+int ctl_config_each_setting(const struct ctl_config *public, ctl_setting_fn fn, void *user) {
+	const struct config *config = (const struct config *)public;
+	const struct plugin_request *request = &config->request;
+	char section[sizeof(plugin_section) + LH_NAME_BYTES], name[KEY_BYTES];
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < FORMS * config->nb_rows; i++) {
+		const struct key key = {&config->table[i % config->nb_rows], i / config->nb_rows};
+
+		if (key.option->key && config->text[i] && !key.option->later)
+			ret = fn(user, key.option->section, key_name(key, name), config->text[i]);
+	}
+	for (unsigned i = 0; !ret && i < request->nb_settings; i++) {
+		if (!request->settings[i].key)
+			continue;
+		snprintf(section, sizeof(section), "%s%s", plugin_section,
+			request->settings[i].plugin);
+		ret = fn(user, section, request->settings[i].key, request->settings[i].value);
+	}
+	for (unsigned i = 0; !ret && i < request->nb_outputs; i++)
+		if (!request->outputs[i].dropped)
+			ret = fn(user, "output", request->outputs[i].name,
+				request->outputs[i].path);
+	return ret;
+}
+
+/* Each of a list of files. */
+static int each_file(const char *files, const char *what, ctl_input_fn fn, void *user) {
+	char *copy = strdup(files), *rest = copy, *file;
+	int ret = copy ? 0 : -ENOMEM;
+
+	while (!ret && (file = strsep(&rest, ","))) {
+		file += strspn(file, " ");
+		ret = *file ? fn(user, what, file) : 0;
+	}
+	free(copy);
+	return ret;
+}
+
+/* A file that comes along with the program. */
+static int own_file(char *path, const char *what, ctl_input_fn fn, void *user) {
+	int ret = path ? fn(user, what, path) : -ENOMEM;
+
+	free(path);
+	return ret;
+}
+
+int ctl_config_each_input(const struct ctl_config *public, ctl_input_fn fn, void *user) {
+	const struct config *config = (const struct config *)public;
+	const struct settings *s = &config->settings;
+	int ret = 0;
+
+	if (!public->by_value) {
+		ret = each_file(s->targets_file, "target file", fn, user);
+		if (!ret)
+			ret = each_file(s->exclude_file, "exclude file", fn, user);
+		if (!ret && s->default_excludes)
+			ret = own_file(targets_default_list(), "default exclude list", fn, user);
+	}
+	if (!ret && *s->udp_payloads)
+		ret = fn(user, "file of payloads", s->udp_payloads);
+	if (!ret && *s->banner_payloads)
+		ret = fn(user, "file of hellos", s->banner_payloads);
+	if (!ret && s->banner && s->detection) {
+		ret = each_file(s->fingerprints, "file of fingerprints", fn, user);
+		if (!ret)
+			ret = own_file(detect_default_path(), "file of fingerprints", fn, user);
+	}
+	return ret;
 }
 
 static void print_key(const char *key, const char *text, FILE *out) {

@@ -79,6 +79,7 @@ struct ctl_output_spec {
 };
 
 struct detect_rules;
+struct checkpoint;
 
 struct ctl_config {
 	enum ctl_action action;
@@ -139,6 +140,12 @@ struct ctl_config {
 
 	struct dp_sim_params sim;
 
+	/* [checkpoint] */
+	const char *checkpoint; /* path; "": none. Of a resumed scan the file that it goes on from */
+	uint64_t checkpoint_interval_ns;
+	bool by_value; /* some list of addresses cannot be read again */
+	const struct checkpoint *resume; /* what to go on from; NULL: the scan begins */
+
 	/* [status] and flags */
 	uint64_t status_interval_ns;
 	bool quiet, verbose;
@@ -155,6 +162,20 @@ struct ctl_config {
  */
 int ctl_config_load(int argc, char **argv, struct ctl_config **config, struct dp_error *err);
 void ctl_config_destroy(struct ctl_config *config); /* NULL is fine */
+
+/*
+ * All keys that have a value, with their canonical text: what ctl_config_load() needs to come to the
+ * same configuration. Those of [plugin:NAME] and outputs of plugins too. 0, or what @fn returned.
+ */
+typedef int (*ctl_setting_fn)(void *user, const char *section, const char *key, const char *text);
+int ctl_config_each_setting(const struct ctl_config *config, ctl_setting_fn fn, void *user);
+
+/* Whether a resumed scan may have another value of it: it changes neither set, order nor output. */
+bool ctl_config_may_change(const char *section, const char *key);
+
+/* All files that were read for it, but lists of addresses where they are kept by value. */
+typedef int (*ctl_input_fn)(void *user, const char *what, const char *path);
+int ctl_config_each_input(const struct ctl_config *config, ctl_input_fn fn, void *user);
 
 /* Write the merged configuration as an INI file that gives the same run. 0 or a negative errno. */
 int ctl_config_print(const struct ctl_config *config, FILE *out);

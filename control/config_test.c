@@ -208,7 +208,6 @@ Test(config, precedence) {
 
 Test(config, flags_of_this_version_and_later) {
 	expect_error("-p80|198.18.0.1|--set|scan.probes=17", "1 to 16");
-	expect_error("-p80|198.18.0.1|--resume|x", "--resume is not in this version");
 }
 
 Test(config, scan_types) {

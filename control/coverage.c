@@ -112,6 +112,37 @@ void coverage_answer(struct coverage *c, dp_ip ip, uint16_t port, unsigned pass)
 	slot->heard |= 1u << pass;
 }
 
+int coverage_save(const struct coverage *c, struct coverage_saved *saved) {
+	*saved = (struct coverage_saved){.thinned = c->thinned};
+	saved->pairs = malloc((c->nb ? c->nb : 1) * sizeof *saved->pairs);
+	if (!saved->pairs)
+		return -ENOMEM;
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (c->slot[i].hash)
+			saved->pairs[saved->nb++]
+				= (struct coverage_pair){c->slot[i].hash, c->slot[i].heard};
+	return 0;
+}
+
+int coverage_restore(struct coverage *c, const struct coverage_saved *saved) {
+	const uint32_t all = c->probes < 32 ? (1u << c->probes) - 1 : UINT32_MAX;
+
+	if (saved->nb > COVERAGE_PAIRS || saved->thinned > 63)
+		return -EBADMSG;
+	c->thinned = saved->thinned;
+	for (unsigned i = 0; i < saved->nb; i++) {
+		const struct coverage_pair *pair = &saved->pairs[i];
+		struct slot *slot = find(c, pair->hash);
+
+		if (!pair->hash || slot->hash || !pair->heard || (pair->heard & ~all)
+			|| !is_sampled(c, pair->hash))
+			return -EBADMSG;
+		*slot = (struct slot){pair->hash, pair->heard};
+		c->nb++;
+	}
+	return 0;
+}
+
 /* ---- The estimate ---- */
 
 /* What the likelihood depends on: the pairs of the sample, the answered transmissions of all of them, and

@@ -28,12 +28,25 @@ struct coverage_estimate {
 
 struct coverage;
 
+/* What is known of the sample, to be kept and taken up again. */
+struct coverage_saved {
+	struct coverage_pair {
+		uint64_t hash;
+		uint32_t heard;
+	} *pairs; /* malloc */
+	uint32_t nb, thinned;
+};
+
 /* @probes: transmissions of each pair, 2 to COVERAGE_MOST. 0 or -ENOMEM. */
 int coverage_create(unsigned probes, uint64_t key, struct coverage **coverage);
 void coverage_destroy(struct coverage *coverage); /* NULL is fine */
 
 /* An answer to transmission @pass of a pair; repeats count once. */
 void coverage_answer(struct coverage *coverage, dp_ip ip, uint16_t port, unsigned pass);
+
+/* 0 or -ENOMEM; -EBADMSG where it cannot have come from such a sample. The key has to be the same. */
+int coverage_save(const struct coverage *coverage, struct coverage_saved *saved);
+int coverage_restore(struct coverage *coverage, const struct coverage_saved *saved);
 
 /* False where nothing answered. */
 bool coverage_estimate(const struct coverage *coverage, struct coverage_estimate *estimate);

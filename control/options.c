@@ -596,11 +596,6 @@ const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 	}
 /* A key of one port: `source`, and `source0` to `source7`. */
 #define OF_PORT(name) .numbered = true, FIELD(ports_of[0].name)
-#define LATER_DURATION(s, k, value, text)                                                          \
-	{                                                                                          \
-		KEY(s, k), .type = &type_duration, .max = 8760 * HOUR, .initial = value,           \
-			   .later = true, .help = text                                             \
-	}
 #define LATER_TEXT(s, k, value, text)                                                              \
 	{ KEY(s, k), .type = &type_text, .initial = value, .later = true, .help = text }
 
@@ -611,6 +606,11 @@ static const struct option table[] = {
 		.flags = "-c --config",
 		.metavar = "FILE",
 		.help = "read an INI file; what the command line says overrides it"},
+	{.role = OPTION_RESUME,
+		.group = "General",
+		.flags = "--resume",
+		.metavar = "FILE",
+		.help = "go on with the scan of a checkpoint, which knows all else"},
 	{.role = OPTION_SET,
 		.group = "General",
 		.flags = "--set",
@@ -826,8 +826,18 @@ static const struct option table[] = {
 	{KEY("output", "include_closed"), .type = &type_bool, .initial = "no",
 		FIELD(include_closed), .help = "write closed ports too: yes, no"},
 
-	LATER_TEXT("checkpoint", "file", "", "write checkpoints to this file"),
-	LATER_DURATION("checkpoint", "interval", "5s", "time between checkpoints"),
+	{KEY("checkpoint", "file"),
+		.group = "Output",
+		.flags = "--checkpoint",
+		.metavar = "FILE",
+		.type = &type_text,
+		.initial = "",
+		FIELD(checkpoint),
+		.help
+		= "write checkpoints to this file, which --resume goes on from; empty: none"},
+	{KEY("checkpoint", "interval"), .type = &type_duration, .min = 100 * MS, .max = 24 * HOUR,
+		.initial = "5s", FIELD(checkpoint_interval_ns),
+		.help = "time between checkpoints, 100ms to 24h"},
 
 	{KEY("plugins", "enable"), .type = &type_plugins, .initial = "", FIELD(plugins),
 		.help = "plugins to run, split at commas; all: every valid one that is found"},
@@ -956,8 +966,6 @@ static const struct option table[] = {
 		.help = "time between progress lines, 100ms to 1h"},
 	LATER_TEXT("status", "file", "", "write status records as NDJSON to this file"),
 
-	LATER_FLAG("--checkpoint", "FILE"),
-	LATER_FLAG("--resume", "FILE"),
 	LATER_FLAG("--json-status", NULL),
 };
 

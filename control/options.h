@@ -75,6 +75,9 @@ struct settings {
 
 	uint64_t status_interval_ns;
 
+	const char *checkpoint;
+	uint64_t checkpoint_interval_ns;
+
 	bool quiet, verbose, json; /* flags without a key */
 	unsigned new_type; /* likewise; enum lh_type */
 };
@@ -98,6 +101,7 @@ enum option_role {
 	OPTION_ACTION, /* says what to do instead of scanning */
 	OPTION_SWITCH, /* sets a field that has no key */
 	OPTION_CONFIG, /* names the INI file */
+	OPTION_RESUME, /* names the checkpoint to go on from */
 	OPTION_SET, /* takes SECTION.KEY=VALUE */
 	OPTION_OUTPUT, /* takes FORMAT:PATH */
 	OPTION_MORE, /* adds to a list of its own, which joins that of a key when all was read */

@@ -22,6 +22,7 @@ struct output_format {
 	const char *name; /* as in -o NAME:PATH */
 	const char *line_start; /* see sink_admit(); NULL: free text */
 	bool raw; /* takes a raw sink */
+	bool exact; /* a line is a result, and output_ndjson_read() knows whose: it can be gone on with */
 
 	/* Make the state. 0 or a negative errno. */
 	int (*open)(struct sink *sink, const struct output_params *params, void **state);
@@ -45,6 +46,12 @@ extern const struct output_format output_ndjson, output_summary, output_table;
  * appended, and one that has only export(), which writes into the file by itself.
  */
 extern const struct output_format output_plugin, output_plugin_export;
+
+/*
+ * Whose result a line of NDJSON is, one that output_ndjson wrote. @port: 0 where it has none. False:
+ * it is no such line.
+ */
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state);
 
 /* The row of that name, or NULL; plugins have none. */
 const struct output_format *output_find(const char *name);

@@ -263,6 +263,55 @@ static void ndjson_write(void *state, const struct result *results, unsigned n) 
 	}
 }
 
+/* The text between @before, which must come next at or behind *@at, and the next @end. */
+static bool text_behind(const char **at, const char *stop, const char *before, char end, char *text,
+	size_t room) {
+	const char *from = memmem(*at, (size_t)(stop - *at), before, strlen(before));
+	const char *to = from ? memchr(from + strlen(before), end,
+		(size_t)(stop - from) - strlen(before)) : NULL;
+	size_t n;
+
+	if (!to)
+		return false;
+	from += strlen(before);
+	n = (size_t)(to - from);
+	if (n >= room)
+		return false;
+	memcpy(text, from, n);
+	text[n] = '\0';
+	*at = to;
+	return true;
+}
+
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state) {
+	/* What comes before the banner is ours and short. */
+	const char *at = line, *stop = line + (bytes < 256 ? bytes : 256);
+	char text[64];
+	unsigned long number;
+
+	if (!text_behind(&at, stop, ",\"ip\":\"", '"', text, sizeof text)
+		|| dp_ip_read(text, strlen(text), ip))
+		return false;
+	*port = 0;
+	if (stop - at > 9 && !memcmp(at, "\",\"port\":", 9)) {
+		at += 1;
+		if (!text_behind(&at, stop, ",\"port\":", ',', text, sizeof text))
+			return false;
+		number = strtoul(text, NULL, 10);
+		if (number > UINT16_MAX)
+			return false;
+		*port = (uint16_t)number;
+	}
+	if (!text_behind(&at, stop, "\"state\":\"", '"', text, sizeof text))
+		return false;
+	for (uint8_t i = 0; i < DP_STATE_COUNT; i++)
+		if (!strcmp(text, dp_state_name(i))) {
+			*state = i;
+			return true;
+		}
+	return false;
+}
+
 static int ndjson_finish(void *state, const struct ctl_summary *summary) {
 	(void)state;
 	(void)summary;
@@ -275,6 +324,7 @@ static void ndjson_close(void *state) {
 
 const struct output_format output_ndjson = {
 	.name = "ndjson",
+	.exact = true,
 	.line_start = "{\"ts\":\"",
 	.open = ndjson_open,
 	.write_results = ndjson_write,

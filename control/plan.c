@@ -3,6 +3,7 @@
  * From a configuration to what a run will do, and that in words: --dry-run and the start lines.
  * Main thread; keeps nothing.
  */
+#include "checkpoint.h"
 #include "detect.h"
 #include "human.h"
 #include "options.h"
@@ -55,6 +56,12 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 	memcpy(params->ports, config->devices, sizeof(params->ports));
 	if (plugins_have_sockets(config))
 		params->exception.ip = config->plugins.source_ip;
+	if (config->resume) {
+		/* Answers to what was sent before count, too. */
+		params->key = config->resume->key;
+		params->left = config->resume->begun ? &config->resume->left : NULL;
+		return 0;
+	}
 	if (getrandom(&params->key, sizeof(params->key), 0) != sizeof(params->key))
 		return dp_fail(err, false, -errno, "no random numbers for the cookie key: %s",
 			strerror(errno));
@@ -271,6 +278,23 @@ static void print_pace(
 	print_limits(config, out);
 }
 
+/* Of a scan that goes on: what is left of it. */
+static void print_left(const struct ctl_config *config, const struct dp_plan *plan,
+	const struct dp_params *params, FILE *out) {
+	char text[HUMAN_WIDE_BYTES];
+
+	if (!config->resume)
+		return;
+	fprintf(out, "goes on     from %s, ", config->checkpoint);
+	if (config->resume->complete)
+		fprintf(out, "where nothing is left\n");
+	else if (!params->left)
+		fprintf(out, "where all is left\n");
+	else
+		fprintf(out, "%s transmissions left\n",
+			human_wide(dp_pieces_steps(params->left, plan->passes), text));
+}
+
 static void print_memory(const struct dp_plan *plan, const struct dedup *dedup, FILE *out) {
 	char text[HUMAN_BYTES];
 
@@ -354,6 +378,7 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 	if (rc)
 		return rc;
 	print_scope(config, out);
+	print_left(config, &plan, &params, out);
 	print_pace(config, &plan, params.slice.end - params.slice.first, out);
 	print_devices(config, &plan, out);
 	print_memory(&plan, dedup, out);

@@ -13,7 +13,7 @@
 /* The counters of this shard. */
 struct dp_slice plan_slice(const struct ctl_config *config);
 
-/* The packet path's parameters, with a fresh cookie key. 0 or a negative errno with @err filled. */
+/* The packet path's parameters, with a fresh cookie key, or the checkpoint's. 0 or a negative errno with @err filled. */
 int plan_params(const struct ctl_config *config, struct dp_params *params, struct dp_error *err);
 
 /* Whether a response can tell which transmission it answers: there are source ports enough. */

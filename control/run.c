@@ -6,18 +6,22 @@
  * cooldown are over.
  */
 #include "archive.h"
+#include "checkpoint.h"
 #include "coverage.h"
 #include "dedup.h"
 #include "human.h"
+#include "output.h"
 #include "pipeline.h"
 #include "plan.h"
 #include "plugin_run.h"
 #include "progress.h"
 #include "reload.h"
 #include "run.h"
+#include "saver.h"
 #include "version.h"
 #include "writer.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <sched.h>
@@ -46,6 +50,10 @@ struct run {
 	struct writer *writer;
 	struct dedup *dedup;
 	struct coverage *coverage; /* NULL: not estimated */
+	struct saver *saver; /* NULL: no checkpoints */
+	const struct checkpoint *resume; /* what is gone on from; NULL: the scan begins */
+	struct checkpoint_counts before; /* what was counted then */
+	char at_least_once[512]; /* names of outputs */
 	struct reload *reload;
 	int reloaded; /* SIGHUPs that were followed */
 	uint64_t taken; /* results on their way or written: at most max_results */
@@ -58,6 +66,7 @@ struct run {
 	struct narrowed narrowed; /* by on_pre_scan */
 	bool released; /* the first probe was allowed */
 	bool closed; /* the scan is over: answers are no longer results */
+	bool cooled; /* the last answers had their time */
 	struct result held[BATCH]; /* results that the writer had no room for yet */
 	unsigned nb_held, held_at;
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
@@ -214,8 +223,13 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
+/* Of the scan, what came before a resumption included. */
+static double elapsed_s(const struct run *run, uint64_t now_ns) {
+	return seconds(now_ns - run->started_ns) + seconds(run->before.elapsed_ns);
+}
+
 static double runtime_left_s(const struct run *run, uint64_t now_ns) {
-	return seconds(run->started_ns + run->config->max_runtime_ns) - seconds(now_ns);
+	return seconds(run->config->max_runtime_ns) - elapsed_s(run, now_ns);
 }
 
 static double remaining_s(const struct run *run, uint64_t now_ns) {
@@ -230,7 +244,8 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	if (run->sent_ns)
 		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
 	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
-		pps = (double)done / seconds(now_ns - run->sending_ns);
+		pps = (double)(s->stats.probes_sent - run->before.stats.probes_sent)
+			/ seconds(now_ns - run->sending_ns);
 	if (pps <= 0 && !run->config->max_runtime_ns)
 		return -1;
 	sending_s = pps > 0 ? (double)left / pps : INFINITY;
@@ -239,13 +254,28 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	return sending_s + seconds(run->config->cooldown_ns);
 }
 
+static_assert(sizeof(struct dp_stats) % sizeof(uint64_t) == 0);
+
+/* All of them are counts, or times that add up. */
+static void add_before(struct dp_stats *stats, const struct dp_stats *before) {
+	uint64_t now[sizeof *stats / sizeof(uint64_t)], then[sizeof *stats / sizeof(uint64_t)];
+
+	memcpy(now, stats, sizeof now);
+	memcpy(then, before, sizeof then);
+	for (unsigned i = 0; i < sizeof now / sizeof *now; i++)
+		now[i] += then[i];
+	memcpy(stats, now, sizeof now);
+}
+
 static void update_summary(struct run *run, uint64_t now_ns) {
 	struct ctl_summary *s = &run->summary;
 
 	dp_engine_stats(run->engine, &s->stats);
+	if (run->resume)
+		add_before(&s->stats, &run->before.stats);
 	s->results = writer_written(run->writer);
 	s->waiting = run->pipeline ? pipeline_waiting(run->pipeline) : 0;
-	s->elapsed_s = seconds(now_ns - run->started_ns);
+	s->elapsed_s = elapsed_s(run, now_ns);
 	/* N probes have N - 1 gaps between them. */
 	if (s->stats.sending_ns && s->stats.probes_sent > 1)
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
@@ -313,7 +343,7 @@ static bool cooled_down(const struct run *run, uint64_t now_ns) {
 
 	if (!run->sent_ns)
 		return false;
-	if (run->summary.stats.probes_sent == 0)
+	if (run->summary.stats.probes_sent == run->before.stats.probes_sent)
 		return true;
 	/* All that were wanted are there, but for banners that some still wait for. */
 	if (has_all_results(run) && !(run->pipeline && pipeline_awaits_banners(run->pipeline)))
@@ -363,8 +393,10 @@ static void pre_scan(struct run *run) {
 		= run->narrowed.space ? run->narrowed.slice.end - run->narrowed.slice.first : 0;
 	if (!run->narrowed.space)
 		dp_engine_stop_sending(run->engine);
-	else
-		dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice);
+	else if (dp_engine_release(run->engine, run->narrowed.space, run->narrowed.slice, NULL)) {
+		dp_fail(run->err, false, -ENOMEM, "out of memory");
+		run->failed = true;
+	}
 }
 
 /* SIGHUP: what is new in the exclude files is not probed from now on. */
@@ -420,6 +452,11 @@ static bool is_ending(const struct run *run) {
 	return run->summary.interrupted || run->summary.limit != CTL_LIMIT_NONE;
 }
 
+/* Nothing that was collected is still in our hands. */
+static bool has_settled(const struct run *run) {
+	return run->held_at == run->nb_held;
+}
+
 /* Until everything is sent and cooled down, or something failed. */
 static void control_loop(struct run *run) {
 	for (;;) {
@@ -445,8 +482,10 @@ static void control_loop(struct run *run) {
 		if (atomic_load(run->reloads) != run->reloaded)
 			reload(run);
 		watch_limits(run, phase, now_ns);
-		if (run->failed || cooled_down(run, now_ns))
+		if (run->failed || cooled_down(run, now_ns)) {
+			run->cooled = !run->failed && atomic_load(run->interrupts) < 2;
 			return;
+		}
 		tick(run, now_ns, phase);
 		if (phase == DP_PHASE_HELD && !run->released && !is_ending(run))
 			pre_scan(run);
@@ -454,6 +493,8 @@ static void control_loop(struct run *run) {
 			run->idle = 0;
 		else
 			rest(run);
+		if (run->saver)
+			saver_step(run->saver, now_ns, has_settled(run));
 	}
 }
 
@@ -548,6 +589,17 @@ static void begin_summary(struct run *run) {
 		.dedup_exact = dedup_is_exact(run->dedup),
 		.dedup_capacity = dedup_capacity(run->dedup),
 	};
+	if (!run->resume)
+		return;
+	run->before = run->resume->counts;
+	run->summary.resumed = run->resume->resumed + 1;
+	run->summary.unique = run->before.hidden + run->before.surplus;
+	run->summary.duplicates = run->before.duplicates;
+	run->summary.hidden = run->before.hidden;
+	run->summary.surplus = run->before.surplus;
+	run->summary.excluded_running = run->before.excluded_running;
+	/* Those that were written are counted as they are read. */
+	run->summary.states[DP_STATE_CLOSED] = run->before.hidden;
 }
 
 /* Every pair that answered is hidden, written or lost. */
@@ -583,13 +635,23 @@ static void cap_losses(struct ctl_summary *s) {
 		s->stats.lost_next_hop_moved = (uint64_t)most;
 }
 
+/* Where nothing is left, that is all there is to say. */
+static bool is_over(const struct ctl_config *config) {
+	if (!config->resume || !config->resume->complete)
+		return false;
+	if (!config->quiet)
+		fprintf(stderr, "prtip-dp: %s: the scan is complete, there is nothing left to do\n",
+			config->checkpoint);
+	return true;
+}
+
 static void end_summary(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	update_summary(run, monotonic_ns());
 	cap_losses(s);
 	account_results(run);
-	s->dedup_evicted = dedup_evicted(run->dedup);
+	s->dedup_evicted = run->before.dedup_evicted + dedup_evicted(run->dedup);
 	/* The last of them may have come after all was sent, from what was on its way. */
 	if (has_all_results(run) && !s->interrupted)
 		s->limit = CTL_LIMIT_RESULTS;
@@ -637,6 +699,23 @@ static void finish_results(struct run *run) {
 	dp_engine_stop(run->engine);
 }
 
+/* The last checkpoint, and what the user can do with it. */
+static void end_saver(struct run *run) {
+	const char *file = run->config->checkpoint;
+	bool complete = run->summary.complete
+		|| (run->summary.limit == CTL_LIMIT_RESULTS && !run->failed);
+	int rc;
+
+	if (!run->saver)
+		return;
+	rc = saver_end(run->saver, monotonic_ns(), run->cooled, complete);
+	run->summary.checkpoints_failed = saver_failures(run->saver);
+	if (run->config->quiet || complete || rc)
+		return;
+	progress_clear(&run->progress);
+	fprintf(stderr, "checkpoint written; go on with: prtip-dp --resume %s\n", file);
+}
+
 /* The run's end: lcores, rings, plugins, writer, outputs, account. */
 static void finish(struct run *run) {
 	struct dp_error err;
@@ -645,6 +724,7 @@ static void finish(struct run *run) {
 	if (!run->config->quiet)
 		progress_clear(&run->progress);
 	end_summary(run);
+	end_saver(run);
 	if (writer_finish(run->writer, &run->summary, &err)) {
 		note_failure(run, &err);
 		run->summary.complete = false;
@@ -655,12 +735,62 @@ static void finish(struct run *run) {
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
 }
 
+static void fill_points(const struct checkpoint *resume, struct sink_point *points) {
+	for (unsigned i = 0; i < resume->nb_outputs; i++) {
+		const struct checkpoint_output *output = &resume->outputs[i];
+
+		points[i] = (struct sink_point){.regular = output->regular,
+			.start = output->start,
+			.end = output->end,
+			.results = output->results};
+		memcpy(points[i].digest, output->digest, sizeof points[i].digest);
+	}
+}
+
+/* A result that is in an output already. */
+static int take_line(void *user, const char *line, size_t bytes) {
+	struct run *run = user;
+	dp_ip ip;
+	uint16_t port;
+	uint8_t state;
+
+	if (!output_ndjson_read(line, bytes, &ip, &port, &state))
+		return -EBADMSG;
+	dedup_first(run->dedup, ip, run->config->type->has_ports ? port : 0);
+	run->summary.unique++;
+	run->summary.states[state]++;
+	return 0;
+}
+
+/* What is known of the results now, and which outputs may repeat some. */
+static void take_resumed(struct run *run, const struct ctl_output_spec *outputs) {
+	bool exact = false;
+
+	for (unsigned i = 0; i < writer_outputs(run->writer); i++) {
+		size_t used = strlen(run->at_least_once);
+
+		exact |= writer_is_exact(run->writer, i);
+		if (writer_is_once(run->writer, i) || writer_is_exact(run->writer, i))
+			continue;
+		snprintf(run->at_least_once + used, sizeof run->at_least_once - used, "%s%s",
+			used ? ", " : "", outputs[i].format);
+	}
+	run->taken = writer_written(run->writer);
+	if (!exact) {
+		/* Nothing could be read back. */
+		run->summary.unique += run->taken;
+		memcpy(run->summary.states, run->before.states, sizeof run->summary.states);
+	}
+	if (*run->at_least_once)
+		run->summary.at_least_once = run->at_least_once;
+}
+
 static int open_writer(struct run *run) {
 	const struct ctl_config *config = run->config;
 	const bool terminal = isatty(STDOUT_FILENO);
 	const struct ctl_output_spec standard
 		= {.format = terminal ? "table" : "ndjson", .path = "-"};
-	const struct writer_params params = {
+	struct writer_params params = {
 		.outputs = config->nb_outputs ? config->outputs : &standard,
 		.nb_outputs = config->nb_outputs ? config->nb_outputs : 1,
 		.plugins = config->plugins.enabled,
@@ -668,9 +798,26 @@ static int open_writer(struct run *run) {
 		.archive = run->archive,
 		.file_mode = config->file_mode,
 		.color = color_on(STDOUT_FILENO),
+		.track = *config->checkpoint,
 	};
+	struct sink_point points[CTL_MAX_OUTPUTS];
+	int rc;
 
-	return writer_create(&params, &run->writer, run->err);
+	if (run->resume) {
+		if (run->resume->nb_outputs != params.nb_outputs)
+			return dp_fail(run->err, true, -EINVAL,
+				"%s: it has %u outputs, and the scan %u", config->checkpoint,
+				run->resume->nb_outputs, params.nb_outputs);
+		fill_points(run->resume, points);
+		params.resume = points;
+		params.results = run->before.unique - run->before.hidden - run->before.surplus;
+		params.on_line = take_line;
+		params.user = run;
+	}
+	rc = writer_create(&params, &run->writer, run->err);
+	if (!rc && run->resume)
+		take_resumed(run, params.outputs);
+	return rc;
 }
 
 /*
@@ -730,6 +877,34 @@ static int open_watchers(struct run *run) {
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }
 
+/* Checkpoints, from before the first probe on. */
+static int open_saver(struct run *run, const struct dp_key *key) {
+	const struct saver_view view = {.config = run->config,
+		.key = key,
+		.engine = run->engine,
+		.writer = run->writer,
+		.coverage = run->coverage,
+		.summary = &run->summary};
+	int rc = 0;
+
+	if (!*run->config->checkpoint)
+		return 0;
+	rc = saver_create(&view, &run->saver, run->err);
+	if (!rc && run->coverage && run->resume
+		&& coverage_restore(run->coverage, &run->resume->coverage))
+		rc = dp_fail(run->err, true, -EBADMSG, "%s: its sample for the coverage is none",
+			run->config->checkpoint);
+	return rc;
+}
+
+static int begin_saver(struct run *run, bool held) {
+	if (!run->saver)
+		return 0;
+	if (!held)
+		saver_released(run->saver);
+	return saver_begin(run->saver, run->err);
+}
+
 static void free_held(struct run *run) {
 	for (; run->held_at < run->nb_held; run->held_at++)
 		result_extra_free(run->held[run->held_at].extra);
@@ -737,16 +912,20 @@ static void free_held(struct run *run) {
 
 int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	const atomic_int *reloads, struct dp_error *err) {
-	struct run *run = calloc(1, sizeof(*run));
+	struct run *run;
 	struct dp_params params;
 	cpu_set_t cpus;
 	int rc, status = RUN_FAILED;
 
+	if (is_over(config))
+		return RUN_COMPLETE;
+	run = calloc(1, sizeof(*run));
 	if (!run) {
 		dp_fail(err, false, -ENOMEM, "out of memory");
 		return RUN_FAILED;
 	}
 	run->config = config;
+	run->resume = config->resume;
 	run->interrupts = interrupts;
 	run->reloads = reloads;
 	run->err = err;
@@ -775,8 +954,12 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (!rc)
 		rc = open_writer(run);
 	if (!rc)
+		rc = open_saver(run, &params.key);
+	if (!rc)
 		rc = writer_start(run->writer, err);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (!rc)
+		rc = begin_saver(run, params.hold);
 	if (rc)
 		goto destroy_writer;
 	if (!config->quiet)
@@ -790,6 +973,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 
 destroy_writer:
 	free_held(run);
+	saver_destroy(run->saver);
 	writer_destroy(run->writer);
 	/* on_unload is called after a failed scan too. */
 	if (run->plugins)

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -163,7 +164,131 @@ int sink_admit(
 	return rc;
 }
 
+int sink_track(struct sink *sink) {
+	if (!sink->regular || sink->standard || sink->digest)
+		return 0;
+	sink->digest = digest_create();
+	return sink->digest ? 0 : -ENOMEM;
+}
+
+/* Add the bytes [@from, @to) of the file. 0 or a negative errno. */
+static int digest_file(struct digest *digest, int fd, uint64_t from, uint64_t to) {
+	char *block = malloc(SINK_BUFFER_BYTES);
+	int rc = block ? 0 : -ENOMEM;
+
+	while (!rc && from < to) {
+		size_t want = to - from < SINK_BUFFER_BYTES ? (size_t)(to - from)
+							    : SINK_BUFFER_BYTES;
+		ssize_t n = pread(fd, block, want, (off_t)from);
+
+		if (n > 0) {
+			digest_add(digest, block, (size_t)n);
+			from += (uint64_t)n;
+		} else if (n == 0 || errno != EINTR) {
+			rc = n ? -errno : -EIO;
+		}
+	}
+	free(block);
+	return rc;
+}
+
+/* The file has to begin as it did. */
+static int check_beginning(
+	struct sink *sink, int fd, const struct sink_point *point, struct dp_error *err) {
+	off_t size = lseek(fd, 0, SEEK_END);
+	uint8_t digest[DIGEST_BYTES];
+	int rc;
+
+	if (size < 0 || (uint64_t)size < point->end)
+		return dp_fail(err, true, -EINVAL,
+			"cannot go on with %s: it has %lld bytes, and had %llu when the checkpoint was "
+			"written",
+			sink->path, (long long)size, (unsigned long long)point->end);
+	rc = digest_file(sink->digest, fd, point->start, point->end);
+	if (rc)
+		return dp_fail(err, true, rc, "cannot read %s: %s", sink->path, strerror(-rc));
+	digest_value(sink->digest, digest);
+	if (memcmp(digest, point->digest, sizeof digest))
+		return dp_fail(err, true, -EINVAL,
+			"cannot go on with %s: its first %llu bytes are not those that the scan "
+			"wrote",
+			sink->path, (unsigned long long)point->end);
+	return 0;
+}
+
+static int find_end(struct sink *sink, int fd, const char *line_start, struct dp_error *err);
+
+int sink_go_on(struct sink *sink, const struct sink_point *point, const char *line_start,
+	struct dp_error *err) {
+	int fd, rc = sink_track(sink);
+
+	if (rc)
+		return dp_fail(err, false, rc, "out of memory");
+	if (sink->created || !sink->digest)
+		return dp_fail(err, true, -ENOENT,
+			"cannot go on with %s: %s", sink_name(sink),
+			sink->created ? "it is gone" : "it is no regular file any more");
+	fd = open(sink->path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return dp_fail(
+			err, true, -errno, "cannot read %s: %s", sink->path, strerror(errno));
+	rc = check_beginning(sink, fd, point, err);
+	if (!rc)
+		rc = find_end(sink, fd, line_start, err);
+	sink->base = point->start;
+	if (!rc && (uint64_t)sink->start < point->end)
+		rc = dp_fail(err, true, -EINVAL, "cannot go on with %s: its last line is cut",
+			sink->path);
+	if (!rc && digest_file(sink->digest, fd, point->end, (uint64_t)sink->start))
+		rc = dp_fail(err, true, -EIO, "cannot read %s", sink->path);
+	sink->lines = point->results;
+	close(fd);
+	return rc;
+}
+
+int sink_each_line(struct sink *sink, sink_line_fn fn, void *user) {
+	FILE *file = fopen(sink->path, "re");
+	uint64_t at = sink->base;
+	char *line = NULL;
+	size_t room = 0;
+	int rc = file ? 0 : -errno;
+
+	if (!rc && fseeko(file, (off_t)at, SEEK_SET) < 0)
+		rc = -errno;
+	sink->lines = 0;
+	while (!rc && at < (uint64_t)sink->start) {
+		ssize_t n = getline(&line, &room, file);
+
+		if (n <= 0)
+			rc = -EIO;
+		else
+			rc = fn(user, line, (size_t)n);
+		at += (uint64_t)(n > 0 ? n : 0);
+		sink->lines++;
+	}
+	free(line);
+	if (file)
+		fclose(file);
+	return rc;
+}
+
+void sink_point(const struct sink *sink, struct sink_point *point) {
+	*point = (struct sink_point){0};
+	if (!sink->digest)
+		return;
+	point->regular = true;
+	point->start = sink->base;
+	point->end = sink->at;
+	point->results = sink_results(sink);
+	digest_value(sink->digest, point->digest);
+}
+
 int sink_begin(struct sink *sink, struct dp_error *err) {
+	off_t begin = sink->start < 0 ? lseek(sink->fd, 0, SEEK_CUR) : sink->start;
+
+	sink->at = begin < 0 ? 0 : (uint64_t)begin;
+	if (!sink->base)
+		sink->base = sink->at;
 	if (sink->start < 0)
 		return 0;
 	if (ftruncate(sink->fd, sink->start) < 0 || lseek(sink->fd, sink->start, SEEK_SET) < 0)
@@ -254,6 +379,9 @@ int sink_flush(struct sink *sink) {
 			cut_half_line(sink, done);
 	}
 	if (!sink->error) {
+		if (sink->digest)
+			digest_add(sink->digest, sink->buffer, sink->used);
+		sink->at += sink->used;
 		sink->lines += sink->held;
 		sink->mid_line = sink->used ? sink->buffer[sink->used - 1] != '\n' : sink->mid_line;
 	}
@@ -337,6 +465,7 @@ void sink_destroy(struct sink *sink) {
 		remove_unused(sink);
 		close(sink->fd);
 	}
+	digest_destroy(sink->digest);
 	free(sink->buffer);
 	free(sink->path);
 	free(sink);

@@ -15,6 +15,7 @@
  *     sink_admit()   may it be written to?
  *     sink_begin()   truncate it, or go to its end
  *     sink_room(), sink_line(), sink_note(), or sink_raw(); sink_flush()
+ *     sink_point()   how far its file is, for a checkpoint
  *     sink_finish()  the rest, fsync, close
  *     sink_destroy() without sink_finish() before it: an empty file that sink_open() made is removed
  *
@@ -24,6 +25,7 @@
 #define CTL_SINK_H
 
 #include "config.h"
+#include "digest.h"
 
 #include <sys/types.h>
 
@@ -52,6 +54,16 @@ struct sink {
 	bool named; /* the file had a name when it was opened: without one it would be gone at the end */
 	bool tail_open; /* a text file to append to does not end in a newline */
 	off_t start; /* cut the file here and begin, or -1: where it stands */
+	struct digest *digest; /* of this scan's bytes in a regular file; NULL: nobody asked */
+	uint64_t base, at; /* where those begin and end */
+};
+
+/* How far the file of a sink is: all but @regular is 0 where it is none. */
+struct sink_point {
+	bool regular;
+	uint64_t start, end; /* this scan's bytes */
+	uint64_t results; /* in them, whole lines */
+	uint8_t digest[DIGEST_BYTES]; /* of them */
 };
 
 /*
@@ -72,6 +84,24 @@ bool sink_same(const struct sink *a, const struct sink *b);
  */
 int sink_admit(
 	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err);
+
+/* Keep account of what is written, for sink_point(); before sink_begin(). 0 or -ENOMEM. */
+int sink_track(struct sink *sink);
+
+/*
+ * Instead of sink_admit(), to go on with what an earlier run of the same scan wrote: the file must
+ * have the bytes up to @point, unchanged. Whole lines behind them are kept, half a one is cut off by
+ * sink_begin(); @line_start as in sink_admit(). 0, or a negative errno with @err filled.
+ */
+int sink_go_on(struct sink *sink, const struct sink_point *point, const char *line_start,
+	struct dp_error *err);
+
+/* Call @fn for each line that sink_go_on() keeps. 0, or what @fn returned, or a negative errno. */
+typedef int (*sink_line_fn)(void *user, const char *line, size_t bytes);
+int sink_each_line(struct sink *sink, sink_line_fn fn, void *user);
+
+/* What was flushed so far, of a sink that is tracked. */
+void sink_point(const struct sink *sink, struct sink_point *point);
 
 /* From here on the file is ours. 0, or a negative errno with @err filled. */
 int sink_begin(struct sink *sink, struct dp_error *err);

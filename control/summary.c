@@ -93,13 +93,13 @@ dp_u128 ctl_summary_transmissions(const struct ctl_summary *summary) {
  * Pairs whose turn came and that stayed silent. One that was not sent because its host did not
  * answer ARP or ND was silent too, so that after a whole scan targets = unique + no_answer; one that
  * was excluded under way was not asked. With several transmissions the first ones of all pairs come
- * before the second ones. A window that forgot entries can count a pair as answered twice; the
+ * before the second ones; a scan that goes on after a kill may count a burst of each lcore twice. A window that forgot entries can count a pair as answered twice; the
  * difference stops at zero.
  */
 dp_u128 ctl_summary_no_answer(const struct ctl_summary *summary) {
 	dp_u128 tried = summary->stats.probes_sent + summary->stats.probes_unresolved;
 
-	if (summary->passes > 1 && tried > summary->targets)
+	if ((summary->passes > 1 || summary->resumed) && tried > summary->targets)
 		tried = summary->targets;
 	return tried > summary->unique ? tried - summary->unique : 0;
 }
@@ -477,6 +477,20 @@ static void print_time(struct page *page, const struct ctl_summary *s) {
 	item(page, "%.2f s with the cooldown", s->elapsed_s);
 	item(page, "%.3f s of it sending", (double)s->stats.sending_ns / 1e9);
 	end_line(page);
+	if (s->resumed) {
+		line(page, "resumed");
+		item(page, "%u time%s", s->resumed, s->resumed > 1 ? "s" : "");
+		if (s->at_least_once)
+			item(page, "%s may have results twice", s->at_least_once);
+		end_line(page);
+	}
+	if (s->checkpoints_failed) {
+		char a[HUMAN_BYTES];
+
+		line(page, "checkpoints");
+		item(page, "%s could not be written", human_count(s->checkpoints_failed, a));
+		end_line(page);
+	}
 	line(page, "again with");
 	item(page, "--seed %llu --shard %u/%u", (unsigned long long)s->seed, s->shard, s->shards);
 	end_line(page);
@@ -581,6 +595,12 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 	const struct dp_stats *t = &s->stats;
 
 	json_bool(json, "interrupted", s->interrupted);
+	if (s->resumed)
+		json_u64(json, "resumed", s->resumed);
+	if (s->at_least_once)
+		json_text(json, "at_least_once", s->at_least_once);
+	if (s->checkpoints_failed)
+		json_u64(json, "checkpoints_failed", s->checkpoints_failed);
 	if (s->limit != CTL_LIMIT_NONE)
 		json_text(json, "ended_by",
 			s->limit == CTL_LIMIT_RUNTIME ? "max_runtime" : "max_results");

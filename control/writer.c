@@ -36,6 +36,7 @@ enum {
 
 struct output {
 	const char *name; /* as the user wrote it */
+	unsigned index; /* among the outputs */
 	const struct output_format *format;
 	struct sink *sink;
 	void *state; /* the format's */
@@ -60,6 +61,11 @@ struct writer {
 		heavy_done; /* bytes freed so far. writer: writer thread, reader: control core */
 	alignas(64) atomic_bool ending; /* writer: control core, reader: writer thread */
 	uint64_t heavy_put; /* bytes that results pointed to, ever. control core alone */
+	uint64_t put; /* results ever put, those of a resumed scan's beginning too. control core alone */
+	uint64_t sync_at; /* results that have to be written first. writer: control core, before */
+	_Atomic unsigned sync_wanted; /* writer: control core, reader: writer thread */
+	struct sink_point points[CTL_MAX_OUTPUTS]; /* written before */
+	_Atomic unsigned sync_done; /* writer: writer thread, reader: control core */
 };
 
 static const char *describe(int error) {
@@ -188,6 +194,20 @@ static void end_archive(struct writer *w) {
 	put_archive(w, NULL, 0);
 }
 
+/* Say how far the outputs are, where that is wanted and what has to be in them is. */
+static void take_points(struct writer *w) {
+	unsigned wanted = atomic_load_explicit(&w->sync_wanted, memory_order_acquire);
+
+	if (wanted == atomic_load_explicit(&w->sync_done, memory_order_relaxed)
+		|| w->taken < w->sync_at)
+		return;
+	flush_all(w);
+	for (unsigned i = 0; i < w->nb_outputs; i++)
+		sink_point(w->outputs[i].sink, &w->points[i]);
+	/* Release: who sees the number sees the points. */
+	atomic_store_explicit(&w->sync_done, wanted, memory_order_release);
+}
+
 static void *writer_main(void *arg) {
 	struct writer *w = arg;
 	struct result batch[BATCH];
@@ -198,9 +218,11 @@ static void *writer_main(void *arg) {
 		unsigned n = spsc_get(w->queue, batch, BATCH);
 		if (n) {
 			write_batch(w, batch, n);
+			take_points(w);
 			continue;
 		}
 		flush_all(w);
+		take_points(w);
 		if (ending) {
 			end_archive(w);
 			return NULL;
@@ -247,6 +269,26 @@ static int check_place(const struct writer *w, const struct output *o, struct dp
 	return 0;
 }
 
+/* Take up an output of a scan that goes on. */
+static int go_on(struct output *o, const struct writer_params *params, struct dp_error *err) {
+	const struct sink_point *point = &params->resume[o->index];
+	int rc;
+
+	/* What is written at the end only is written anew. */
+	if (!o->format->write_results || !point->regular)
+		return sink_admit(o->sink,
+			o->format->write_results ? CTL_FILE_APPEND : CTL_FILE_OVERWRITE,
+			o->format->line_start, err);
+	rc = sink_go_on(o->sink, point, o->format->line_start, err);
+	if (rc || !o->format->exact)
+		return rc;
+	rc = sink_each_line(o->sink, params->on_line, params->user);
+	return rc ? dp_fail(err, true, rc,
+		       "cannot go on with %s: line %llu of this scan is no result of it",
+		       sink_name(o->sink), (unsigned long long)o->sink->lines + 1)
+		  : 0;
+}
+
 static int open_output(struct writer *w, const struct writer_params *params,
 	const struct ctl_output_spec *spec, struct dp_error *err) {
 	const struct output_params output = {.color = params->color, .index = w->nb_outputs};
@@ -254,6 +296,7 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	int rc;
 
 	o->name = spec->format;
+	o->index = w->nb_outputs;
 	rc = find_format(params, spec, &o->format, err);
 	if (rc)
 		return rc;
@@ -265,13 +308,42 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	rc = check_place(w, o, err);
 	if (rc)
 		return rc;
-	rc = sink_admit(o->sink, params->file_mode, o->format->line_start, err);
+	rc = params->resume ? go_on(o, params, err)
+			    : sink_admit(o->sink, params->file_mode, o->format->line_start, err);
+	if (!rc && params->track && sink_track(o->sink))
+		rc = dp_fail(err, false, -ENOMEM, "out of memory");
 	if (rc)
 		return rc;
 	rc = o->format->open(o->sink, &output, &o->state);
 	if (rc)
 		return dp_fail(err, false, rc, "output %s: %s", o->name, strerror(-rc));
 	return 0;
+}
+
+unsigned writer_outputs(const struct writer *writer) {
+	return writer->nb_outputs;
+}
+
+bool writer_is_exact(const struct writer *writer, unsigned output) {
+	const struct output *o = &writer->outputs[output];
+
+	return o->format->exact && o->sink->regular && !o->sink->standard;
+}
+
+bool writer_is_once(const struct writer *writer, unsigned output) {
+	return !writer->outputs[output].format->write_results;
+}
+
+/* A scan that goes on has results already: as many as an exact output has lines. */
+static void count_resumed(struct writer *w, const struct writer_params *params) {
+	if (!params->resume)
+		return;
+	w->taken = params->results;
+	for (unsigned i = 0; i < w->nb_outputs; i++)
+		if (writer_is_exact(w, i))
+			w->taken = w->outputs[i].sink->lines;
+	w->put = w->taken;
+	atomic_store_explicit(&w->written, w->taken, memory_order_relaxed);
 }
 
 int writer_create(
@@ -294,6 +366,7 @@ int writer_create(
 		if (rc)
 			goto destroy;
 	}
+	count_resumed(w, params);
 	*writer = w;
 	return 0;
 
@@ -354,7 +427,24 @@ unsigned writer_put(struct writer *writer, const struct result *results, unsigne
 
 	for (unsigned i = 0; i < n; i++)
 		heavy |= results[i].extra != NULL;
-	return heavy ? put_heavy(writer, results, n) : spsc_put(writer->queue, results, n);
+	n = heavy ? put_heavy(writer, results, n) : spsc_put(writer->queue, results, n);
+	writer->put += n;
+	return n;
+}
+
+void writer_sync(struct writer *writer) {
+	writer->sync_at = writer->put;
+	/* Release: who sees the number sees the place. Without the thread the outputs are ours. */
+	atomic_fetch_add_explicit(&writer->sync_wanted, 1, memory_order_release);
+	if (!writer->running)
+		take_points(writer);
+}
+
+bool writer_synced(const struct writer *writer, const struct sink_point **points) {
+	unsigned done = atomic_load_explicit(&writer->sync_done, memory_order_acquire);
+
+	*points = writer->points;
+	return done == atomic_load_explicit(&writer->sync_wanted, memory_order_relaxed);
 }
 
 int writer_output_fd(struct writer *writer, unsigned output) {

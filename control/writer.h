@@ -12,6 +12,7 @@
 #include "archive.h"
 #include "config.h"
 #include "result.h"
+#include "sink.h"
 #include "summary.h"
 
 struct writer;
@@ -24,6 +25,13 @@ struct writer_params {
 	struct archive *archive; /* gets all results too; NULL: none */
 	enum ctl_file_mode file_mode;
 	bool color; /* tables on a terminal */
+	bool track; /* for writer_sync() */
+
+	/* A scan that goes on: how far each output was, and how many results there were. NULL: none. */
+	const struct sink_point *resume;
+	uint64_t results;
+	sink_line_fn on_line; /* is called for what is in the outputs that can be gone on with */
+	void *user;
 };
 
 /*
@@ -51,10 +59,23 @@ int writer_start(struct writer *writer, struct dp_error *err);
  */
 unsigned writer_put(struct writer *writer, const struct result *results, unsigned n);
 
+/*
+ * Control core: ask how far the outputs are once all that was put up to now is in them. Poll
+ * writer_synced(): true once it is known, with *@points (one an output, the writer's, until the next
+ * request). What they say was handed to the kernel; writer_output_fd() is for who has it brought to the disk.
+ */
+void writer_sync(struct writer *writer);
+bool writer_synced(const struct writer *writer, const struct sink_point **points);
+
+/* Outputs, and whether one can be gone on with without losing or repeating a result. */
+unsigned writer_outputs(const struct writer *writer);
+bool writer_is_exact(const struct writer *writer, unsigned output);
+bool writer_is_once(const struct writer *writer, unsigned output); /* written at the end alone */
+
 /* The text of the first failure, or NULL. Any thread. */
 const char *writer_failure(const struct writer *writer);
 
-/* Results written to all outputs so far. Any thread. */
+/* Results written to all outputs so far, those of a resumed scan's beginning too. Any thread. */
 uint64_t writer_written(const struct writer *writer);
 
 /*

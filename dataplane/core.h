@@ -79,10 +79,13 @@ struct tx {
 	struct rte_ring
 		*singles; /* consumer: struct single of dp_engine_probe(); NULL: another lcore's */
 	unsigned number; /* among the engine's TX lcores */
-	bool begun; /* it has been released and has its slice */
-	struct dp_slice slice; /* its part of the order, walked once a pass */
-	dp_u128 next; /* what is left of it in this pass */
+	bool begun; /* it has been released and has its pieces */
+	const struct dp_pieces *pieces; /* its part of the order, walked once a pass */
+	unsigned piece; /* the next one to walk in this pass */
+	dp_u128 next, end; /* what is left of the current one in this pass */
 	unsigned pass;
+	bool moved; /* something was walked since the transmission of pairs began */
+	uint64_t made; /* steps of the walk whose probes were made */
 	bool resting; /* the next transmission of the pairs begins at repeat_tsc */
 	uint64_t repeat_tsc; /* transmissions of a pair keep a distance */
 	struct rate rate;
@@ -102,6 +105,7 @@ struct tx {
 	counter arp_sent, throttled_tsc, reply_dropped;
 	counter misdirected; /* probes that went to where a gateway had been, at the most */
 	counter first_tsc, last_tsc; /* when probes went; 0: none yet */
+	counter steps; /* of the walk that are over: their probes were taken by the device */
 };
 
 /* The receiving half of a worker. */
@@ -110,6 +114,7 @@ struct rx {
 	uint16_t queue[MAX_QUEUES];
 	unsigned nb_queues;
 	struct rte_ring *answers; /* producer: this lcore, consumer: control core */
+	uint64_t taken, mark; /* answers out of it, and as many as that have to be: control core's */
 	struct rte_ring *replies; /* producer: this lcore, consumer: a TX lcore; NULL: itself.
 				   * The lowest bit of an entry: it is charged */
 	struct rte_mempool *reply_pool;
@@ -206,6 +211,8 @@ struct dp_engine {
 		const struct dp_space *space;
 		struct dp_perm perm;
 		struct dp_slice slice;
+		const struct dp_pieces *left; /* until shared; NULL: all of the slice */
+		struct dp_pieces share[DP_MAX_LCORES]; /* of each TX lcore */
 	} work;
 
 	uint64_t tsc_hz;
@@ -290,7 +297,7 @@ int workers_create(struct dp_engine *engine, struct dp_error *err);
 void probes_plan(struct port *port);
 void probes_prepare_pool(const struct port *port, unsigned template, struct rte_mempool *pool);
 /*
- * Make the next @n probes of the slice as pending; false where a pool is empty for now, and nothing
+ * Make the next @n probes of the current piece as pending; false where a pool is empty for now, and nothing
  * was done. *@spared: of them not sent for other reasons, counted.
  */
 bool probes_make(struct worker *worker, unsigned n, uint64_t now_tsc, unsigned *spared);

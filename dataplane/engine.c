@@ -38,11 +38,27 @@ const struct dp_plan *dp_engine_plan(const struct dp_engine *engine) {
 	return &engine->plan;
 }
 
-static void set_work(
-	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
+static void set_work(struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice,
+	const struct dp_pieces *left) {
 	engine->work.space = space;
 	engine->work.slice = slice;
+	engine->work.left = left;
 	dp_perm_init(&engine->work.perm, dp_space_count(space), engine->params.seed);
+}
+
+/* Divide the work among the TX lcores. */
+static int share_work(struct dp_engine *engine) {
+	struct dp_piece all = {engine->work.slice.first, engine->work.slice.end, 0};
+	const struct dp_pieces whole = {&all, 1};
+	const struct dp_pieces *left = engine->work.left ? engine->work.left : &whole;
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_tx; i++) {
+		dp_pieces_clear(&engine->work.share[i]);
+		rc = dp_pieces_part(left, i, engine->plan.nb_tx, &engine->work.share[i]);
+	}
+	engine->work.left = NULL;
+	return rc;
 }
 
 /* What each port is before it is opened. */
@@ -153,7 +169,7 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 		goto free_engine;
 	for (unsigned i = 0; i < plan->nb_ports; i++)
 		init_port(engine, i);
-	set_work(engine, params->space, params->slice);
+	set_work(engine, params->space, params->slice, params->left);
 	atomic_store_explicit(&engine->released, !params->hold, memory_order_relaxed);
 	port_hush(engine);
 	rc = port_start_eal(engine, err);
@@ -162,6 +178,8 @@ int dp_engine_create(const struct dp_params *params, const struct dp_plan *plan,
 	engine->tsc_hz = rte_get_tsc_hz();
 	engine->clock_scale = (uint64_t)(1e6 / (double)engine->tsc_hz * 0x1p64);
 	rc = open_ports(engine, err);
+	if (rc == 0 && !params->hold && share_work(engine))
+		rc = dp_fail(err, false, -ENOMEM, "out of memory");
 	if (rc)
 		goto destroy;
 	port_unhush(engine);
@@ -228,6 +246,7 @@ unsigned dp_engine_collect(struct dp_engine *engine, struct dp_answer *answers, 
 		if (!rx->active)
 			continue;
 		n = rte_ring_sc_dequeue_burst(rx->answers, (void **)mbuf, BURST, NULL);
+		rx->taken += n;
 		for (unsigned i = 0; i < n; i++) {
 			struct dp_answer *answer = &answers[total + i];
 			int64_t age_tsc;
@@ -267,13 +286,69 @@ const char *dp_engine_failure(const struct dp_engine *engine) {
 	return engine->failure;
 }
 
-void dp_engine_release(
-	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice) {
+int dp_engine_release(struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice,
+	const struct dp_pieces *left) {
+	int rc;
+
 	/* Lcores read the work from now on. */
 	if (atomic_load_explicit(&engine->released, memory_order_relaxed))
-		return;
-	set_work(engine, space ? space : engine->params.space, slice);
-	atomic_store_explicit(&engine->released, true, memory_order_release);
+		return 0;
+	set_work(engine, space ? space : engine->params.space, slice, left);
+	rc = share_work(engine);
+	if (rc == 0)
+		atomic_store_explicit(&engine->released, true, memory_order_release);
+	return rc;
+}
+
+void dp_engine_progress(const struct dp_engine *engine, struct dp_progress *progress) {
+	*progress = (struct dp_progress){0};
+	/* First how far they are: what they count is then of these steps or more. */
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		const struct tx *tx = &engine->worker[i]->tx;
+
+		if (tx->active)
+			progress->steps[tx->number]
+				= atomic_load_explicit(&tx->steps, memory_order_acquire);
+	}
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		const struct tx *tx = &engine->worker[i]->tx;
+
+		progress->sent += counted(&tx->probes_sent);
+		progress->unresolved += counted(&tx->probes_unresolved);
+		progress->excluded += counted(&tx->probes_excluded);
+	}
+}
+
+int dp_engine_left(const struct dp_engine *engine, const struct dp_progress *progress,
+	struct dp_pieces *left) {
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_tx; i++)
+		rc = dp_pieces_left(&engine->work.share[i], engine->plan.passes, progress->steps[i],
+			left);
+	dp_pieces_tidy(left);
+	return rc;
+}
+
+bool dp_engine_mark(struct dp_engine *engine, bool anyway) {
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++) {
+		struct rx *rx = &engine->worker[i]->rx;
+
+		if (!rx->active)
+			continue;
+		if (!(anyway && !engine->worker[i]->port->lossless)
+			&& atomic_load_explicit(&rx->backlog, memory_order_acquire))
+			return false;
+		rx->mark = rx->taken + rte_ring_count(rx->answers);
+	}
+	return true;
+}
+
+bool dp_engine_is_past_mark(const struct dp_engine *engine) {
+	for (unsigned i = 0; i < engine->plan.nb_workers; i++)
+		if (engine->worker[i]->rx.taken < engine->worker[i]->rx.mark)
+			return false;
+	return true;
 }
 
 void dp_engine_exclude(struct dp_engine *engine, const struct dp_ipset *addresses) {
@@ -336,8 +411,10 @@ void dp_engine_destroy(struct dp_engine *engine) {
 			port->peer->type->destroy(port->peer);
 		neigh_destroy(port->neigh);
 	}
-	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
+	for (unsigned i = 0; i < DP_MAX_LCORES; i++) {
 		free(engine->worker[i]);
+		dp_pieces_clear(&engine->work.share[i]);
+	}
 	port_unhush(engine);
 	rte_eal_cleanup();
 	book_destroy(engine->book);

@@ -175,7 +175,7 @@ int main(int argc, char **argv) {
 	}
 	if (single && probe_each(engine, first, last, (uint16_t)single))
 		goto stop;
-	dp_engine_release(engine, NULL, params.slice);
+	dp_engine_release(engine, NULL, params.slice, NULL);
 	if (wait_phase(engine, DP_PHASE_SENT))
 		goto stop;
 	collect(engine, LINGER_MS);

@@ -245,9 +245,9 @@ static void hold_and_narrow(unsigned tx_lcores, unsigned rx_lcores) {
 	cr_assert_eq(stats_of(&rig).sim_probes, 0);
 
 	narrow = make_space(first, last, fewer, 2);
-	dp_engine_release(rig.engine, narrow, (struct dp_slice){0, dp_space_count(narrow)});
+	dp_engine_release(rig.engine, narrow, (struct dp_slice){0, dp_space_count(narrow)}, NULL);
 	/* Too late for another. */
-	dp_engine_release(rig.engine, NULL, rig.params.slice);
+	dp_engine_release(rig.engine, NULL, rig.params.slice, NULL);
 	wait_phase(&rig, DP_PHASE_SENT);
 	wanted = truths(&rig, first, last, fewer, 2);
 	while (rig.distinct < wanted) {
@@ -291,7 +291,7 @@ Test(engine, released_early_with_a_slice) {
 	rig.params.hold = true;
 	rig.params.tx_lcores = 2;
 	create(&rig);
-	dp_engine_release(rig.engine, NULL, (struct dp_slice){100, 133});
+	dp_engine_release(rig.engine, NULL, (struct dp_slice){100, 133}, NULL);
 	start(&rig);
 	wait_phase(&rig, DP_PHASE_SENT);
 	linger(&rig);
@@ -310,7 +310,7 @@ Test(engine, stopped_while_held) {
 	wait_phase(&rig, DP_PHASE_HELD);
 	dp_engine_stop_sending(rig.engine);
 	wait_phase(&rig, DP_PHASE_SENT);
-	dp_engine_release(rig.engine, NULL, rig.params.slice);
+	dp_engine_release(rig.engine, NULL, rig.params.slice, NULL);
 	linger(&rig);
 	cr_assert_eq(dp_engine_phase(rig.engine), DP_PHASE_SENT);
 	cr_assert_eq(stats_of(&rig).sim_probes, 0);
@@ -333,7 +333,7 @@ Test(engine, hold_earns_nothing) {
 		cr_assert(dp_engine_probe(rig.engine, DP_PROTO_TCP, FIRST_IP, 80));
 		nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
 	}
-	dp_engine_release(rig.engine, NULL, rig.params.slice);
+	dp_engine_release(rig.engine, NULL, rig.params.slice, NULL);
 	wait_phase(&rig, DP_PHASE_SENT);
 	stats = stats_of(&rig);
 	cr_assert_eq(stats.single_probes, 2);
@@ -394,7 +394,7 @@ static void single_probes(unsigned tx_lcores, unsigned rx_lcores) {
 	cr_assert_eq(stats.responses[DP_RESPONSE_SYN_ACK] + stats.responses[DP_RESPONSE_RST], 0);
 
 	/* The scan's own answers are none the fewer for it, and single probes go on after it. */
-	dp_engine_release(rig.engine, NULL, rig.params.slice);
+	dp_engine_release(rig.engine, NULL, rig.params.slice, NULL);
 	wait_phase(&rig, DP_PHASE_SENT);
 	probe_all(&rig, 80, 20);
 	wanted = truths(&rig, FIRST_IP, last, ports, PORTS);

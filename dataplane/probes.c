@@ -300,6 +300,7 @@ bool probes_make(struct worker *worker, unsigned n, uint64_t now_tsc, unsigned *
 		made += sent;
 	}
 	tx->next += n;
+	tx->made += n;
 	tx->nb_pending = made;
 	tx->pending_at = 0;
 	*spared = n - made;

@@ -226,6 +226,12 @@ static unsigned common_bytes(const struct port *port) {
 	return port->nb_templates == 1 && !t->module->varies ? t->frame_bytes : 0;
 }
 
+/* All probes of the steps so far were taken by the device, or left out. */
+static void end_steps(struct tx *tx) {
+	if (tx->pending_at == tx->nb_pending)
+		atomic_store_explicit(&tx->steps, tx->made, memory_order_release);
+}
+
 /* Hand pending probes to the device; true where it took any. */
 static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
@@ -246,6 +252,7 @@ static bool flush_pending(struct worker *worker, uint64_t now_tsc) {
 	count(&tx->probes_sent, sent);
 	count(&tx->probe_bytes, bytes);
 	tx->pending_at += sent;
+	end_steps(tx);
 	return sent > 0;
 }
 
@@ -265,17 +272,37 @@ void tx_finish(struct worker *worker) {
 	atomic_store_explicit(&worker->tx.done, true, memory_order_release);
 }
 
-/* The slice was walked to its end: once more for the next pass, or it was the last. */
-static void end_pass(struct worker *worker) {
+/* The next piece that has its turn in this pass; false where there is none. */
+static bool take_piece(struct tx *tx) {
+	while (tx->piece < tx->pieces->nb) {
+		const struct dp_piece *piece = &tx->pieces->list[tx->piece++];
+
+		if (piece->done > tx->pass)
+			continue;
+		tx->next = piece->first;
+		tx->end = piece->end;
+		tx->moved = true;
+		return true;
+	}
+	return false;
+}
+
+/* A piece was walked to its end: on with the next one, the next pass, or it was the last. */
+static void end_piece(struct worker *worker) {
 	const struct dp_engine *engine = worker->engine;
 	struct tx *tx = &worker->tx;
 
-	if (tx->slice.first == tx->slice.end || ++tx->pass == engine->plan.passes) {
-		tx_finish(worker);
-		return;
+	while (!take_piece(tx)) {
+		if (++tx->pass >= engine->plan.passes) {
+			tx_finish(worker);
+			return;
+		}
+		tx->piece = 0;
+		if (tx->pass % engine->variants == 0) {
+			tx->resting = tx->moved;
+			tx->moved = false;
+		}
 	}
-	tx->next = tx->slice.first;
-	tx->resting = tx->pass % engine->variants == 0;
 }
 
 /* Whether the next transmission of the pairs may begin. */
@@ -292,7 +319,7 @@ static bool begin_repeat(struct worker *worker, uint64_t now_tsc) {
 
 static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
-	dp_u128 left = tx->slice.end - tx->next;
+	dp_u128 left = tx->end - tx->next;
 	unsigned want = left < BURST ? (unsigned)left : BURST, spared;
 
 	if (atomic_load_explicit(&worker->port->link_down, memory_order_relaxed))
@@ -300,7 +327,7 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	if (tx->pending_at < tx->nb_pending)
 		return flush_pending(worker, now_tsc);
 	if (want == 0) {
-		end_pass(worker);
+		end_piece(worker);
 		return false;
 	}
 	if ((tx->resting && !begin_repeat(worker, now_tsc)) || !follow_rings(worker, now_tsc)
@@ -314,7 +341,10 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 		return false;
 	}
 	rate_refund(&tx->rate, spared);
-	return tx->nb_pending == 0 || flush_pending(worker, now_tsc);
+	if (tx->nb_pending)
+		return flush_pending(worker, now_tsc);
+	end_steps(tx);
+	return true;
 }
 
 /* How many single probes can go now: they wait, rate and rings let them, and replies keep room. */
@@ -361,8 +391,7 @@ static bool begin(struct worker *worker, uint64_t now_tsc) {
 
 	if (!atomic_load_explicit(&engine->released, memory_order_acquire))
 		return false;
-	tx->slice = dp_slice_part(engine->work.slice, tx->number + 1u, engine->plan.nb_tx);
-	tx->next = tx->slice.first;
+	tx->pieces = &engine->work.share[tx->number];
 	tx->repeat_tsc = now_tsc + REPEAT_DISTANCE_S * engine->tsc_hz;
 	/* Nothing earned while waiting: the scan starts at its rate, not above. */
 	rate_restart(&tx->rate, now_tsc);

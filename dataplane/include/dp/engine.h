@@ -20,6 +20,7 @@
 #include <dp/answer.h>
 #include <dp/error.h>
 #include <dp/payload.h>
+#include <dp/pieces.h>
 #include <dp/sim.h>
 #include <dp/space.h>
 
@@ -60,6 +61,7 @@ struct dp_params {
 	const struct dp_space *space;
 	const struct dp_scan_type *type;
 	struct dp_slice slice; /* the counters of this shard */
+	const struct dp_pieces *left; /* what of them is to be scanned; NULL: all */
 	uint64_t seed; /* key of the order */
 	struct dp_key key; /* key of the cookies */
 	unsigned probes; /* transmissions of a pair, at least 1 */
@@ -224,10 +226,36 @@ const char *dp_engine_failure(const struct dp_engine *engine);
  * Let an engine that was to hold send its probes, once and for all: at any time after
  * dp_engine_create(), later calls do nothing. @space is a subset of the created one, with addresses
  * from it alone, and must outlive the engine; NULL: as created. @slice: the counters of this shard
- * in it. The rate begins with this call: nothing was saved up before.
+ * in it; @left: what of them is to be scanned, NULL: all. The rate begins with this call: nothing was
+ * saved up before. 0 or -ENOMEM, and the engine holds on.
  */
-void dp_engine_release(
-	struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice);
+int dp_engine_release(struct dp_engine *engine, const struct dp_space *space, struct dp_slice slice,
+	const struct dp_pieces *left);
+
+/* How far the TX lcores were at one moment. */
+struct dp_progress {
+	uint64_t steps[DP_MAX_LCORES]; /* of each one's walk: handed to the device, or left out */
+	uint64_t sent, unresolved, excluded; /* as in struct dp_stats; at least those of the steps */
+};
+
+/* Never blocks. Before the release all are 0. */
+void dp_engine_progress(const struct dp_engine *engine, struct dp_progress *progress);
+
+/*
+ * What is left to scan of the released work once @progress was made; tidy. Appends to @left. 0 or
+ * -ENOMEM.
+ */
+int dp_engine_left(const struct dp_engine *engine, const struct dp_progress *progress,
+	struct dp_pieces *left);
+
+/*
+ * Have all answers that are here now been collected? dp_engine_mark() remembers where the rings end,
+ * and is false where a device holds back more; then try again. With @anyway it does not look at
+ * devices that drop what is not taken in time. dp_engine_is_past_mark() is true once
+ * dp_engine_collect() has handed out everything before that.
+ */
+bool dp_engine_mark(struct dp_engine *engine, bool anyway);
+bool dp_engine_is_past_mark(const struct dp_engine *engine);
 
 /*
  * More addresses never to probe, from the next burst on: probes that are made go out, no more are.

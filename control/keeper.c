@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A thread that waits for the disk so that nobody else has to. It owns the job, and the bytes of the
+ * checkpoint, from keeper_give() to the moment that it is idle again.
+ */
+#include "checkpoint.h"
+#include "keeper.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct keeper {
+	pthread_t thread;
+	sem_t work;
+	struct keeper_job job; /* writer: control core while idle; reader: the thread while not */
+	int rc; /* of the last job; the other way round */
+	atomic_bool busy; /* publishes both */
+	atomic_bool ending; /* writer: control core */
+};
+
+static int do_job(const struct keeper_job *job) {
+	for (unsigned i = 0; i < job->nb_fds; i++)
+		/* Some file systems have no fsync and say EINVAL. */
+		if (fdatasync(job->fd[i]) < 0 && errno != EINVAL)
+			return -errno;
+	return checkpoint_write(job->path, job->bytes, job->n);
+}
+
+static void *keeper_main(void *arg) {
+	struct keeper *keeper = arg;
+
+	for (;;) {
+		while (sem_wait(&keeper->work) < 0)
+			;
+		if (atomic_load_explicit(&keeper->busy, memory_order_acquire)) {
+			keeper->rc = do_job(&keeper->job);
+			free(keeper->job.bytes);
+			atomic_store_explicit(&keeper->busy, false, memory_order_release);
+		} else if (atomic_load_explicit(&keeper->ending, memory_order_acquire)) {
+			return NULL;
+		}
+	}
+}
+
+int keeper_create(struct keeper **out) {
+	struct keeper *keeper = calloc(1, sizeof *keeper);
+	sigset_t all, before;
+	int rc;
+
+	if (!keeper)
+		return -ENOMEM;
+	sem_init(&keeper->work, 0, 0);
+	/* Signals are for the control core. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = -pthread_create(&keeper->thread, NULL, keeper_main, keeper);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc) {
+		sem_destroy(&keeper->work);
+		free(keeper);
+		return rc;
+	}
+	pthread_setname_np(keeper->thread, "keeper");
+	*out = keeper;
+	return 0;
+}
+
+void keeper_destroy(struct keeper *keeper) {
+	if (!keeper)
+		return;
+	atomic_store_explicit(&keeper->ending, true, memory_order_release);
+	sem_post(&keeper->work);
+	pthread_join(keeper->thread, NULL);
+	sem_destroy(&keeper->work);
+	free(keeper);
+}
+
+void keeper_give(struct keeper *keeper, const struct keeper_job *job) {
+	keeper->job = *job;
+	atomic_store_explicit(&keeper->busy, true, memory_order_release);
+	sem_post(&keeper->work);
+}
+
+bool keeper_is_idle(const struct keeper *keeper, int *rc) {
+	if (atomic_load_explicit(&keeper->busy, memory_order_acquire))
+		return false;
+	*rc = keeper->rc;
+	return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Checkpoints of a running scan: when one is due, what it may say, and having it written.
+ *
+ * A transmission is covered by a checkpoint once its answer has had its time and all answers that came
+ * in that time are durable. So one goes through these steps, without ever waiting for any of them:
+ *
+ *     1. the progress of the TX lcores that was noted `lag` ago (saver_lag_ns()) is what will be covered
+ *     2. all answers that are in the rings now have been collected (dp_engine_mark())
+ *     3. all results that come of them are in the journal or with the writer; the writer says how far
+ *        its files are once they are written
+ *     4. the keeper brings these files, the journal, and then the checkpoint to the disk
+ *
+ * docs/resume.md has the argument. Control core.
+ */
+#ifndef CTL_SAVER_H
+#define CTL_SAVER_H
+
+#include "checkpoint.h"
+#include "config.h"
+#include "coverage.h"
+#include "summary.h"
+#include "writer.h"
+
+struct saver;
+
+/* What it looks at; all outlive it. */
+struct saver_view {
+	const struct ctl_config *config;
+	const struct dp_key *key;
+	struct dp_engine *engine;
+	struct writer *writer;
+	const struct coverage *coverage; /* NULL: none */
+	const struct ctl_summary *summary;
+};
+
+/*
+ * 0, or a negative errno with @err filled, usage where the file is there already and must not be
+ * replaced, or cannot be written. Starts a thread on the CPUs of the caller.
+ */
+int saver_create(const struct saver_view *view, struct saver **saver, struct dp_error *err);
+void saver_destroy(struct saver *saver); /* NULL is fine */
+
+/* Write one now, before the first probe, and wait for it. 0, or a negative errno with @err filled. */
+int saver_begin(struct saver *saver, struct dp_error *err);
+
+/* The probes were released. */
+void saver_released(struct saver *saver);
+
+/* Go on. @settled: all results that were collected are with the writer, or in the journal. */
+void saver_step(struct saver *saver, uint64_t now_ns, bool settled);
+
+/*
+ * The last one, at the end, and wait for it; the writer is drained. @cooled: the cooldown was kept, so
+ * that all that was sent is covered. @complete: nothing is left to do. 0 or a negative errno.
+ */
+int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete);
+
+/* Checkpoints that could not be written. */
+uint64_t saver_failures(const struct saver *saver);
+
+#endif
