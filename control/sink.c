@@ -236,6 +236,7 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 	if (!rc)
 		rc = find_end(sink, fd, line_start, err);
 	sink->base = point->start;
+	sink->resumed = true;
 	if (!rc && (uint64_t)sink->start < point->end)
 		rc = dp_fail(err, true, -EINVAL, "cannot go on with %s: its last line is cut",
 			sink->path);
@@ -287,7 +288,8 @@ int sink_begin(struct sink *sink, struct dp_error *err) {
 	off_t begin = sink->start < 0 ? lseek(sink->fd, 0, SEEK_CUR) : sink->start;
 
 	sink->at = begin < 0 ? 0 : (uint64_t)begin;
-	if (!sink->base)
+	/* A file that is gone on with has its base already. */
+	if (!sink->resumed)
 		sink->base = sink->at;
 	if (sink->start < 0)
 		return 0;

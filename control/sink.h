@@ -51,6 +51,7 @@ struct sink {
 	bool mid_line; /* of a raw one: what was written last is no newline */
 	bool standard, regular, terminal;
 	bool created, existed;
+	bool resumed; /* sink_go_on() said where its results begin */
 	bool named; /* the file had a name when it was opened: without one it would be gone at the end */
 	bool tail_open; /* a text file to append to does not end in a newline */
 	off_t start; /* cut the file here and begin, or -1: where it stands */
