@@ -36,19 +36,18 @@ judge() {
 space=(-p 1-16 198.18.0.0/20)
 sim=(--set dataplane.port=sim --set sim.alive=0.8 --set sim.open=0.5 --set sim.seed=4 --set sim.duplicate=0.2)
 "$PRTIP_DP" "${sim[@]}" "${space[@]}" --sim-truth | sort >want
-for lcores in auto 2; do
-	for banners in off on; do
-		what="simulated network, $lcores lcores, banners $banners"
-		status=0
-		"$SMALL" "${sim[@]}" --set "dataplane.tx_lcores=$lcores" --set "dataplane.rx_lcores=$lcores" \
-			--set "banner.enable=$banners" --set banner.wait=2s --set scan.cooldown=500ms \
-			--set output.include_closed=yes --rate max --overwrite -o ndjson:sim.ndjson \
-			-o summary:sim.sum "${space[@]}" >sim.out 2>sim.err </dev/null || status=$?
-		judge "$what" sim
-		# Replies have a pool that does not wait; no result hangs on them.
-		tap_is "$what: nothing is missing, and no answer lost" \
-			"$(comm -13 got want | wc -l) $(lost_but sim.sum reply_dropped)" "0 0"
-	done
+for kind in "auto off" "2 on"; do
+	read -r lcores banners <<<"$kind"
+	what="simulated network, $lcores lcores, banners $banners"
+	status=0
+	"$SMALL" "${sim[@]}" --set "dataplane.tx_lcores=$lcores" --set "dataplane.rx_lcores=$lcores" \
+		--set "banner.enable=$banners" --set banner.wait=2s --set scan.cooldown=500ms \
+		--set output.include_closed=yes --rate max --overwrite -o ndjson:sim.ndjson \
+		-o summary:sim.sum "${space[@]}" >sim.out 2>sim.err </dev/null || status=$?
+	judge "$what" sim
+	# Replies have a pool that does not wait; no result hangs on them.
+	tap_is "$what: nothing is missing, and no answer lost" \
+		"$(comm -13 got want | wc -l) $(lost_but sim.sum reply_dropped)" "0 0"
 done
 
 # --- A wire -----------------------------------------------------------------------------------------

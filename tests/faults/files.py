@@ -25,7 +25,7 @@ if os.environ.get("FAULT_MOUNTS") != str(os.getppid()):
     os.environ["FAULT_MOUNTS"] = str(os.getpid())
     os.execvp("unshare", ["unshare", "--mount", "--fork", "--kill-child=KILL", sys.executable, *sys.argv])
 
-from harness import SCAN, Shim, instants, judge, judge_failed, run_all, truth_of
+from harness import SCAN, Shim, errors, instants, judge, judge_failed, resume, run_all, truth_of
 from flow import NETWORK, Place, children, same, test, wait_for
 
 BUSY = "function on_target() local x = 0 for i = 1, 100000 do x = x + i % 7 end end\n"
@@ -74,6 +74,26 @@ def disk_full(place):
     judge_failed(run, truth, "small/out.ndjson", os.strerror(errno.ENOSPC))
     same(told_count(run, "small/out.ndjson"), len(run.records))
     assert run.records, "nothing was written"
+
+
+@test
+def disk_full_resumed(place):
+    """the output's disk is full and then has room again: --resume brings the rest, each once"""
+    truth = truth_of(place, *SCAN)
+    folder = tmpfs(place, "small", "500k")
+    process = start(
+        place,
+        *(*SCAN, "--checkpoint", "scan.ckpt", "--set", "checkpoint.interval=100ms"),
+        *("-o", "ndjson:small/out.ndjson"),
+        results=False,
+    )
+    run = finish(place, process, 1)
+    run.records = place.records("small/out.ndjson")
+    judge_failed(run, truth, "small/out.ndjson", os.strerror(errno.ENOSPC))
+    subprocess.run(["mount", "-o", "remount,size=20m", folder], check=True)
+    run = finish(place, resume(place, stderr=open(place.path("err"), "wb")), 0)
+    run.records = place.records("small/out.ndjson")
+    same(judge(run, truth), set())
 
 
 @test
@@ -131,6 +151,38 @@ def archive_full(place):
     process = start(place, *SCAN, "--plugin", "after", "--set", "plugins.spill_dir=small")
     run = finish(place, process, 1)
     judge_failed(run, truth, "small", os.strerror(errno.ENOSPC))
+
+
+@test
+def checkpoint_full(place):
+    """no room for a checkpoint: one warning, the scan is whole; exit 2 where not even the first has room"""
+    truth = truth_of(place, *SCAN)
+    tmpfs(place, "small", "256k")
+    arguments = (*SCAN, "--checkpoint", "small/scan.ckpt", "--set", "checkpoint.interval=100ms")
+    process = start(place, *arguments)
+    until_running(place, process)
+    fill(place.path("small"))
+    run = finish(place, process, 0)
+    same(judge(run, truth), set())
+    (warning,) = errors(run)
+    assert "small/scan.ckpt: " + os.strerror(errno.ENOSPC) in warning, warning
+    assert run.summary["checkpoints_failed"] > 0
+    os.unlink(place.path("small/scan.ckpt"))
+    fill(place.path("small"))
+    run = finish(place, start(place, *arguments), 2)
+    assert "small/scan.ckpt: " + os.strerror(errno.ENOSPC) in run.err, run.err
+    same(run.summary, {})
+
+
+def fill(folder):
+    """Write until there is no room for a byte more."""
+    with open(os.path.join(folder, "filler"), "ab", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
 
 
 @test

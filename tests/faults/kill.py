@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""kill -9 at random instants: of the warden and of lanes, after which the scan goes on, its results are
-the truth and what plugins did not see is counted. Prints TAP.
+"""kill -9 at random instants: of the program, which goes on from its checkpoint, and of the warden and of
+lanes, after which the scan goes on. Results are the truth, each once, and what plugins did not see is
+counted. Prints TAP.
 
     [FAULT_SEED=N] [FAULT_ROUNDS=N] tests/faults/kill.py [TEST...]
 """
@@ -11,8 +12,8 @@ import os
 import shutil
 import time
 
-from harness import ROUNDS, SCAN, instants, is_alive, judge, run_all, truth_of
-from flow import NETWORK, Place, children, kill, lanes_of, same, test, wait_for
+from harness import ROUNDS, SCAN, instants, is_alive, judge, judge_records, read_lines, resume, run_all, truth_of
+from flow import NETWORK, Place, Run, children, kill, lanes_of, same, test, wait_for
 
 # Busy for a while with each result, so that every instant finds some begun.
 MARK = """
@@ -37,7 +38,7 @@ def rounds(place, name, one):
         os.mkdir(folder)
         try:
             one(Place(folder), instants(name, number))
-        except (AssertionError, KeyError) as error:
+        except (AssertionError, KeyError, ValueError) as error:
             raise AssertionError(f"round {number}: {type(error).__name__}: {error}") from error
         shutil.rmtree(folder)
 
@@ -67,6 +68,63 @@ def family_of(process):
     """The warden and its lanes."""
     wardens = children(process.pid)
     return wardens, [lane for warden in wardens for lane in children(warden)]
+
+
+def is_half_line(text):
+    """What a kill may leave behind the last newline."""
+    return b'{"ts":"'.startswith(text[:7]) if len(text) < 7 else text.startswith(b'{"ts":"')
+
+
+@test
+def program(place):
+    """the program, and what resumes it: nothing outlives it, and in the end each result is there, once"""
+    plain = truth_of(place, *SCAN)
+    resumed = 0
+
+    def one(place, random):
+        nonlocal resumed
+        plugin = random.random() < 0.5
+        if plugin:
+            with_plugin(place)
+        process = place.start(
+            *(*SCAN, *(PLUGIN if plugin else ()), "--checkpoint", "scan.ckpt"),
+            *("--set", f"checkpoint.interval={random.choice(('100ms', '300ms', '5s'))}"),
+        )
+        for _ in range(random.choice((1, 1, 2, 3))):
+            # Mostly while it scans, but also while it starts.
+            if random.random() < 0.8:
+                wait_for("a checkpoint", lambda: os.path.exists(place.path("scan.ckpt")))
+            time.sleep(random.uniform(0, 1.8))
+            _, lanes = family_of(process)
+            kill(process.pid)
+            wait_gone(lanes)
+            process.communicate()
+            records, rest = read_lines(place.path("out.ndjson"))
+            judge_records(records, plain)
+            assert is_half_line(rest), rest[:80]
+            if not os.path.exists(place.path("scan.ckpt")):
+                assert not records, "results and no checkpoint"
+                return
+            resumed += 1
+            process = resume(place)
+        process.wait(60)
+        _, err = process.communicate()
+        # Killed behind its last checkpoint: its outputs are whole.
+        if b"there is nothing left to do" in err:
+            records, rest = read_lines(place.path("out.ndjson"))
+            same((process.returncode, judge_records(records, plain), rest), (0, set(), b""))
+            return
+        assert process.returncode == 0 and os.path.getsize(place.path("out.sum")), err.decode()[-700:]
+        run = Run(place, process.returncode, "", err.decode(), 0)
+        # The accounts of plugins are those of the last run.
+        same(judge(run, plain, statuses=(0,), accounts=False), set())
+        check_marks(run)
+        if plugin:
+            marked = sum(record.get("plugins", {}).get("mark", {}).get("status") == "ok" for record in run.records)
+            same(marked, run.summary["open"])
+
+    rounds(place, "program", one)
+    assert resumed >= ROUNDS / 2, f"{resumed} of {ROUNDS} resumed"
 
 
 @test
