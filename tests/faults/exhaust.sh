@@ -87,7 +87,7 @@ sleep 1.4
 before=$(frames)
 kill -STOP $scan_pid
 tries=0
-until [ $(($(frames) - before)) -gt 17000 ] || [ $((tries += 1)) -gt 100 ]; do
+until [ $(($(frames) - before)) -gt 20000 ] || [ $((tries += 1)) -gt 100 ]; do
 	sleep 0.05
 done
 kill -CONT $scan_pid

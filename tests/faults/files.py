@@ -240,18 +240,20 @@ def folder_moved(place):
 def spill_folder_removed(place):
     """the spill folder is removed: its files have no name, and go on"""
     place.plugin("busy", BUSY)
-    truth = truth_of(place, *SCAN)
+    truth = truth_of(place, *SCAN, "--set", "sim.open=0.05")
     os.mkdir(place.path("spill"))
     process = start(
         place,
         *(*SCAN, "--rate", "max", "--plugin", "busy", "--set", "plugins.queue=64"),
-        *("--set", "plugins.spill_dir=spill"),
+        *("--set", "plugins.spill_dir=spill", "--set", "sim.open=0.05"),
     )
     until_running(place, process)
     shutil.rmtree(place.path("spill"))
     run = finish(place, process, 0)
     same(judge(run, truth), set())
-    same(run.accounts["busy"]["ok"], run.accounts["busy"]["offered"])
+    account = run.accounts["busy"]
+    same(account["ok"], account["offered"])
+    assert account["spilled"] > 0, account
 
 
 @test
