@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 static const char magic[] = "prtip-dp checkpoint\n";
+static const char segment_magic[] = "prtip-dp journal\n\n\n\n";
 static const char space_magic[] = "prtip-dp addresses\n\n";
 
 enum {
@@ -28,7 +29,7 @@ enum {
 	FIRST_ROOM = 64 << 10,
 };
 
-static_assert(sizeof space_magic == sizeof magic);
+static_assert(sizeof space_magic == sizeof magic && sizeof segment_magic == sizeof magic);
 
 /* Both directions: fields are written to @bytes, or read from @at. */
 struct codec {
@@ -195,6 +196,7 @@ static void inputs(struct codec *c, struct checkpoint *k) {
 static void space(struct codec *c, struct checkpoint *k) {
 	boolean(c, &k->complete);
 	boolean(c, &k->begun);
+	boolean(c, &k->none);
 	boolean(c, &k->by_value);
 	boolean(c, &k->narrowed);
 	raw(c, k->space_digest, DIGEST_BYTES);
@@ -242,13 +244,12 @@ static void outputs(struct codec *c, struct checkpoint *k) {
 }
 
 static void plugins(struct codec *c, struct checkpoint *k) {
-	list(c, &k->plugins, &k->nb_plugins, sizeof *k->plugins, 44 + DIGEST_BYTES);
+	list(c, &k->plugins, &k->nb_plugins, sizeof *k->plugins, 44);
 	for (unsigned i = 0; i < k->nb_plugins && !c->error; i++) {
 		struct checkpoint_plugin *plugin = &k->plugins[i];
 
 		text(c, &plugin->name);
 		text(c, &plugin->version);
-		raw(c, plugin->digest, DIGEST_BYTES);
 		u64(c, &plugin->offered);
 		u64s(c, plugin->status, sizeof plugin->status);
 		u64(c, &plugin->spilled);
@@ -279,9 +280,10 @@ static void fields(struct codec *c, struct checkpoint *k) {
 	plugins(c, k);
 	u64s(c, &k->counts, sizeof k->counts);
 	u32(c, &k->resumed);
-	u64(c, &k->journal_first);
-	u64(c, &k->journal_last);
-	u64(c, &k->journal_bytes);
+	list(c, &k->segments, &k->nb_segments, sizeof *k->segments, 8);
+	for (unsigned i = 0; i < k->nb_segments && !c->error; i++)
+		u64(c, &k->segments[i]);
+	u64(c, &k->next_segment);
 	boolean(c, &k->archived);
 	u64(c, &k->archive_results);
 	coverage(c, k);
@@ -313,6 +315,7 @@ void checkpoint_clear(struct checkpoint *k) {
 	free(k->excluded);
 	free(k->outputs);
 	free(k->plugins);
+	free(k->segments);
 	free(k->coverage.pairs);
 	*k = (struct checkpoint){0};
 }
@@ -526,6 +529,37 @@ int checkpoint_write(const char *path, const uint8_t *bytes, size_t n) {
 		unlink(temporary);
 	free(temporary);
 	return rc ? rc : sync_folder(path);
+}
+
+int checkpoint_write_segment(const char *path, const uint8_t *body, size_t n) {
+	struct codec c = {0};
+	uint8_t *bytes;
+	int rc;
+
+	leave_head(&c);
+	put(&c, body, n);
+	rc = take(&c, segment_magic, &bytes, &n);
+	if (rc)
+		return rc;
+	rc = checkpoint_write(path, bytes, n);
+	free(bytes);
+	return rc;
+}
+
+int checkpoint_read_segment(const char *path, uint8_t **body, size_t *n, struct dp_error *err) {
+	struct codec c;
+	int rc = read_file(path, body, n, err);
+
+	if (rc)
+		return rc;
+	rc = unframe(&c, segment_magic, *body, *n, err);
+	if (rc) {
+		free(*body);
+		return name_file(path, rc, err);
+	}
+	memmove(*body, c.at, c.left);
+	*n = c.left;
+	return 0;
 }
 
 /* ---- Target spaces ---- */

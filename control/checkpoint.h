@@ -50,7 +50,6 @@ struct checkpoint_output {
 /* A plugin and its account. */
 struct checkpoint_plugin {
 	char *name, *version;
-	uint8_t digest[DIGEST_BYTES]; /* of its code */
 	uint64_t offered, status[LH_STATUS_COUNT], spilled, deaths;
 	uint64_t lane_cpu_us;
 };
@@ -58,6 +57,7 @@ struct checkpoint_plugin {
 /* What the whole scan has counted up to here. */
 struct checkpoint_counts {
 	uint64_t unique, duplicates, hidden, surplus, excluded_running, dedup_evicted;
+	uint64_t waiting; /* of the unique ones, in the journal */
 	uint64_t states[DP_STATE_COUNT];
 	uint64_t elapsed_ns;
 	struct dp_stats stats;
@@ -74,6 +74,7 @@ struct checkpoint {
 
 	bool complete; /* nothing is left to do */
 	bool begun; /* on_pre_scan is over, what is left is in @left */
+	bool none; /* it left nothing */
 	bool by_value; /* the target space lies in FILE.space */
 	bool narrowed; /* what is scanned lies in FILE.narrowed */
 	uint8_t space_digest[DIGEST_BYTES]; /* of addresses and ports */
@@ -93,8 +94,9 @@ struct checkpoint {
 	struct checkpoint_counts counts;
 	uint32_t resumed; /* how often the scan was gone on with */
 
-	/* The journal: its first file, the last one, and the bytes of that which the counts know of. */
-	uint64_t journal_first, journal_last, journal_bytes;
+	uint64_t *segments; /* of the journal (journal.h) */
+	unsigned nb_segments;
+	uint64_t next_segment;
 	bool archived; /* there is an archive of results beside it */
 	uint64_t archive_results;
 	struct coverage_saved coverage;
@@ -121,6 +123,10 @@ int checkpoint_read(const char *path, struct checkpoint *checkpoint, struct dp_e
  * file is whole then.
  */
 int checkpoint_write(const char *path, const uint8_t *bytes, size_t n);
+
+/* The body of a journal's segment likewise, in a frame of its own; the body is to be freed. */
+int checkpoint_write_segment(const char *path, const uint8_t *body, size_t n);
+int checkpoint_read_segment(const char *path, uint8_t **body, size_t *n, struct dp_error *err);
 
 /*
  * A target space by value, likewise (`FILE.space`, `FILE.narrowed`), and back. The digest is that of

@@ -7,6 +7,7 @@
 #include "keeper.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -23,7 +24,29 @@ struct keeper {
 	atomic_bool ending; /* writer: control core */
 };
 
+char *keeper_segment_path(const char *checkpoint, uint64_t number) {
+	char *path;
+
+	return asprintf(&path, "%s.journal.%" PRIu64, checkpoint, number) < 0 ? NULL : path;
+}
+
+static int write_segment(const char *checkpoint, const struct journal_segment *segment) {
+	char *path = segment->bytes ? keeper_segment_path(checkpoint, segment->number) : NULL;
+	int rc = !segment->bytes ? 0
+		: path		 ? checkpoint_write_segment(path, segment->bytes, segment->n)
+				 : -ENOMEM;
+
+	free(path);
+	return rc;
+}
+
 static int do_job(const struct keeper_job *job) {
+	for (unsigned i = 0; i < job->nb_segments; i++) {
+		int rc = write_segment(job->path, &job->segments[i]);
+
+		if (rc)
+			return rc;
+	}
 	for (unsigned i = 0; i < job->nb_fds; i++)
 		/* Some file systems have no fsync and say EINVAL. */
 		if (fdatasync(job->fd[i]) < 0 && errno != EINVAL)

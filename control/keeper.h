@@ -7,6 +7,8 @@
 #ifndef CTL_KEEPER_H
 #define CTL_KEEPER_H
 
+#include "journal.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,12 +21,17 @@ enum {
 struct keeper_job {
 	int fd[KEEPER_MOST_FILES]; /* to fdatasync(); they stay the giver's, who keeps them open */
 	unsigned nb_fds;
-	const char *path; /* of the checkpoint */
+	const struct journal_segment *segments; /* of the journal, to be written where they have bytes */
+	unsigned nb_segments;
+	const char *path; /* of the checkpoint; the segments are FILE.journal.N beside it */
 	uint8_t *bytes; /* malloc; the keeper's */
 	size_t n;
 };
 
 struct keeper;
+
+/* `FILE.journal.N`, to be freed; NULL: no memory. */
+char *keeper_segment_path(const char *checkpoint, uint64_t number);
 
 /* Start the thread, on the CPUs of the caller. 0 or a negative errno. */
 int keeper_create(struct keeper **keeper);

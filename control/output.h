@@ -53,6 +53,10 @@ extern const struct output_format output_plugin, output_plugin_export;
  */
 bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state);
 
+/* Call @fn for each plugin that it has the status of. False: it is no such line. */
+bool output_ndjson_plugins(const char *line, size_t bytes,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user);
+
 /* The row of that name, or NULL; plugins have none. */
 const struct output_format *output_find(const char *name);
 

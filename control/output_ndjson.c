@@ -312,6 +312,77 @@ bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *por
 	return false;
 }
 
+/* The end of the string that begins behind @at's quote: its closing quote, or NULL. */
+static const char *string_end(const char *at, const char *stop) {
+	for (; at < stop && *at != '"'; at++)
+		at += *at == '\\';
+	return at < stop ? at : NULL;
+}
+
+/* The end of the object that begins at @at: its closing brace, or NULL. */
+static const char *object_end(const char *at, const char *stop) {
+	unsigned depth = 0;
+
+	for (; at && at < stop; at++) {
+		if (*at == '"')
+			at = string_end(at + 1, stop);
+		else if (*at == '{')
+			depth++;
+		else if (*at == '}' && --depth == 0)
+			return at;
+		if (!at)
+			break;
+	}
+	return NULL;
+}
+
+static bool read_status(const char *text, size_t bytes, enum lh_status *status) {
+	for (unsigned i = 0; i < LH_STATUS_COUNT; i++)
+		if (strlen(lh_status_names[i]) == bytes && !memcmp(lh_status_names[i], text, bytes)) {
+			*status = (enum lh_status)i;
+			return true;
+		}
+	return false;
+}
+
+/* One member of "plugins", `"NAME":{"status":"ok"...}`; *@at moves behind it. */
+static bool read_plugin(const char **at, const char *stop,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user) {
+	static const char key[] = ":{\"status\":\"";
+	const char *name_end = **at == '"' ? string_end(*at + 1, stop) : NULL;
+	const char *text = name_end ? name_end + sizeof key : NULL;
+	const char *text_end, *end;
+	char name[LH_NAME_BYTES];
+	enum lh_status status;
+
+	if (!text || text >= stop || memcmp(name_end + 1, key, sizeof key - 1)
+		|| (size_t)(name_end - *at) > sizeof name)
+		return false;
+	text_end = string_end(text, stop);
+	end = object_end(name_end + 2, stop);
+	if (!text_end || !end || !read_status(text, (size_t)(text_end - text), &status))
+		return false;
+	memcpy(name, *at + 1, (size_t)(name_end - *at - 1));
+	name[name_end - *at - 1] = '\0';
+	fn(user, name, status);
+	*at = end + 1;
+	return true;
+}
+
+bool output_ndjson_plugins(const char *line, size_t bytes,
+	void (*fn)(void *user, const char *name, enum lh_status status), void *user) {
+	/* No string has such quotes, and no object before it has members that are objects. */
+	static const char key[] = ",\"plugins\":{";
+	const char *stop = line + bytes, *at = memmem(line, bytes, key, sizeof key - 1);
+
+	if (!at)
+		return true;
+	for (at += sizeof key - 1; at < stop && *at != '}'; at += *at == ',')
+		if (!read_plugin(&at, stop, fn, user))
+			return false;
+	return at < stop;
+}
+
 static int ndjson_finish(void *state, const struct ctl_summary *summary) {
 	(void)state;
 	(void)summary;

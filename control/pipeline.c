@@ -27,6 +27,8 @@ enum {
 	NONE = UINT32_MAX,
 };
 
+#define NO_SEGMENT UINT64_MAX
+
 static const char builtin[] = "builtin";
 
 struct flight {
@@ -36,8 +38,21 @@ struct flight {
 	uint64_t banner_ns; /* deadline of that wait */
 	uint32_t older, newer; /* in the order of the deadlines */
 	uint32_t next; /* free list, or the hash chain of those that wait for banners */
+	uint64_t segment; /* of the journal that it is in; NO_SEGMENT: none */
 	uint16_t stage; /* place in the order of plugins */
-	bool used;
+	bool used, awaits_banner;
+};
+
+/* A flight that is over, until it is taken. */
+struct finished {
+	struct result result;
+	uint64_t segment;
+};
+
+/* What stands before a spilled result. */
+struct spilled {
+	uint64_t segment;
+	uint16_t stage;
 };
 
 /* Flight numbers, first in first out. */
@@ -68,7 +83,7 @@ struct pipeline {
 	uint32_t *chain; /* hash of those; NULL: none ever waits */
 	uint32_t chains, nb_banners;
 	size_t said_bytes; /* of all assemblies */
-	struct result *finished; /* ring */
+	struct finished *finished; /* ring */
 	uint32_t finished_size, finished_head, finished_count;
 	struct lh_event phase;
 	bool phase_ended;
@@ -76,6 +91,8 @@ struct pipeline {
 	const char *name[LH_MAX_PLUGINS + 1];
 	struct result_names names;
 	struct detect *detect; /* NULL: nobody names services */
+	struct journal *journal; /* NULL: nobody keeps one */
+	uint64_t unsettled[LH_MAX_PLUGINS][LH_STATUS_COUNT]; /* of what is still in here */
 	char *json; /* of the latest record's plugins */
 	void *record; /* of the latest spilled flight */
 	size_t record_room;
@@ -129,7 +146,7 @@ static uint32_t new_flight(struct pipeline *p) {
 		i = p->free;
 	}
 	p->free = p->flight[i].next;
-	p->flight[i] = (struct flight){.used = true};
+	p->flight[i] = (struct flight){.used = true, .segment = NO_SEGMENT};
 	p->waiting++;
 	return i;
 }
@@ -235,7 +252,7 @@ static bool applies(const struct station *station, const struct flight *flight) 
 static void finish(struct pipeline *p, uint32_t i) {
 	if (p->finished_count == p->finished_size) {
 		uint32_t size = p->finished_size ? 2 * p->finished_size : 1024;
-		struct result *more = need(malloc(size * sizeof(*more)));
+		struct finished *more = need(malloc(size * sizeof(*more)));
 
 		for (uint32_t k = 0; k < p->finished_count; k++)
 			more[k] = p->finished[(p->finished_head + k) % p->finished_size];
@@ -245,7 +262,8 @@ static void finish(struct pipeline *p, uint32_t i) {
 		p->finished_head = 0;
 	}
 	p->finished[(p->finished_head + p->finished_count++) % p->finished_size]
-		= (struct result){p->flight[i].answer, p->flight[i].extra};
+		= (struct finished){{p->flight[i].answer, p->flight[i].extra},
+			p->flight[i].segment};
 	free_flight(p, i);
 }
 
@@ -256,6 +274,7 @@ static void note(struct pipeline *p, uint32_t i, const struct station *station,
 	struct result_plugin *plugin;
 
 	p->accounts[station->number].status[status]++;
+	p->unsettled[station->number][status]++;
 	extra->plugins
 		= need(realloc(extra->plugins, (extra->nb_plugins + 1) * sizeof(*extra->plugins)));
 	plugin = &extra->plugins[extra->nb_plugins++];
@@ -266,16 +285,26 @@ static void note(struct pipeline *p, uint32_t i, const struct station *station,
 		plugin->results = need(strndup(event->results, event->results_bytes));
 }
 
+/* Have a result in the journal that is packed; its segment. */
+static uint64_t keep(struct pipeline *p, uint64_t segment, const uint8_t *packed, size_t bytes) {
+	if (!p->journal || segment != NO_SEGMENT)
+		return segment;
+	return journal_result(p->journal, packed, (uint32_t)bytes);
+}
+
 static bool to_disk(struct pipeline *p, struct station *station, uint32_t i) {
 	const struct result result = {p->flight[i].answer, p->flight[i].extra};
-	uint16_t stage = p->flight[i].stage;
-	uint8_t *bytes = need(malloc(sizeof(stage)));
-	size_t used = sizeof(stage), room = used;
-	bool taken;
+	struct spilled head = {p->flight[i].segment, p->flight[i].stage};
+	uint8_t *bytes = need(malloc(sizeof(head)));
+	size_t used = sizeof(head), room = used;
+	bool taken = result_pack(&result, &p->names, &bytes, &used, &room) == 0;
 
-	memcpy(bytes, &stage, sizeof(stage));
-	taken = result_pack(&result, &p->names, &bytes, &used, &room) == 0
-		&& spill_put(station->spill, bytes, (uint32_t)used);
+	if (taken) {
+		head.segment = keep(p, head.segment, bytes + sizeof(head), used - sizeof(head));
+		p->flight[i].segment = head.segment;
+		memcpy(bytes, &head, sizeof(head));
+		taken = spill_put(station->spill, bytes, (uint32_t)used);
+	}
 	free(bytes);
 	if (!taken)
 		return false;
@@ -340,6 +369,7 @@ static void wait_for_banner(struct pipeline *p, uint32_t i) {
 	uint32_t *link = chain_of(p, &flight->answer);
 
 	flight->banner_ns = p->now_ns + p->config->banner_wait_ns;
+	flight->awaits_banner = true;
 	flight->next = *link;
 	*link = i;
 	flight->older = p->newest;
@@ -353,6 +383,7 @@ static void leave_banners(struct pipeline *p, uint32_t i) {
 	struct flight *flight = &p->flight[i];
 	uint32_t *link = chain_of(p, &flight->answer);
 
+	flight->awaits_banner = false;
 	while (*link != i)
 		link = &p->flight[*link].next;
 	*link = flight->next;
@@ -552,7 +583,7 @@ static bool unspill(struct pipeline *p, struct station *station) {
 		&& (station->given_up || lh_host_lag(p->host, station->number) <= low)) {
 		int64_t bytes = spill_get(station->spill, &p->record, &p->record_room);
 		struct result result;
-		uint16_t stage;
+		struct spilled head;
 		size_t taken;
 		uint32_t i;
 
@@ -560,14 +591,15 @@ static bool unspill(struct pipeline *p, struct station *station) {
 			lose_spilled(p, station, (int)bytes);
 		if (bytes <= 0)
 			return any || bytes < 0;
-		memcpy(&stage, p->record, sizeof(stage));
-		if (result_unpack((uint8_t *)p->record + sizeof(stage),
-			    (size_t)bytes - sizeof(stage), &p->names, &taken, &result))
+		memcpy(&head, p->record, sizeof(head));
+		if (result_unpack((uint8_t *)p->record + sizeof(head),
+			    (size_t)bytes - sizeof(head), &p->names, &taken, &result))
 			abort(); /* memory, or a file that changed below us */
 		i = new_flight(p);
 		p->flight[i].answer = result.answer;
 		p->flight[i].extra = result.extra;
-		p->flight[i].stage = stage;
+		p->flight[i].stage = head.stage;
+		p->flight[i].segment = head.segment;
 		any = true;
 		if (!station->given_up && lh_host_submit(p->host, station->number, i))
 			continue;
@@ -612,11 +644,88 @@ bool pipeline_step(struct pipeline *p, uint64_t now_ns) {
 	return any;
 }
 
+/* It leaves: its plugins' answers stand, and the journal need not have it. */
+static void settle(struct pipeline *p, const struct finished *finished) {
+	const struct result_extra *extra = finished->result.extra;
+
+	for (unsigned i = 0; extra && i < extra->nb_plugins; i++)
+		for (unsigned s = 0; s < p->nb_stations; s++)
+			if (p->station[s].plugin->name == extra->plugins[i].name)
+				p->unsettled[p->station[s].number][extra->plugins[i].status]--;
+	if (p->journal && finished->segment != NO_SEGMENT)
+		journal_done(p->journal, finished->segment);
+}
+
+void pipeline_settled_account(
+	const struct pipeline *p, unsigned plugin, struct ctl_plugin_account *account) {
+	*account = p->accounts[plugin];
+	account->offered = 0;
+	for (unsigned i = 0; i < LH_STATUS_COUNT; i++) {
+		account->status[i] -= p->unsettled[plugin][i];
+		account->offered += account->status[i];
+	}
+}
+
+void pipeline_keep(struct pipeline *p, struct journal *journal) {
+	p->journal = journal;
+}
+
+/* One that waits, in a plugin or as it is not taken yet. */
+static uint64_t journal_one(struct pipeline *p, const struct dp_answer *answer,
+	struct result_extra *extra, uint64_t segment) {
+	const struct result result = {*answer, extra};
+	uint8_t *bytes = NULL;
+	size_t used = 0, room = 0;
+
+	if (segment != NO_SEGMENT)
+		return segment;
+	if (result_pack(&result, &p->names, &bytes, &used, &room))
+		abort(); /* memory: the account could not be true */
+	segment = keep(p, segment, bytes, used);
+	free(bytes);
+	return segment;
+}
+
+void pipeline_journal(struct pipeline *p) {
+	for (uint32_t i = 0; i < p->nb_flights; i++) {
+		struct flight *flight = &p->flight[i];
+
+		if (flight->used && !flight->awaits_banner)
+			flight->segment = journal_one(
+				p, &flight->answer, flight->extra, flight->segment);
+	}
+	for (uint32_t k = 0; k < p->finished_count; k++) {
+		struct finished *finished
+			= &p->finished[(p->finished_head + k) % p->finished_size];
+
+		finished->segment = journal_one(p, &finished->result.answer,
+			finished->result.extra, finished->segment);
+	}
+}
+
+void pipeline_resume(struct pipeline *p, struct result *result, uint64_t segment) {
+	uint32_t i = new_flight(p);
+	struct flight *flight = &p->flight[i];
+	struct result_extra *extra = result->extra;
+
+	flight->answer = result->answer;
+	flight->segment = segment;
+	if (extra && extra->banner) {
+		keep_banner(p, flight, extra->banner, extra->banner_bytes);
+		extra->banner = NULL;
+	}
+	result_extra_free(extra);
+	advance(p, i);
+}
+
 unsigned pipeline_take(struct pipeline *p, struct result *results, unsigned max) {
 	unsigned n = 0;
 
 	for (; n < max && p->finished_count; n++, p->finished_count--) {
-		results[n] = p->finished[p->finished_head];
+		const struct finished *finished = &p->finished[p->finished_head];
+
+		results[n] = finished->result;
+		settle(p, finished);
 		p->finished_head = (p->finished_head + 1) % p->finished_size;
 	}
 	return n;
@@ -642,6 +751,10 @@ void pipeline_give_up(struct pipeline *p, bool all) {
 		if (!all)
 			return;
 	}
+}
+
+uint64_t pipeline_without_banner(const struct pipeline *p) {
+	return p->nb_banners;
 }
 
 bool pipeline_awaits_banners(const struct pipeline *p) {
@@ -773,7 +886,7 @@ void pipeline_destroy(struct pipeline *p) {
 			result_extra_free(p->flight[i].extra);
 		}
 	for (; p->finished_count; p->finished_count--) {
-		result_extra_free(p->finished[p->finished_head].extra);
+		result_extra_free(p->finished[p->finished_head].result.extra);
 		p->finished_head = (p->finished_head + 1) % p->finished_size;
 	}
 	for (unsigned s = 0; s < p->nb_stations; s++) {

@@ -12,6 +12,7 @@
 
 #include "archive.h"
 #include "config.h"
+#include "journal.h"
 #include "result.h"
 #include "summary.h"
 
@@ -24,6 +25,24 @@ struct pipeline;
 int pipeline_create(const struct ctl_config *config, struct lh_host *host,
 	struct ctl_plugin_account *accounts, struct pipeline **pipeline, struct dp_error *err);
 void pipeline_destroy(struct pipeline *pipeline); /* NULL is fine; frees what is still in it */
+
+/*
+ * Results that wait for plugins have to be in @journal at each checkpoint; before the first result.
+ */
+void pipeline_keep(struct pipeline *pipeline, struct journal *journal);
+
+/* Put into the journal what waits and is not in there; what waits for a banner is never. */
+void pipeline_journal(struct pipeline *pipeline);
+
+/*
+ * Take up a result of an earlier run, from @segment of its journal: as its answer and banner were, on
+ * the way through all plugins. Transfers the extra.
+ */
+void pipeline_resume(struct pipeline *pipeline, struct result *result, uint64_t segment);
+
+/* What the accounts would be if nothing of what is still in the pipeline had been offered. */
+void pipeline_settled_account(
+	const struct pipeline *pipeline, unsigned plugin, struct ctl_plugin_account *account);
 
 /* Whether there is room for more results; else answers stay in the rings of the packet path. */
 bool pipeline_has_room(const struct pipeline *pipeline);
@@ -45,6 +64,9 @@ unsigned pipeline_take(struct pipeline *pipeline, struct result *results, unsign
 
 /* No banner comes any more: what waits for one goes on without. */
 void pipeline_end_banners(struct pipeline *pipeline);
+
+/* Results that still wait for their banners. */
+uint64_t pipeline_without_banner(const struct pipeline *pipeline);
 
 /* True where some result still waits for its banner. */
 bool pipeline_awaits_banners(const struct pipeline *pipeline);

@@ -640,9 +640,10 @@ void plugin_run_end(struct plugin_run *plugins, struct ctl_plugin_account *accou
 		struct lh_plugin_stats stats;
 
 		lh_host_stats(plugins->host, i, &stats);
-		accounts[i].deaths = stats.deaths;
+		/* A scan that goes on begins with what there was before. */
+		accounts[i].deaths += stats.deaths;
 		accounts[i].quarantined = stats.quarantined;
-		accounts[i].lane_cpu_s = stats.lane_cpu_s;
+		accounts[i].lane_cpu_s += stats.lane_cpu_s;
 		if (stats.log_suppressed) {
 			char text[80];
 

@@ -108,6 +108,28 @@ static int keep(struct reload *r, struct dp_ipset *set, uint64_t *nb_new) {
 	return 0;
 }
 
+int reload_restore(struct reload *r, const struct dp_range *ranges, unsigned nb,
+	const struct dp_ipset **all) {
+	struct dp_ipset *set = NULL;
+	uint64_t nb_new;
+	int rc = dp_ipset_create(&set);
+
+	for (unsigned i = 0; !rc && i < nb; i++)
+		rc = dp_ipset_add(set, ranges[i].first, ranges[i].last);
+	if (rc)
+		goto destroy;
+	dp_ipset_seal(set);
+	rc = keep(r, set, &nb_new);
+	if (rc)
+		goto destroy;
+	*all = set;
+	return 0;
+
+destroy:
+	dp_ipset_destroy(set);
+	return rc;
+}
+
 int reload_read(
 	struct reload *r, const struct dp_ipset **all, uint64_t *nb_new, struct dp_error *err) {
 	const struct targets_spec spec

@@ -18,6 +18,13 @@ int reload_create(const struct ctl_config *config, struct reload **reload);
 void reload_destroy(struct reload *reload); /* NULL is fine */
 
 /*
+ * What was excluded in an earlier run of the same scan, ascending ranges, is so again; *@all as below.
+ * Before reload_read(). 0 or -ENOMEM.
+ */
+int reload_restore(struct reload *reload, const struct dp_range *ranges, unsigned nb,
+	const struct dp_ipset **all);
+
+/*
  * Read the files. *@all is everything that was excluded since the start, and *@nb_new how many
  * addresses of the scan are so only now; where that is 0 nothing has to change. Where a file cannot
  * be read a negative errno with @err filled, and all stays as it was. Blocks while it reads.

@@ -10,6 +10,8 @@
 #include "coverage.h"
 #include "dedup.h"
 #include "human.h"
+#include "journal.h"
+#include "keeper.h"
 #include "output.h"
 #include "pipeline.h"
 #include "plan.h"
@@ -41,6 +43,13 @@ enum {
 	= 50 * 1000 * 1000, /* no turn takes this long, but for who was stopped meanwhile */
 };
 
+/* A result that waited for plugins when the scan was interrupted. */
+struct resumed_result {
+	struct result result;
+	uint64_t segment;
+	bool written; /* it is in an output */
+};
+
 struct run {
 	const struct ctl_config *config;
 	const atomic_int *interrupts, *reloads;
@@ -51,6 +60,11 @@ struct run {
 	struct dedup *dedup;
 	struct coverage *coverage; /* NULL: not estimated */
 	struct saver *saver; /* NULL: no checkpoints */
+	struct journal *journal; /* likewise */
+	bool exact; /* an output has each result once, so that its lines say what answered */
+	struct resumed_result *waiting; /* of the journal, by pair, until they are taken up */
+	size_t nb_waiting;
+	struct dp_space *narrowed_before; /* what on_pre_scan left when the scan began; NULL: all */
 	const struct checkpoint *resume; /* what is gone on from; NULL: the scan begins */
 	struct checkpoint_counts before; /* what was counted then */
 	char at_least_once[512]; /* names of outputs */
@@ -136,6 +150,12 @@ static bool has_all_results(const struct run *run) {
 	return run->config->max_results && run->taken >= run->config->max_results;
 }
 
+/* Whether it becomes a line of the outputs. */
+static bool is_written(const struct run *run, const struct dp_answer *answer) {
+	return !(answer->state == DP_STATE_CLOSED && !run->config->include_closed)
+		&& !has_all_results(run);
+}
+
 static void take_state(struct run *run, const struct dp_answer *answer) {
 	/* Without ports a host is what is found, whatever it answered to. */
 	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
@@ -148,6 +168,8 @@ static void take_state(struct run *run, const struct dp_answer *answer) {
 	}
 	run->summary.unique++;
 	run->summary.states[answer->state]++;
+	if (run->journal && !is_written(run, answer))
+		journal_pair(run->journal, answer->ip, port);
 	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
 		run->summary.hidden++;
 	else if (has_all_results(run))
@@ -173,12 +195,23 @@ static void take_answer(struct run *run, const struct dp_answer *answer) {
 	}
 }
 
+/*
+ * Of results that no output can be asked for, the journal knows whose they are: a resumed scan then
+ * repeats fewer of them.
+ */
+static void note_held(struct run *run) {
+	for (unsigned i = run->held_at; run->journal && !run->exact && i < run->nb_held; i++)
+		journal_pair(run->journal, run->held[i].answer.ip,
+			run->config->type->has_ports ? run->held[i].answer.port : 0);
+}
+
 /* Hand finished results to the writer, as far as it has room. */
 static bool take_finished(struct run *run) {
 	if (!deliver_held(run) || !run->pipeline)
 		return false;
 	run->held_at = 0;
 	run->nb_held = pipeline_take(run->pipeline, run->held, BATCH);
+	note_held(run);
 	deliver_held(run);
 	return run->nb_held > 0;
 }
@@ -189,7 +222,8 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 	unsigned n;
 
 	/* While the writer is behind, answers wait in the rings, and full rings slow the sending. */
-	if (!deliver_held(run) || (run->pipeline && !pipeline_has_room(run->pipeline))) {
+	if (!deliver_held(run) || (run->pipeline && !pipeline_has_room(run->pipeline))
+		|| (run->saver && !saver_has_room(run->saver))) {
 		run->behind_ns = now_ns;
 		return false;
 	}
@@ -199,6 +233,7 @@ static bool take_answers(struct run *run, uint64_t now_ns) {
 	run->nb_held = run->held_at = 0;
 	for (unsigned i = 0; i < n; i++)
 		take_answer(run, &answer[i]);
+	note_held(run);
 	deliver_held(run);
 	return n > 0;
 }
@@ -397,6 +432,10 @@ static void pre_scan(struct run *run) {
 		dp_fail(run->err, false, -ENOMEM, "out of memory");
 		run->failed = true;
 	}
+	if (run->saver
+		&& saver_released(run->saver, run->narrowed.space, run->narrowed.slice,
+			!run->narrowed.space, run->err))
+		run->failed = true;
 }
 
 /* SIGHUP: what is new in the exclude files is not probed from now on. */
@@ -419,6 +458,12 @@ static void reload(struct run *run) {
 			say(run,
 				"prtip-dp: SIGHUP: too many exclusions to tell the plugins; they "
 				"may still reach those addresses");
+		if (run->saver && saver_excluded(run->saver, all, &err)) {
+			snprintf(text, sizeof text,
+				"prtip-dp: SIGHUP: warning: checkpoints do not know of it: %s",
+				err.text);
+			say(run, text);
+		}
 	}
 	run->summary.excluded_running += nb_new;
 	snprintf(text, sizeof text, "prtip-dp: SIGHUP: %s more addresses excluded",
@@ -452,11 +497,6 @@ static bool is_ending(const struct run *run) {
 	return run->summary.interrupted || run->summary.limit != CTL_LIMIT_NONE;
 }
 
-/* Nothing that was collected is still in our hands. */
-static bool has_settled(const struct run *run) {
-	return run->held_at == run->nb_held;
-}
-
 /* Until everything is sent and cooled down, or something failed. */
 static void control_loop(struct run *run) {
 	for (;;) {
@@ -487,14 +527,14 @@ static void control_loop(struct run *run) {
 			return;
 		}
 		tick(run, now_ns, phase);
+		if (run->saver)
+			saver_step(run->saver, now_ns, deliver_held(run));
 		if (phase == DP_PHASE_HELD && !run->released && !is_ending(run))
 			pre_scan(run);
 		if (move_on(run, now_ns))
 			run->idle = 0;
 		else
 			rest(run);
-		if (run->saver)
-			saver_step(run->saver, now_ns, has_settled(run));
 	}
 }
 
@@ -529,6 +569,8 @@ static void late_turn(struct run *run) {
 	if (atomic_load(run->reloads) != run->reloaded)
 		reload(run);
 	tick(run, now_ns, DP_PHASE_SENT);
+	if (run->saver)
+		saver_step(run->saver, now_ns, deliver_held(run));
 	if (move_on(run, now_ns))
 		run->idle = 0;
 	else
@@ -557,8 +599,12 @@ static void drain_plugins(struct run *run) {
 		if (writer_failure(run->writer))
 			return;
 		end_ns += stalled_ns(run, now_ns);
-		if (now_ns > end_ns || atomic_load(run->interrupts) > 1)
+		if (now_ns > end_ns || atomic_load(run->interrupts) > 1) {
+			/* They go on with the scan: they are in the journal. */
+			if (run->saver && run->summary.interrupted && deliver_held(run))
+				return;
 			end_ns = give_up(run);
+		}
 		late_turn(run);
 	}
 }
@@ -607,7 +653,10 @@ static void account_results(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	s->results = writer_written(run->writer);
-	s->lost_results = s->unique - s->hidden - s->surplus - s->results;
+	s->waiting = run->pipeline
+		? pipeline_waiting(run->pipeline) + pipeline_finished(run->pipeline)
+		: 0;
+	s->lost_results = s->unique - s->hidden - s->surplus - s->results - s->waiting;
 }
 
 /* Pairs that got fewer transmissions than others would make the estimate wrong. */
@@ -692,7 +741,8 @@ static void finish_results(struct run *run) {
 		drain_plugins(run);
 	if (writer_drain(run->writer, &err))
 		note_failure(run, &err);
-	if (run->archive)
+	/* What looks at all results waits for the end of a scan that will go on. */
+	if (run->archive && !(run->saver && is_ending(run) && !has_all_results(run)))
 		post_scan(run);
 	if (run->plugins)
 		plugin_run_end(run->plugins, run->summary.plugins);
@@ -735,6 +785,141 @@ static void finish(struct run *run) {
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
 }
 
+/* ---- A scan that goes on ---- */
+
+static uint16_t pair_port(const struct run *run, const struct dp_answer *answer) {
+	return run->config->type->has_ports ? answer->port : 0;
+}
+
+static int take_pair(void *user, dp_ip ip, uint16_t port) {
+	struct run *run = user;
+
+	dedup_first(run->dedup, ip, port);
+	return 0;
+}
+
+static int take_waiting(void *user, const uint8_t *packed, uint32_t bytes) {
+	struct run *run = user;
+	struct resumed_result *more
+		= reallocarray(run->waiting, run->nb_waiting + 1, sizeof *run->waiting);
+	size_t taken;
+	int rc;
+
+	if (!more)
+		return -ENOMEM;
+	run->waiting = more;
+	more = &more[run->nb_waiting];
+	*more = (struct resumed_result){0};
+	if (!run->pipeline)
+		return -EBADMSG;
+	rc = result_unpack(
+		packed, bytes, pipeline_names(run->pipeline), &taken, &more->result);
+	run->nb_waiting += !rc;
+	return rc;
+}
+
+static int by_pair(const void *a, const void *b) {
+	const struct dp_answer *x = &((const struct resumed_result *)a)->result.answer;
+	const struct dp_answer *y = &((const struct resumed_result *)b)->result.answer;
+
+	if (x->ip != y->ip)
+		return x->ip > y->ip ? 1 : -1;
+	return (x->port > y->port) - (x->port < y->port);
+}
+
+static int read_segment(struct run *run, uint64_t number) {
+	const struct journal_reader reader = {take_pair, take_waiting, run};
+	const size_t before = run->nb_waiting;
+	char *path = keeper_segment_path(run->config->checkpoint, number);
+	uint8_t *body;
+	size_t n;
+	int rc;
+
+	if (!path)
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	rc = checkpoint_read_segment(path, &body, &n, run->err);
+	if (!rc) {
+		rc = journal_read(body, n, &reader);
+		free(body);
+		if (rc)
+			dp_fail(run->err, true, rc, "%s: %s", path,
+				rc == -ENOMEM ? "out of memory" : "its entries make no sense");
+	}
+	for (size_t i = before; i < run->nb_waiting; i++)
+		run->waiting[i].segment = number;
+	free(path);
+	return rc;
+}
+
+/* The journal, and what is in the one of the scan that goes on. */
+static int open_journal(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	int rc = 0;
+
+	if (!*run->config->checkpoint)
+		return 0;
+	if (journal_create(resume ? resume->next_segment : 0, &run->journal))
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	if (run->pipeline)
+		pipeline_keep(run->pipeline, run->journal);
+	for (unsigned i = 0; resume && !rc && i < resume->nb_segments; i++)
+		rc = read_segment(run, resume->segments[i]);
+	if (run->nb_waiting)
+		qsort(run->waiting, run->nb_waiting, sizeof *run->waiting, by_pair);
+	return rc;
+}
+
+/* A result that is in an output does not wait any more. */
+static void strike(struct run *run, dp_ip ip, uint16_t port) {
+	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
+	struct resumed_result *found = run->nb_waiting
+		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
+		: NULL;
+
+	if (found)
+		found->written = true;
+}
+
+/* What a plugin said to a result that is in an output. */
+static void take_status(void *user, const char *name, enum lh_status status) {
+	struct run *run = user;
+
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++)
+		if (!strcmp(run->summary.plugins[i].name, name)) {
+			run->summary.plugins[i].offered++;
+			run->summary.plugins[i].status[status]++;
+		}
+}
+
+/* What waited goes through the plugins again. */
+static void take_up_waiting(struct run *run, uint64_t now_ns) {
+	for (unsigned i = 0; i < run->resume->nb_segments; i++) {
+		const uint64_t number = run->resume->segments[i];
+		uint64_t results = 0;
+
+		for (size_t k = 0; k < run->nb_waiting; k++)
+			results += run->waiting[k].segment == number && !run->waiting[k].written;
+		journal_take_up(run->journal, number, results, now_ns);
+	}
+	for (size_t i = 0; i < run->nb_waiting; i++) {
+		struct resumed_result *waiting = &run->waiting[i];
+		const struct dp_answer *answer = &waiting->result.answer;
+
+		if (waiting->written) {
+			result_extra_free(waiting->result.extra);
+			continue;
+		}
+		dedup_first(run->dedup, answer->ip, pair_port(run, answer));
+		run->summary.unique++;
+		run->summary.states[answer->state]++;
+		run->taken++;
+		pipeline_resume(run->pipeline, &waiting->result, waiting->segment);
+	}
+	free(run->waiting);
+	run->waiting = NULL;
+	run->nb_waiting = 0;
+}
+
 static void fill_points(const struct checkpoint *resume, struct sink_point *points) {
 	for (unsigned i = 0; i < resume->nb_outputs; i++) {
 		const struct checkpoint_output *output = &resume->outputs[i];
@@ -756,31 +941,50 @@ static int take_line(void *user, const char *line, size_t bytes) {
 
 	if (!output_ndjson_read(line, bytes, &ip, &port, &state))
 		return -EBADMSG;
-	dedup_first(run->dedup, ip, run->config->type->has_ports ? port : 0);
+	if (!run->config->type->has_ports)
+		port = 0;
+	strike(run, ip, port);
+	dedup_first(run->dedup, ip, port);
 	run->summary.unique++;
 	run->summary.states[state]++;
-	return 0;
+	return output_ndjson_plugins(line, bytes, take_status, run) ? 0 : -EBADMSG;
+}
+
+/* No output could be read back: what was counted holds, but for what waits. */
+static void take_counts(struct run *run) {
+	run->summary.unique += run->taken;
+	memcpy(run->summary.states, run->before.states, sizeof run->summary.states);
+	for (size_t i = 0; i < run->nb_waiting; i++)
+		run->summary.states[run->waiting[i].result.answer.state]--;
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
+		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
+
+		run->summary.plugins[i].offered = plugin->offered;
+		memcpy(run->summary.plugins[i].status, plugin->status, sizeof plugin->status);
+	}
 }
 
 /* What is known of the results now, and which outputs may repeat some. */
 static void take_resumed(struct run *run, const struct ctl_output_spec *outputs) {
-	bool exact = false;
-
 	for (unsigned i = 0; i < writer_outputs(run->writer); i++) {
 		size_t used = strlen(run->at_least_once);
 
-		exact |= writer_is_exact(run->writer, i);
 		if (writer_is_once(run->writer, i) || writer_is_exact(run->writer, i))
 			continue;
 		snprintf(run->at_least_once + used, sizeof run->at_least_once - used, "%s%s",
 			used ? ", " : "", outputs[i].format);
 	}
 	run->taken = writer_written(run->writer);
-	if (!exact) {
-		/* Nothing could be read back. */
-		run->summary.unique += run->taken;
-		memcpy(run->summary.states, run->before.states, sizeof run->summary.states);
+	if (!run->exact)
+		take_counts(run);
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
+		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
+
+		run->summary.plugins[i].spilled += plugin->spilled;
+		run->summary.plugins[i].deaths += plugin->deaths;
+		run->summary.plugins[i].lane_cpu_s += (double)plugin->lane_cpu_us / 1e6;
 	}
+	take_up_waiting(run, monotonic_ns());
 	if (*run->at_least_once)
 		run->summary.at_least_once = run->at_least_once;
 }
@@ -810,11 +1014,14 @@ static int open_writer(struct run *run) {
 				run->resume->nb_outputs, params.nb_outputs);
 		fill_points(run->resume, points);
 		params.resume = points;
-		params.results = run->before.unique - run->before.hidden - run->before.surplus;
+		params.results = run->before.unique - run->before.hidden - run->before.surplus
+			- run->before.waiting;
 		params.on_line = take_line;
 		params.user = run;
 	}
 	rc = writer_create(&params, &run->writer, run->err);
+	for (unsigned i = 0; !rc && i < params.nb_outputs; i++)
+		run->exact |= writer_is_exact(run->writer, i);
 	if (!rc && run->resume)
 		take_resumed(run, params.outputs);
 	return rc;
@@ -884,6 +1091,8 @@ static int open_saver(struct run *run, const struct dp_key *key) {
 		.engine = run->engine,
 		.writer = run->writer,
 		.coverage = run->coverage,
+		.journal = run->journal,
+		.pipeline = run->pipeline,
 		.summary = &run->summary};
 	int rc = 0;
 
@@ -897,12 +1106,90 @@ static int open_saver(struct run *run, const struct dp_key *key) {
 	return rc;
 }
 
-static int begin_saver(struct run *run, bool held) {
+static int begin_saver(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	int rc = 0;
+
 	if (!run->saver)
 		return 0;
-	if (!held)
-		saver_released(run->saver);
-	return saver_begin(run->saver, run->err);
+	if (run->released)
+		rc = saver_released(run->saver, run->narrowed_before,
+			resume ? (struct dp_slice){resume->first, resume->end}
+			       : plan_slice(run->config),
+			resume && resume->none, run->err);
+	return rc ? rc : saver_begin(run->saver, run->err);
+}
+
+/* A scan that was narrowed goes on with what on_pre_scan left then; it is not asked again. */
+static int release_narrowed(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	char *path;
+	int rc;
+
+	if (!resume || !resume->narrowed)
+		return 0;
+	if (asprintf(&path, "%s.narrowed", run->config->checkpoint) < 0)
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	rc = checkpoint_read_space(
+		path, resume->narrowed_digest, &run->narrowed_before, run->err);
+	free(path);
+	if (!rc && resume->end > dp_space_count(run->narrowed_before))
+		rc = dp_fail(run->err, true, -EBADMSG, "%s: its counters are not of its addresses",
+			run->config->checkpoint);
+	if (!rc
+		&& dp_engine_release(run->engine, run->narrowed_before,
+			(struct dp_slice){resume->first, resume->end}, &resume->left))
+		rc = dp_fail(run->err, false, -ENOMEM, "out of memory");
+	if (!rc)
+		run->summary.targets = resume->end - resume->first;
+	return rc;
+}
+
+/* What SIGHUP took out before is out again. */
+static int restore_excluded(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	const struct dp_ipset *all;
+
+	if (!resume || !resume->nb_excluded)
+		return 0;
+	if (reload_restore(run->reload, resume->excluded, resume->nb_excluded, &all))
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	dp_engine_exclude(run->engine, all);
+	if (run->plugins && plugin_run_exclude(run->plugins, all))
+		return dp_fail(run->err, false, -E2BIG,
+			"%s: too many exclusions to tell the plugins", run->config->checkpoint);
+	return 0;
+}
+
+/* The checkpoint has to be of such a scan, on this machine or another. */
+static int check_resume(struct run *run) {
+	const struct checkpoint *resume = run->resume;
+	const struct ctl_plugins *plugins = &run->config->plugins;
+	const unsigned passes = dp_engine_plan(run->engine)->passes;
+
+	if (!resume)
+		return 0;
+	if (resume->passes != passes)
+		return dp_fail(run->err, true, -EINVAL,
+			"%s: it has up to %u transmissions of a pair, and the scan %u",
+			run->config->checkpoint, resume->passes, passes);
+	for (unsigned i = 0; i < plugins->nb_enabled; i++)
+		if (i >= resume->nb_plugins
+			|| strcmp(resume->plugins[i].name, plugins->enabled[i]->name)
+			|| strcmp(resume->plugins[i].version, plugins->enabled[i]->version))
+			return dp_fail(run->err, true, -EINVAL,
+				"%s: the plugin %s has version %s, and the scan was begun with "
+				"another",
+				run->config->checkpoint, plugins->enabled[i]->name,
+				plugins->enabled[i]->version);
+	return 0;
+}
+
+/* Those that nobody took up, as the run did not begin. */
+static void free_waiting(struct run *run) {
+	for (size_t i = 0; i < run->nb_waiting; i++)
+		result_extra_free(run->waiting[i].result.extra);
+	free(run->waiting);
 }
 
 static void free_held(struct run *run) {
@@ -940,7 +1227,10 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (plugin_run_create(
 		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
 		goto destroy_dedup;
-	params.hold = plugin_run_wants_targets(run->plugins);
+	run->released = run->resume && run->resume->begun
+		? true
+		: !plugin_run_wants_targets(run->plugins);
+	params.hold = !run->released || (run->resume && run->resume->narrowed);
 	if (dp_engine_create(&params, &run->plan, &run->engine, err))
 		goto destroy_plugins;
 	begin_summary(run);
@@ -948,9 +1238,17 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		goto destroy_engine;
 	cpus = leave_packet_cpus(run);
 	/* After the port, so that one that cannot start costs no file its content. */
-	rc = open_watchers(run);
+	rc = check_resume(run);
+	if (!rc)
+		rc = release_narrowed(run);
+	if (!rc)
+		rc = open_watchers(run);
+	if (!rc)
+		rc = restore_excluded(run);
 	if (!rc)
 		rc = open_pipeline(run);
+	if (!rc)
+		rc = open_journal(run);
 	if (!rc)
 		rc = open_writer(run);
 	if (!rc)
@@ -959,7 +1257,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		rc = writer_start(run->writer, err);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	if (!rc)
-		rc = begin_saver(run, params.hold);
+		rc = begin_saver(run);
 	if (rc)
 		goto destroy_writer;
 	if (!config->quiet)
@@ -980,6 +1278,8 @@ destroy_writer:
 		plugin_run_end(run->plugins, run->summary.plugins);
 	archive_destroy(run->archive);
 	pipeline_destroy(run->pipeline);
+	journal_destroy(run->journal);
+	free_waiting(run);
 destroy_engine:
 	dp_engine_destroy(run->engine);
 	coverage_destroy(run->coverage);
@@ -987,6 +1287,7 @@ destroy_engine:
 destroy_plugins:
 	plugin_run_destroy(run->plugins);
 destroy_dedup:
+	dp_space_destroy(run->narrowed_before);
 	dedup_destroy(run->dedup);
 free_run:
 	status = exit_status(run);

@@ -47,7 +47,6 @@ struct saver {
 	struct moment history[HISTORY]; /* ring */
 	unsigned newest, nb;
 	struct moment covered; /* by the one that is under way */
-	bool given; /* the keeper has a job of ours */
 	uint64_t failures;
 	bool said; /* that it failed */
 };
@@ -160,6 +159,39 @@ static int fill_outputs(struct saver *saver) {
 	return 0;
 }
 
+static int fill_plugins(struct saver *saver) {
+	const struct ctl_plugins *plugins = &saver->view.config->plugins;
+	struct checkpoint *state = &saver->state;
+
+	state->plugins = calloc(plugins->nb_enabled + 1, sizeof *state->plugins);
+	if (!state->plugins)
+		return -ENOMEM;
+	for (unsigned i = 0; i < plugins->nb_enabled; i++) {
+		struct checkpoint_plugin *plugin = &state->plugins[state->nb_plugins++];
+
+		plugin->name = strdup(plugins->enabled[i]->name);
+		plugin->version = strdup(plugins->enabled[i]->version);
+		if (!plugin->name || !plugin->version)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What was excluded before the scan went on. */
+static int fill_excluded(struct saver *saver) {
+	const struct checkpoint *resume = saver->view.config->resume;
+	struct checkpoint *state = &saver->state;
+
+	if (!resume || !resume->nb_excluded)
+		return 0;
+	state->excluded = malloc(resume->nb_excluded * sizeof *state->excluded);
+	if (!state->excluded)
+		return -ENOMEM;
+	memcpy(state->excluded, resume->excluded, resume->nb_excluded * sizeof *state->excluded);
+	state->nb_excluded = resume->nb_excluded;
+	return 0;
+}
+
 static int fill(struct saver *saver, struct dp_error *err) {
 	const struct ctl_config *config = saver->view.config;
 	const struct dp_plan *plan = dp_engine_plan(saver->view.engine);
@@ -171,7 +203,7 @@ static int fill(struct saver *saver, struct dp_error *err) {
 	state->program = strdup(CTL_VERSION);
 	state->folder = getcwd(NULL, 0);
 	if (!state->program || !state->folder || checkpoint_digest(config->space, state->space_digest)
-		|| fill_outputs(saver))
+		|| fill_outputs(saver) || fill_plugins(saver) || fill_excluded(saver))
 		return no_memory(err);
 	state->by_value = config->by_value;
 	state->excluded_default = config->excluded_default;
@@ -210,15 +242,14 @@ static int admit(const struct ctl_config *config, struct dp_error *err) {
 		config->checkpoint, config->checkpoint);
 }
 
-static int write_space(const struct ctl_config *config, struct dp_error *err) {
+static int write_beside(const struct saver *saver, const char *suffix,
+	const struct dp_space *space, struct dp_error *err) {
 	char *path;
 	int rc;
 
-	if (!config->by_value || config->resume)
-		return 0;
-	if (asprintf(&path, "%s.space", config->checkpoint) < 0)
+	if (asprintf(&path, "%s.%s", saver->view.config->checkpoint, suffix) < 0)
 		return no_memory(err);
-	rc = checkpoint_write_space(path, config->space);
+	rc = checkpoint_write_space(path, space);
 	if (rc)
 		dp_fail(err, true, rc, "cannot write %s: %s", path, strerror(-rc));
 	free(path);
@@ -236,7 +267,9 @@ int saver_create(const struct saver_view *view, struct saver **out, struct dp_er
 	if (!rc)
 		rc = fill(saver, err);
 	if (!rc)
-		rc = write_space(view->config, err);
+		rc = view->config->by_value && !view->config->resume
+			? write_beside(saver, "space", view->config->space, err)
+			: 0;
 	if (!rc) {
 		rc = keeper_create(&saver->keeper);
 		if (rc)
@@ -275,9 +308,15 @@ static void count_all(const struct saver *saver, struct checkpoint_counts *count
 		.surplus = s->surplus,
 		.excluded_running = s->excluded_running,
 		.dedup_evicted = s->dedup_evicted,
+		.waiting = saver->view.pipeline ? pipeline_waiting(saver->view.pipeline)
+				+ pipeline_finished(saver->view.pipeline)
+						: 0,
 		.elapsed_ns = (uint64_t)(s->elapsed_s * 1e9),
 		.stats = s->stats};
 	memcpy(counts->states, s->states, sizeof counts->states);
+	/* They are not covered, and answer again. */
+	if (saver->view.pipeline)
+		counts->states[DP_STATE_OPEN] -= pipeline_without_banner(saver->view.pipeline);
 	/* Each transmission counts once: those that are not covered are sent again. */
 	counts->stats.probes_sent = saver->covered.progress.sent;
 	counts->stats.probes_unresolved = saver->covered.progress.unresolved;
@@ -303,6 +342,48 @@ static void take_points(struct saver *saver, const struct sink_point *points) {
 	}
 }
 
+/* What the plugins' accounts are but for what is still in the pipeline, which comes again. */
+static void count_plugins(struct saver *saver) {
+	for (unsigned i = 0; i < saver->state.nb_plugins; i++) {
+		struct checkpoint_plugin *plugin = &saver->state.plugins[i];
+		struct ctl_plugin_account account;
+
+		pipeline_settled_account(saver->view.pipeline, i, &account);
+		plugin->offered = account.offered;
+		memcpy(plugin->status, account.status, sizeof plugin->status);
+		plugin->spilled = account.spilled;
+		plugin->deaths = account.deaths;
+		plugin->lane_cpu_us = (uint64_t)(account.lane_cpu_s * 1e6);
+	}
+}
+
+/* All that was collected has settled: this is what the checkpoint tells of. */
+static void settle(struct saver *saver, uint64_t now_ns) {
+	if (saver->view.pipeline)
+		pipeline_journal(saver->view.pipeline);
+	journal_close(saver->view.journal, now_ns);
+	count_all(saver, &saver->state.counts);
+	count_plugins(saver);
+	writer_sync(saver->view.writer);
+}
+
+/* Name the segments of the journal, and have those written that are not. */
+static int take_segments(struct saver *saver, struct keeper_job *job) {
+	struct checkpoint *state = &saver->state;
+
+	job->segments
+		= journal_wanted(saver->view.journal, saver->covered.ns, &job->nb_segments);
+	free(state->segments);
+	state->nb_segments = 0;
+	state->segments = calloc(job->nb_segments + 1, sizeof *state->segments);
+	if (!state->segments)
+		return -ENOMEM;
+	for (unsigned i = 0; i < job->nb_segments; i++)
+		state->segments[state->nb_segments++] = job->segments[i].number;
+	state->next_segment = journal_next(saver->view.journal);
+	return 0;
+}
+
 /* Give the keeper all that is known by now. */
 static int give(struct saver *saver, const struct sink_point *points) {
 	struct keeper_job job = {.path = saver->view.config->checkpoint};
@@ -310,7 +391,7 @@ static int give(struct saver *saver, const struct sink_point *points) {
 
 	take_points(saver, points);
 	dp_pieces_clear(&saver->state.left);
-	if (saver->state.begun && !saver->state.complete)
+	if (saver->state.begun && !saver->state.none && !saver->state.complete)
 		rc = dp_engine_left(
 			saver->view.engine, &saver->covered.progress, &saver->state.left);
 	free(saver->state.coverage.pairs);
@@ -318,20 +399,36 @@ static int give(struct saver *saver, const struct sink_point *points) {
 	if (!rc && saver->view.coverage)
 		rc = coverage_save(saver->view.coverage, &saver->state.coverage);
 	if (!rc)
+		rc = take_segments(saver, &job);
+	if (!rc)
 		rc = checkpoint_encode(&saver->state, &job.bytes, &job.n);
 	if (rc)
 		return rc;
 	for (unsigned i = 0; i < saver->state.nb_outputs; i++)
 		if (points[i].regular)
 			job.fd[job.nb_fds++] = writer_output_fd(saver->view.writer, i);
-	saver->given = true;
 	keeper_give(saver->keeper, &job);
 	return 0;
 }
 
+/* What the checkpoint that is on the disk now does not need any more. */
+static void remove_dropped(struct saver *saver) {
+	uint64_t number;
+
+	journal_written(saver->view.journal);
+	while (journal_dropped(saver->view.journal, &number)) {
+		char *path = keeper_segment_path(saver->view.config->checkpoint, number);
+
+		if (path)
+			unlink(path);
+		free(path);
+	}
+}
+
 /* The one before stays; the next one is tried when it is due. */
 static void note_end(struct saver *saver, int rc) {
-	saver->given = false;
+	if (!rc)
+		remove_dropped(saver);
 	saver->failures += rc != 0;
 	if (rc && !saver->said)
 		fprintf(stderr,
@@ -383,8 +480,75 @@ static void begin(struct saver *saver, uint64_t now_ns) {
 	enter(saver, STEP_MARK, now_ns);
 }
 
-void saver_released(struct saver *saver) {
-	saver->state.begun = true;
+int saver_released(struct saver *saver, const struct dp_space *narrowed, struct dp_slice slice,
+	bool none, struct dp_error *err) {
+	struct checkpoint *state = &saver->state;
+	int rc = 0;
+
+	state->begun = true;
+	state->none = none;
+	if (!narrowed || narrowed == saver->view.config->space)
+		return 0;
+	state->narrowed = true;
+	state->first = slice.first;
+	state->end = slice.end;
+	if (checkpoint_digest(narrowed, state->narrowed_digest))
+		return no_memory(err);
+	if (!saver->view.config->resume || !saver->view.config->resume->narrowed)
+		rc = write_beside(saver, "narrowed", narrowed, err);
+	return rc;
+}
+
+/* Of the target space, what is in @all. */
+static int excluded_of(
+	const struct dp_space *space, const struct dp_ipset *all, struct dp_ipset **out) {
+	struct dp_ipset *left = NULL;
+	int rc = dp_ipset_copy(dp_space_addresses(space), &left);
+
+	if (!rc)
+		rc = dp_ipset_subtract(left, all);
+	if (!rc)
+		rc = dp_ipset_copy(dp_space_addresses(space), out);
+	if (!rc)
+		rc = dp_ipset_subtract(*out, left);
+	dp_ipset_destroy(left);
+	return rc;
+}
+
+int saver_excluded(struct saver *saver, const struct dp_ipset *all, struct dp_error *err) {
+	const struct dp_space *space = saver->view.config->space;
+	struct checkpoint *state = &saver->state;
+	struct dp_ipset *excluded = NULL;
+	const struct dp_range *ranges;
+	struct dp_range *copy;
+	size_t nb;
+	int rc;
+
+	/* The files that the space was made of are not what they were. */
+	if (!state->by_value) {
+		rc = write_beside(saver, "space", space, err);
+		if (rc)
+			return rc;
+		state->by_value = true;
+	}
+	if (excluded_of(space, all, &excluded)) {
+		dp_ipset_destroy(excluded);
+		return no_memory(err);
+	}
+	nb = dp_ipset_ranges(excluded, &ranges);
+	copy = malloc((nb + 1) * sizeof *copy);
+	if (copy) {
+		memcpy(copy, ranges, nb * sizeof *copy);
+		free(state->excluded);
+		state->excluded = copy;
+		state->nb_excluded = (unsigned)nb;
+	}
+	dp_ipset_destroy(excluded);
+	return copy ? 0 : no_memory(err);
+}
+
+bool saver_has_room(const struct saver *saver) {
+	return journal_gathered(saver->view.journal) < JOURNAL_MOST_BYTES;
 }
 
 void saver_step(struct saver *saver, uint64_t now_ns, bool settled) {
@@ -394,7 +558,8 @@ void saver_step(struct saver *saver, uint64_t now_ns, bool settled) {
 	note_moment(saver, now_ns);
 	switch (saver->step) {
 	case STEP_IDLE:
-		if (now_ns >= saver->due_ns)
+		if (now_ns >= saver->due_ns
+			|| journal_gathered(saver->view.journal) > JOURNAL_DUE_BYTES)
 			begin(saver, now_ns);
 		break;
 	case STEP_MARK:
@@ -404,8 +569,7 @@ void saver_step(struct saver *saver, uint64_t now_ns, bool settled) {
 	case STEP_COLLECT:
 		if (!settled || !dp_engine_is_past_mark(saver->view.engine))
 			break;
-		count_all(saver, &saver->state.counts);
-		writer_sync(saver->view.writer);
+		settle(saver, now_ns);
 		enter(saver, STEP_WRITER, now_ns);
 		break;
 	case STEP_WRITER:
@@ -434,10 +598,12 @@ static int save_now(struct saver *saver) {
 	const struct sink_point *points;
 	int rc;
 
+	/* One that is under way is settled by the keeper alone; what it did not write is written now. */
 	while (!keeper_is_idle(saver->keeper, &rc))
 		nap();
-	count_all(saver, &saver->state.counts);
-	writer_sync(saver->view.writer);
+	if (saver->step == STEP_KEEPER)
+		note_end(saver, rc);
+	settle(saver, monotonic_ns());
 	while (!writer_synced(saver->view.writer, &points))
 		nap();
 	rc = give(saver, points);
@@ -446,6 +612,7 @@ static int save_now(struct saver *saver) {
 	while (!keeper_is_idle(saver->keeper, &rc))
 		nap();
 	saver->step = STEP_IDLE;
+	note_end(saver, rc);
 	return rc;
 }
 
@@ -458,16 +625,31 @@ int saver_begin(struct saver *saver, struct dp_error *err) {
 		  : 0;
 }
 
+/* Nobody goes on with a scan that is complete. */
+static void remove_beside(const struct saver *saver) {
+	static const char *const suffixes[] = {"space", "narrowed"};
+
+	for (unsigned i = 0; i < 2; i++) {
+		char *path;
+
+		if (asprintf(&path, "%s.%s", saver->view.config->checkpoint, suffixes[i]) < 0)
+			return;
+		unlink(path);
+		free(path);
+	}
+}
+
 int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete) {
 	int rc;
 
 	choose_covered(saver, now_ns);
 	if (cooled) {
-		saver->covered.ns = now_ns;
+		saver->covered.ns = UINT64_MAX;
 		dp_engine_progress(saver->view.engine, &saver->covered.progress);
 	}
 	saver->state.complete = complete;
 	rc = save_now(saver);
-	note_end(saver, rc);
+	if (!rc && complete)
+		remove_beside(saver);
 	return rc;
 }

@@ -5,7 +5,7 @@
  * A transmission is covered by a checkpoint once its answer has had its time and all answers that came
  * in that time are durable. So one goes through these steps, without ever waiting for any of them:
  *
- *     1. the progress of the TX lcores that was noted `lag` ago (saver_lag_ns()) is what will be covered
+ *     1. the progress of the TX lcores that was noted `lag` ago (lag_ns()) is what will be covered
  *     2. all answers that are in the rings now have been collected (dp_engine_mark())
  *     3. all results that come of them are in the journal or with the writer; the writer says how far
  *        its files are once they are written
@@ -19,6 +19,8 @@
 #include "checkpoint.h"
 #include "config.h"
 #include "coverage.h"
+#include "journal.h"
+#include "pipeline.h"
 #include "summary.h"
 #include "writer.h"
 
@@ -31,6 +33,8 @@ struct saver_view {
 	struct dp_engine *engine;
 	struct writer *writer;
 	const struct coverage *coverage; /* NULL: none */
+	struct journal *journal;
+	struct pipeline *pipeline; /* NULL: none */
 	const struct ctl_summary *summary;
 };
 
@@ -44,10 +48,17 @@ void saver_destroy(struct saver *saver); /* NULL is fine */
 /* Write one now, before the first probe, and wait for it. 0, or a negative errno with @err filled. */
 int saver_begin(struct saver *saver, struct dp_error *err);
 
-/* The probes were released. */
-void saver_released(struct saver *saver);
+/*
+ * The probes were released, with what on_pre_scan left: NULL: the whole plan. @none: nothing. 0 or a negative
+ * errno with @err filled.
+ */
+int saver_released(struct saver *saver, const struct dp_space *narrowed, struct dp_slice slice,
+	bool none, struct dp_error *err);
 
-/* Go on. @settled: all results that were collected are with the writer, or in the journal. */
+/* More was excluded, @all in all. 0, or a negative errno with @err filled: checkpoints do not know of it. */
+int saver_excluded(struct saver *saver, const struct dp_ipset *all, struct dp_error *err);
+
+/* Go on. @settled: all results that were collected are with the writer, or in the pipeline. */
 void saver_step(struct saver *saver, uint64_t now_ns, bool settled);
 
 /*
@@ -55,6 +66,9 @@ void saver_step(struct saver *saver, uint64_t now_ns, bool settled);
  * that all that was sent is covered. @complete: nothing is left to do. 0 or a negative errno.
  */
 int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete);
+
+/* False: so much waits to be written that no more answers should be taken. */
+bool saver_has_room(const struct saver *saver);
 
 /* Checkpoints that could not be written. */
 uint64_t saver_failures(const struct saver *saver);
