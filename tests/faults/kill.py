@@ -75,6 +75,10 @@ def family_of(process):
     return wardens, [lane for warden in wardens for lane in children(warden)]
 
 
+def written(place):
+    return os.path.exists(place.path("scan.ckpt"))
+
+
 def is_half_line(text):
     """What a kill may leave behind the last newline."""
     return b'{"ts":"'.startswith(text[:7]) if len(text) < 7 else text.startswith(b'{"ts":"')
@@ -98,16 +102,17 @@ def program(place):
         for _ in range(random.choice((1, 1, 2, 3))):
             # Mostly while it scans, but also while it starts.
             if random.random() < 0.8:
-                wait_for("a checkpoint", lambda: os.path.exists(place.path("scan.ckpt")))
+                wait_for("a checkpoint", lambda p=process: written(place) or p.poll() is not None, 60)
             time.sleep(random.uniform(0, 1.3))
             _, lanes = family_of(process)
             kill(process.pid)
             wait_gone(lanes)
-            process.communicate()
+            _, err = process.communicate()
+            assert process.returncode in (0, -9), f"exit {process.returncode}: {err.decode()[-700:]}"
             records, rest = read_lines(place.path("out.ndjson"))
             judge_records(records, plain)
             assert is_half_line(rest), rest[:80]
-            if not os.path.exists(place.path("scan.ckpt")):
+            if not written(place):
                 assert not records, "results and no checkpoint"
                 return
             resumed += 1
