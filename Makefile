@@ -56,6 +56,12 @@ fuzz-coverage: deps-fuzz ## which lines the inputs of the fuzzers reach
 fuzz-merge: fuzz-build ## make the committed corpora anew, out of what was found
 	@$(AS_OWNER) tests/fuzz/run --merge $(TARGETS)
 
+# Each run has a seed of its own, which it prints: FAULT_SEED=N gives it again.
+ROUNDS ?= 100
+.PHONY: faults
+faults: deps-lab build ## kills, stops, full disks, a link that goes, ROUNDS=100 of the kills (root)
+	@tests/run --build $(BUILD) --faults $(ROUNDS)
+
 .PHONY: asan
 asan: deps-build deps-lab ## the tests again, with the address and undefined-behaviour sanitizers (root)
 	@test -f build-asan/build.ninja || $(AS_OWNER) meson setup build-asan . \

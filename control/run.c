@@ -44,6 +44,8 @@ enum {
 	YIELDS = 32, /* before an idle control core sleeps */
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
 	GRACE_NS = 1000 * 1000 * 1000,
+	STALL_NS
+	= 50 * 1000 * 1000, /* no turn takes this long, but for who was stopped meanwhile */
 };
 
 /* A result that waited for plugins when the scan was interrupted. */
@@ -93,6 +95,8 @@ struct run {
 	uint64_t started_ns, sending_ns, sent_ns; /* monotonic; 0: not yet */
 	uint64_t behind_ns; /* when answers last had to wait for us or for the writer */
 	uint64_t tick_ns;
+	uint64_t turn_ns; /* when the latest turn of a loop began */
+	uint64_t link_down_ns; /* since when a port's link is down; 0: all are up */
 	unsigned idle; /* turns in a row without anything to do */
 	uint64_t busy_ns; /* when there was something last */
 	bool failed; /* err says why */
@@ -262,6 +266,8 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 		return "resolving";
 	if (phase == DP_PHASE_HELD || run->closed)
 		return "plugins";
+	if (run->link_down_ns)
+		return "link down";
 	return run->sent_ns ? "cooldown" : "scanning";
 }
 
@@ -350,12 +356,36 @@ static void put_status(struct run *run, const char *phase, uint64_t now_ns, bool
 		strerror(-rc));
 }
 
+static void say(struct run *run, const char *text) {
+	progress_clear(&run->progress);
+	fprintf(stderr, "%s\n", text);
+}
+
+/* Probes wait while a link is down. */
+static void watch_link(struct run *run, uint64_t now_ns) {
+	const char *down = dp_engine_link_down(run->engine);
+	char text[DP_PORT_NAME_BYTES + 80];
+
+	if (!down == !run->link_down_ns)
+		return;
+	if (down)
+		snprintf(text, sizeof text, "prtip-dp: the link of %s is down: probes wait for it",
+			down);
+	else
+		snprintf(text, sizeof text, "prtip-dp: the link is up again, after %.1f s",
+			seconds(now_ns - run->link_down_ns));
+	run->link_down_ns = down ? now_ns : 0;
+	if (!run->config->quiet)
+		say(run, text);
+}
+
 /* What is due ten times a second. */
 static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	if (now_ns - run->tick_ns < TICK_NS)
 		return;
 	run->tick_ns = now_ns;
 	dp_engine_tick(run->engine);
+	watch_link(run, now_ns);
 	update_summary(run, now_ns);
 	put_status(run, phase_name(run, phase), now_ns, false);
 	if (!run->config->quiet)
@@ -421,6 +451,18 @@ static void watch_phase(struct run *run, enum dp_phase phase, uint64_t now_ns) {
 	}
 }
 
+/*
+ * How long nobody was at work since the turn before: SIGSTOP, a suspended machine, a host that gave its
+ * CPUs to others. What came meanwhile waits below us, and no time that was given to others has passed for
+ * them.
+ */
+static uint64_t stalled_ns(struct run *run, uint64_t now_ns) {
+	uint64_t gap_ns = run->turn_ns ? now_ns - run->turn_ns : 0;
+
+	run->turn_ns = now_ns;
+	return gap_ns > STALL_NS ? gap_ns : 0;
+}
+
 static void say_stopping(struct run *run) {
 	if (run->config->quiet)
 		return;
@@ -447,11 +489,6 @@ static void pre_scan(struct run *run) {
 		&& saver_released(run->saver, run->narrowed.space, run->narrowed.slice,
 			!run->narrowed.space, run->err))
 		run->failed = true;
-}
-
-static void say(struct run *run, const char *text) {
-	progress_clear(&run->progress);
-	fprintf(stderr, "%s\n", text);
 }
 
 /* SIGHUP: what is new in the exclude files is not probed from now on. */
@@ -521,6 +558,8 @@ static void control_loop(struct run *run) {
 		const char *failure = writer_failure(run->writer);
 
 		watch_phase(run, phase, now_ns);
+		if (stalled_ns(run, now_ns))
+			run->behind_ns = now_ns;
 		if (phase == DP_PHASE_FAILED) {
 			dp_fail(run->err, false, -EIO, "%s", dp_engine_failure(run->engine));
 			run->failed = true;
@@ -605,11 +644,15 @@ static void drain_plugins(struct run *run) {
 
 	run->closed = true;
 	pipeline_end_banners(run->pipeline);
+	run->turn_ns = 0;
 	while (pipeline_waiting(run->pipeline) || pipeline_finished(run->pipeline)
 		|| !deliver_held(run)) {
+		uint64_t now_ns = monotonic_ns();
+
 		if (writer_failure(run->writer))
 			return;
-		if (monotonic_ns() > end_ns || atomic_load(run->interrupts) > 1) {
+		end_ns += stalled_ns(run, now_ns);
+		if (now_ns > end_ns || atomic_load(run->interrupts) > 1) {
 			/* They go on with the scan: they are in the journal. */
 			if (run->saver && run->summary.interrupted && deliver_held(run))
 				return;
@@ -684,6 +727,16 @@ static void estimate_coverage(struct run *run) {
 	s->has_coverage = !s->no_coverage;
 }
 
+/* Of probes that may have been lost no more were than stayed without an answer. */
+static void cap_losses(struct ctl_summary *s) {
+	dp_u128 most = ctl_summary_no_answer(s);
+
+	if (s->stats.lost_link_down > most)
+		s->stats.lost_link_down = (uint64_t)most;
+	if (s->stats.lost_next_hop_moved > most)
+		s->stats.lost_next_hop_moved = (uint64_t)most;
+}
+
 /* Where nothing is left, that is all there is to say. */
 static bool is_over(const struct ctl_config *config) {
 	if (!config->resume || !config->resume->complete)
@@ -698,6 +751,7 @@ static void end_summary(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
 	update_summary(run, monotonic_ns());
+	cap_losses(s);
 	account_results(run);
 	s->dedup_evicted = run->before.dedup_evicted + dedup_evicted(run->dedup);
 	/* The last of them may have come after all was sent, from what was on its way. */

@@ -55,6 +55,7 @@ static int identify(struct sink *sink) {
 	sink->regular = S_ISREG(st.st_mode);
 	sink->terminal = isatty(sink->fd);
 	sink->existed = sink->regular && !sink->created && !sink->standard;
+	sink->named = sink->regular && !sink->standard && st.st_nlink > 0;
 	return 0;
 }
 
@@ -331,6 +332,7 @@ int sink_begin(struct sink *sink, struct dp_error *err) {
 	off_t begin = sink->start < 0 ? lseek(sink->fd, 0, SEEK_CUR) : sink->start;
 
 	sink->at = begin < 0 ? 0 : (uint64_t)begin;
+	/* A file that is gone on with has its base already. */
 	if (!sink->resumed)
 		sink->base = sink->at;
 	if (sink->start < 0)
@@ -399,6 +401,16 @@ static void clear_progress(struct sink *sink) {
 		write_some(sink, clear, sizeof clear - 1);
 }
 
+/* A file that lost its last name goes on, but nobody can open it: what it holds is lost. */
+static void check_name(struct sink *sink) {
+	struct stat st;
+
+	if (!sink->named || sink->error || fstat(sink->fd, &st) < 0 || st.st_nlink > 0)
+		return;
+	sink->error = -ESTALE;
+	sink->lines = 0;
+}
+
 int sink_flush(struct sink *sink) {
 	size_t done = 0;
 
@@ -421,6 +433,8 @@ int sink_flush(struct sink *sink) {
 		sink->lines += sink->held;
 		sink->mid_line = sink->used ? sink->buffer[sink->used - 1] != '\n' : sink->mid_line;
 	}
+	if (sink->used)
+		check_name(sink);
 	sink->used = 0;
 	sink->held = 0;
 	return sink->error;
@@ -469,7 +483,11 @@ uint64_t sink_results(const struct sink *sink) {
 }
 
 int sink_finish(struct sink *sink) {
-	int rc = sink_flush(sink);
+	int rc;
+
+	sink_flush(sink);
+	check_name(sink);
+	rc = sink->error;
 
 	/* Some file systems have no fsync and say EINVAL. */
 	if (sink->regular && fsync(sink->fd) < 0 && errno != EINVAL && !rc)

@@ -51,6 +51,7 @@ struct sink {
 	bool mid_line; /* of a raw one: what was written last is no newline */
 	bool standard, regular, terminal;
 	bool created, existed;
+	bool named; /* the file had a name when it was opened: without one it would be gone at the end */
 	bool tail_open; /* a text file to append to does not end in a newline */
 	off_t start; /* cut the file here and begin, or -1: where it stands */
 	struct digest *digest; /* of this scan's bytes in a regular file; NULL: nobody asked */
@@ -110,7 +111,10 @@ void sink_point(const struct sink *sink, struct sink_point *point);
 /* From here on the file is ours. 0, or a negative errno with @err filled. */
 int sink_begin(struct sink *sink, struct dp_error *err);
 
-/* Write what is held; waits for a slow reader. 0 or the error. */
+/*
+ * Write what is held; waits for a slow reader. 0 or the error: -ESTALE where somebody removed the file,
+ * so that nothing of what was written to it is to be had any more.
+ */
 int sink_flush(struct sink *sink);
 
 /* Room for one line of up to SINK_LONGEST_LINE bytes, newline included. Never NULL. */

@@ -69,7 +69,14 @@ struct writer {
 };
 
 static const char *describe(int error) {
-	return error == -EPIPE ? "closed by its reader (Broken pipe)" : strerror(-error);
+	switch (error) {
+	case -EPIPE:
+		return "closed by its reader (Broken pipe)";
+	case -ESTALE: /* sink_flush(); and what NFS says */
+		return "removed while the scan ran, with all that was in it";
+	default:
+		return strerror(-error);
+	}
 }
 
 /* The first failure is the one that is told: it stops the scan, and others often follow from it. */

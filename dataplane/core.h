@@ -6,6 +6,7 @@
  *     engine.c  life cycle, statistics, collecting answers
  *     port.c    EAL, devices, pools, rings
  *     lcore.c   the loop of a packet lcore
+ *     link.c    links that go down and come up again
  *     tx.c      neighbours first, then probes
  *     probes.c  a burst of probes, from the order to frames
  *     rx.c      receive, validate, hand over, reply
@@ -39,6 +40,7 @@ enum {
 	SINGLE_TCP = 0, /* scans of single probes */
 	SINGLE_UDP,
 	SINGLE_SCANS,
+	LINK_NOTES = 12,
 };
 
 /* A kind of frame that a port's TX lcores send, with a pool of prepared ones each. */
@@ -95,10 +97,14 @@ struct tx {
 		*frame[FRAME_QUEUE]; /* replies and ARP on their way: they go before probes */
 	unsigned frame_head, frame_tail; /* free-running */
 	bool refreshing; /* this lcore drives the neighbour table */
+	/* Its own: what the port had sent at the latest question for gateways, and at the latest that
+	 * they answered from where they were; how often they have moved. */
+	uint64_t asked_sent, confirmed_sent, gateway_moves;
 
 	_Atomic bool done; /* writer: this lcore, readers: control core */
 	counter probes_sent, probe_bytes, probes_unresolved, probes_excluded, single_probes;
 	counter arp_sent, throttled_tsc, reply_dropped;
+	counter misdirected; /* probes that went to where a gateway had been, at the most */
 	counter first_tsc, last_tsc; /* when probes went; 0: none yet */
 	counter steps; /* of the walk that are over: their probes were taken by the device */
 };
@@ -139,6 +145,22 @@ struct worker {
 	struct rx rx;
 } __rte_cache_aligned;
 
+/* What was sent by when. */
+struct link_note {
+	uint64_t ms; /* monotonic */
+	uint64_t sent;
+};
+
+/* What the control core knows of a port's link. */
+struct link_watch {
+	struct link_note note[LINK_NOTES]; /* a ring of @nb from @first on, the oldest first */
+	unsigned first, nb;
+	int fd; /* to ask the kernel by; -1: none */
+	uint64_t up_ms; /* when it was last seen up */
+	uint64_t
+		lost; /* probes that went, at the most, so shortly before an outage that it took them */
+};
+
 struct peer;
 
 /* One device, with the lcores that serve it. */
@@ -169,6 +191,9 @@ struct port {
 	unsigned nb_rx_pools;
 	struct ifsock ifsock;
 	struct ifsock_losses losses;
+	struct link_watch link;
+	_Atomic bool
+		link_down; /* nothing leaves or comes; writer: control core, readers: TX lcores */
 	int lock_fd; /* the interface is ours alone while this is open; -1: none */
 	int xdp_fd;
 	unsigned ifindex; /* of an af_xdp port */
@@ -248,6 +273,15 @@ static inline struct rte_mbuf *reply_mbuf(void *entry) {
 	return (struct rte_mbuf *)((uintptr_t)entry & ~(uintptr_t)1);
 }
 
+/* Probes that left by a port. Any thread. */
+static inline uint64_t port_probes_sent(const struct port *port) {
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < port->plan->nb_workers; i++)
+		sent += counted(&port->worker[i]->tx.probes_sent);
+	return sent;
+}
+
 /* port.c: main thread. */
 void port_hush(struct dp_engine *engine);
 void port_unhush(struct dp_engine *engine);
@@ -260,6 +294,11 @@ void port_close(struct port *port);
 /* What it needs from port_open() to port_close(), as bits of 1 << CAP_*. */
 uint64_t port_capabilities(const struct port *port);
 void port_read_losses(struct port *port);
+
+/* link.c: control core */
+void link_open(struct port *port);
+void link_tick(struct port *port);
+void link_close(struct port *port);
 
 /* workers.c: main thread, after all ports were opened. */
 int workers_create(struct dp_engine *engine, struct dp_error *err);

@@ -82,7 +82,7 @@ static void init_port(struct dp_engine *engine, unsigned number) {
 	port->engine = engine;
 	port->number = number;
 	port->plan = &engine->plan.ports[number];
-	port->lock_fd = port->xdp_fd = port->program.fd = -1;
+	port->lock_fd = port->xdp_fd = port->program.fd = port->link.fd = -1;
 	port->scan.type = engine->type;
 	port->scan.vlan = port->plan->vlan;
 	port->scan.env = (struct probe_env){
@@ -394,6 +394,7 @@ void dp_engine_tick(struct dp_engine *engine) {
 	for (unsigned i = 0; i < engine->plan.nb_ports; i++) {
 		ifsock_kick(&engine->port[i].ifsock);
 		port_read_losses(&engine->port[i]);
+		link_tick(&engine->port[i]);
 	}
 	anchor_clock(engine);
 }
@@ -405,6 +406,13 @@ static void take_back(const struct dp_engine *engine) {
 	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
 		if (engine->port[i].peer)
 			handover_take(engine->port[i].peer);
+}
+
+const char *dp_engine_link_down(const struct dp_engine *engine) {
+	for (unsigned i = 0; i < engine->plan.nb_ports; i++)
+		if (atomic_load_explicit(&engine->port[i].link_down, memory_order_relaxed))
+			return engine->plan.ports[i].port;
+	return NULL;
 }
 
 void dp_engine_stop(struct dp_engine *engine) {
@@ -446,6 +454,7 @@ static void add_tx(struct dp_stats *stats, const struct dp_engine *engine, const
 	stats->single_probes += counted(&tx->single_probes);
 	stats->arp_sent += counted(&tx->arp_sent);
 	stats->lost_reply_dropped += counted(&tx->reply_dropped);
+	stats->lost_next_hop_moved += counted(&tx->misdirected);
 	stats->throttled_ns += tsc_to_ns(engine, counted(&tx->throttled_tsc));
 }
 
@@ -484,10 +493,21 @@ static uint64_t sending_tsc(const struct dp_engine *engine) {
 	return last > first ? last - first : 0;
 }
 
+static uint64_t probes_a_host(const struct dp_engine *engine) {
+	unsigned nb_ports;
+
+	dp_space_port_list(engine->params.space, &nb_ports);
+	return (uint64_t)(nb_ports ? nb_ports : 1) * engine->plan.passes;
+}
+
 static void add_port(struct dp_stats *stats, const struct port *port) {
 	struct rte_eth_stats device;
 
 	stats->lost_tx_dropped += port->losses.tx;
+	stats->lost_link_down += port->link.lost;
+	/* Which of a target's probes went before and which after it moved nobody knows. */
+	stats->lost_next_hop_moved
+		+= neigh_moved_targets(port->neigh) * probes_a_host(port->engine);
 	/* The socket's own count includes what net_af_xdp reports. */
 	stats->lost_rx_missed += port->losses.rx;
 	if (port->started && rte_eth_stats_get(port->id, &device) == 0) {

@@ -21,8 +21,11 @@ enum {
 	GATEWAY_ROUNDS = 5,
 	ROUND_WAIT_MS = 300, /* times the round's number */
 	ASK_PER_S = 20000, /* on a link, whatever the scan's rate: everybody hears them */
-	GATEWAY_REFRESH_S = 15,
-	TARGET_REFRESH_S = 60,
+	/* What moves without a word is found by the question after the next. */
+	GATEWAY_REFRESH_S = 2,
+	TARGET_REFRESH_S = 60, /* of all targets at the latest; few of them sooner: */
+	TARGET_SOONEST_S = 2,
+	TARGETS_PER_S = 20,
 };
 
 /* On-link targets [first, last] are entries base, base + 1, ... */
@@ -58,9 +61,11 @@ struct neigh {
 	bool single[GATEWAYS]; /* no span is of this family */
 	size_t nb_entries;
 	_Atomic uint64_t *entry;
+	_Atomic uint64_t moved_gateways, moved_targets; /* times; writers: RX lcores */
 	_Atomic uint64_t *heard; /* HEARD words; NULL: targets have entries. See heard_word() */
 
 	/* The driving TX lcore's own: */
+	uint64_t gateway_questions;
 	uint64_t tsc_hz;
 	unsigned round; /* 1-based, 0 before the first */
 	size_t cursor; /* next entry to ask */
@@ -290,8 +295,9 @@ uint64_t neigh_next_hop(const struct neigh *neigh, dp_ip ip) {
  * next one; a gateway on four in a row, as one answer may be lost, and who floods us with forged ones
  * sees to that.
  */
-static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
+static void learn_entry(_Atomic uint64_t *entry, uint64_t mac, _Atomic uint64_t *moved) {
 	uint64_t word = atomic_load_explicit(entry, memory_order_relaxed), next;
+	bool moves;
 
 	/*
 	 * As a whole: a doubt that came in between the known address's answer and its word would outlast
@@ -300,12 +306,17 @@ static void learn_entry(_Atomic uint64_t *entry, uint64_t mac) {
 	do {
 		if (!(word & ASKED))
 			return;
-		if (!(word & NEIGH_RESOLVED) || (word & REPLACE) || (word & NEIGH_MAC) == mac)
+		moves = word & NEIGH_RESOLVED && (word & NEIGH_MAC) != mac;
+		if (!moves || word & REPLACE) {
 			next = mac | NEIGH_RESOLVED;
-		else
+		} else {
 			next = word | DOUBTED;
+			moves = false;
+		}
 	} while (!atomic_compare_exchange_weak_explicit(
 		entry, &word, next, memory_order_relaxed, memory_order_relaxed));
+	if (moves)
+		atomic_fetch_add_explicit(moved, 1, memory_order_relaxed);
 }
 
 void neigh_learn(struct neigh *neigh, dp_ip ip, uint64_t mac) {
@@ -315,11 +326,11 @@ void neigh_learn(struct neigh *neigh, dp_ip ip, uint64_t mac) {
 	if ((mac >> 40 & 1) || mac == 0)
 		return;
 	if (entry >= GATEWAYS)
-		learn_entry(&neigh->entry[entry], mac);
+		learn_entry(&neigh->entry[entry], mac, &neigh->moved_targets);
 	/* A gateway that is a target too has two entries; one of IPv6 can be IPv4's, too (RFC 8950). */
 	for (size_t i = 0; i < GATEWAYS && !neigh->fixed; i++)
 		if (ip == neigh->gateway[i].ip)
-			learn_entry(&neigh->entry[i], mac);
+			learn_entry(&neigh->entry[i], mac, &neigh->moved_gateways);
 }
 
 static bool resolved(const struct neigh *neigh, size_t entry) {
@@ -415,6 +426,17 @@ static bool gateway_is_due(const struct neigh *neigh, unsigned gateway, uint64_t
 		&& now_tsc - g->asked_tsc > gateway_wait_s(neigh, gateway) * neigh->tsc_hz;
 }
 
+/* Between two questions for targets. */
+static uint64_t target_gap_tsc(const struct neigh *neigh) {
+	const uint64_t nb = neigh->nb_entries - GATEWAYS,
+		       latest = TARGET_REFRESH_S * neigh->tsc_hz / nb,
+		       soonest = TARGET_SOONEST_S * neigh->tsc_hz / nb,
+		       pace = neigh->tsc_hz / TARGETS_PER_S;
+	const uint64_t gap = soonest > pace ? soonest : pace;
+
+	return gap < latest ? gap : latest;
+}
+
 unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsigned max) {
 	uint64_t second = neigh->tsc_hz;
 	unsigned n = 0;
@@ -423,12 +445,13 @@ unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsign
 		if (!gateway_is_due(neigh, i, now_tsc))
 			continue;
 		neigh->gateway[i].asked_tsc = now_tsc;
+		neigh->gateway_questions++;
 		ask[n++] = ask_entry(neigh, i);
 	}
 	if (neigh->nb_entries == GATEWAYS || n == max)
 		return n;
-	/* All targets once in TARGET_REFRESH_S, evenly, but no faster than the first time. */
-	if (now_tsc - neigh->paced_tsc < TARGET_REFRESH_S * second / (neigh->nb_entries - GATEWAYS)
+	/* Evenly, but no faster than the first time. */
+	if (now_tsc - neigh->paced_tsc < target_gap_tsc(neigh)
 		|| now_tsc - neigh->paced_tsc < second / ASK_PER_S)
 		return n;
 	neigh->paced_tsc = now_tsc;
@@ -436,6 +459,28 @@ unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsign
 		neigh->refresh_cursor = GATEWAYS;
 	ask[n++] = ask_entry(neigh, neigh->refresh_cursor);
 	return n;
+}
+
+uint64_t neigh_gateway_questions(const struct neigh *neigh) {
+	return neigh->gateway_questions;
+}
+
+bool neigh_gateways_confirmed(const struct neigh *neigh) {
+	for (unsigned i = 0; i < GATEWAYS; i++) {
+		uint64_t word = atomic_load_explicit(&neigh->entry[i], memory_order_relaxed);
+
+		if (neigh->gateway[i].ip && word & (ASKED | DOUBTED | REPLACE))
+			return false;
+	}
+	return true;
+}
+
+uint64_t neigh_moved_gateways(const struct neigh *neigh) {
+	return atomic_load_explicit(&neigh->moved_gateways, memory_order_relaxed);
+}
+
+uint64_t neigh_moved_targets(const struct neigh *neigh) {
+	return atomic_load_explicit(&neigh->moved_targets, memory_order_relaxed);
 }
 
 dp_ip neigh_missing(const struct neigh *neigh) {

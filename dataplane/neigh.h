@@ -59,6 +59,16 @@ int neigh_resolve(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsigned ma
 /* While the scan runs: addresses to ask again now, at most @max. */
 unsigned neigh_refresh(struct neigh *neigh, uint64_t now_tsc, dp_ip *ask, unsigned max);
 
+/* Questions for gateways by neigh_refresh() so far. Its caller. */
+uint64_t neigh_gateway_questions(const struct neigh *neigh);
+
+/* Whether all gateways answered the latest of these from where they were before. Its caller. */
+bool neigh_gateways_confirmed(const struct neigh *neigh);
+
+/* How often a gateway, and a target, was found at another hardware address than before. Any thread. */
+uint64_t neigh_moved_gateways(const struct neigh *neigh);
+uint64_t neigh_moved_targets(const struct neigh *neigh);
+
 /* The gateway that did not answer; 0: none. */
 dp_ip neigh_missing(const struct neigh *neigh);
 

@@ -733,6 +733,7 @@ int port_open(struct port *port, struct dp_error *err) {
 		rc = fall_back(port, err);
 	if (rc == 0 && ifsock_scan(&port->ifsock) < 0)
 		rc = dp_fail(err, false, -E2BIG, "port = %s: too many sockets", port->plan->port);
+	link_open(port);
 	return rc;
 }
 
@@ -776,6 +777,7 @@ void port_close(struct port *port) {
 		rte_eth_dev_close(port->id);
 		port->started = false;
 	}
+	link_close(port);
 	/* After the drop nobody may look for the program any more, but this one is held. */
 	if (port->program.fd >= 0)
 		xdp_release((int)port->ifindex, &port->program);

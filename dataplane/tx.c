@@ -138,10 +138,33 @@ static bool resolve(struct worker *worker, uint64_t now_tsc) {
 	return n > 0;
 }
 
+/* A gateway was found elsewhere: what went since it last answered from where it was may be lost. */
+static void follow_gateways(struct worker *worker) {
+	struct tx *tx = &worker->tx;
+	uint64_t moved = neigh_moved_gateways(worker->port->neigh), sent;
+
+	if (moved == tx->gateway_moves)
+		return;
+	sent = port_probes_sent(worker->port);
+	count(&tx->misdirected, sent - tx->confirmed_sent);
+	tx->confirmed_sent = tx->asked_sent = sent;
+	tx->gateway_moves = moved;
+}
+
 static void refresh(struct worker *worker, uint64_t now_tsc) {
+	struct neigh *neigh = worker->port->neigh;
+	struct tx *tx = &worker->tx;
+	uint64_t questions = neigh_gateway_questions(neigh);
+	bool confirmed = neigh_gateways_confirmed(neigh);
 	dp_ip ip[2];
 
-	ask(worker, ip, neigh_refresh(worker->port->neigh, now_tsc, ip, 2));
+	follow_gateways(worker);
+	ask(worker, ip, neigh_refresh(neigh, now_tsc, ip, 2));
+	if (questions == neigh_gateway_questions(neigh))
+		return;
+	if (confirmed)
+		tx->confirmed_sent = tx->asked_sent;
+	tx->asked_sent = port_probes_sent(worker->port);
 }
 
 static enum pressure highest_pressure(const struct dp_engine *engine) {
@@ -299,6 +322,8 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 	dp_u128 left = tx->end - tx->next;
 	unsigned want = left < BURST ? (unsigned)left : BURST, spared;
 
+	if (atomic_load_explicit(&worker->port->link_down, memory_order_relaxed))
+		return false;
 	if (tx->pending_at < tx->nb_pending)
 		return flush_pending(worker, now_tsc);
 	if (want == 0) {
@@ -383,8 +408,10 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 		return rate_wait_tsc(&tx->rate);
 	if (atomic_load_explicit(&tx->done, memory_order_relaxed))
 		return UINT64_MAX;
-	/* While probes are held, a release may take a nap's time to be seen. */
+	/* While probes are held, a release may take a nap's time to be seen; a link likewise. */
 	if (!tx->begun && phase != DP_PHASE_RESOLVING)
+		return UINT64_MAX;
+	if (atomic_load_explicit(&worker->port->link_down, memory_order_relaxed))
 		return UINT64_MAX;
 	if (tx->resting) {
 		uint64_t now_tsc = rte_rdtsc();
@@ -398,16 +425,20 @@ bool tx_turn(struct worker *worker, uint64_t now_tsc) {
 	struct dp_engine *engine = worker->engine;
 	struct tx *tx = &worker->tx;
 	int phase = atomic_load_explicit(&engine->phase, memory_order_acquire);
-	bool busy = false;
+	bool busy = false, flushed;
 
 	if (tx->singles && phase == DP_PHASE_SENDING)
 		busy = send_singles(worker, now_tsc);
-	if (!flush_frames(worker, &busy) || atomic_load_explicit(&tx->done, memory_order_relaxed))
+	flushed = flush_frames(worker, &busy);
+	if (atomic_load_explicit(&tx->done, memory_order_relaxed))
 		return busy;
+	/* Also where a device takes nothing any more. */
 	if (atomic_load_explicit(&engine->stop_sending, memory_order_relaxed)) {
 		tx_finish(worker);
 		return true;
 	}
+	if (!flushed)
+		return busy;
 	switch (phase) {
 	case DP_PHASE_RESOLVING:
 		return (tx->refreshing && resolve(worker, now_tsc)) || busy;

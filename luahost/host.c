@@ -23,8 +23,10 @@ enum {
 	CHORES_NS = 1000 * 1000,
 	LISTEN = 256, /* messages of a lane in a turn */
 	GRACE_S = 10, /* beyond wall and processor time, before a silent lane is given up */
+	STALL_NS = 1000 * 1000 * 1000, /* longer without a poll: we stood still, not the lanes */
 	NAP_NS = 200 * 1000,
 	HURRY_NS = 1000 * 1000 * 1000, /* for on_unload where the user does not want to wait */
+	WARDEN_NS = 2000 * 1000 * 1000, /* for a warden that does not do what it is told */
 };
 
 const char *const lh_status_names[LH_STATUS_COUNT] = {
@@ -409,11 +411,22 @@ static void do_chores(struct lh_host *host) {
 	}
 }
 
+/* While we were stopped, the lanes' answers waited in their rings: that was no silence of theirs. */
+static void forgive_stall(struct lh_host *host, uint64_t stalled_ns) {
+	for (unsigned area = 0; area < host->setup.nb_areas; area++) {
+		host->lane[area].progress_ns += stalled_ns;
+		host->lane[area].phase_end_ns += stalled_ns;
+	}
+}
+
 unsigned lh_host_poll(struct lh_host *host, struct lh_event *events, unsigned max) {
+	uint64_t before_ns = host->now_ns;
 	unsigned n = 0;
 
 	collect_garbage(host);
 	host->now_ns = monotonic_ns();
+	if (host->now_ns - before_ns > STALL_NS)
+		forgive_stall(host, host->now_ns - before_ns);
 	if (host->now_ns - host->chores_ns >= CHORES_NS)
 		do_chores(host);
 	/* Events that nobody takes hold back those that would follow. */
@@ -514,9 +527,24 @@ static void kill_all(struct lh_host *host) {
 	}
 }
 
-void lh_host_stop(struct lh_host *host) {
+/* The warden's end, which it is told of, or has no choice about. Its lanes have none either way. */
+static void end_warden(struct lh_host *host) {
 	const struct timespec nap = {.tv_nsec = NAP_NS};
 	const struct command end = {.op = COMMAND_END};
+	uint64_t end_ns = monotonic_ns() + WARDEN_NS;
+
+	host_command(host, &end, -1);
+	while (waitpid(host->warden, NULL, WNOHANG) == 0) {
+		if (monotonic_ns() > end_ns)
+			kill(host->warden, SIGKILL);
+		nanosleep(&nap, NULL);
+	}
+	host->warden = 0;
+}
+
+void lh_host_stop(struct lh_host *host) {
+	const struct timespec nap = {.tv_nsec = NAP_NS};
+	bool told = false;
 	uint64_t end_ns;
 
 	if (host->ending || host->warden <= 0)
@@ -533,15 +561,16 @@ void lh_host_stop(struct lh_host *host) {
 		if (is_hurried(host) && end_ns - HURRY_NS > host->now_ns)
 			end_ns = host->now_ns + HURRY_NS;
 		if (host->now_ns > end_ns) {
+			/* A warden that does not even kill stands still itself. */
+			if (told)
+				break;
 			kill_all(host);
-			end_ns = UINT64_MAX;
+			told = true;
+			end_ns = host->now_ns + WARDEN_NS;
 		}
 		nanosleep(&nap, NULL);
 	}
-	host_command(host, &end, -1);
-	while (waitpid(host->warden, NULL, 0) < 0 && errno == EINTR)
-		;
-	host->warden = 0;
+	end_warden(host);
 }
 
 static void free_lanes(struct lh_host *host) {

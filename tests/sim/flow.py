@@ -94,9 +94,13 @@ class Place:
         return subprocess.Popen(
             self.command(*arguments, results=results),
             cwd=self.top,
-            env=dict(os.environ, HOME=self.top),
             stdin=subprocess.DEVNULL,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+            **{
+                "env": dict(os.environ, HOME=self.top),
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                **more,
+            },
         )
 
     def finish(self, process, status=0, timeout=60, started=None):

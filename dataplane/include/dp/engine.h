@@ -287,9 +287,13 @@ void dp_engine_stop_sending(struct dp_engine *engine);
 
 /*
  * Housekeeping for the control core, to be called about ten times a second: kicks frames that a
- * driver left in its ring, reads the sockets' own loss counters, re-anchors the clock.
+ * driver left in its ring, reads the sockets' own loss counters, looks at the links, re-anchors the clock.
+ * While the link of a port is down its probes are held.
  */
 void dp_engine_tick(struct dp_engine *engine);
+
+/* The port whose link is down, as its interface's name or PCI address; NULL: none. As of the last tick. */
+const char *dp_engine_link_down(const struct dp_engine *engine);
 
 /* Stop and join all lcores; nothing reaches or leaves the TAP any more. Idempotent. */
 void dp_engine_stop(struct dp_engine *engine);
@@ -332,6 +336,12 @@ struct dp_stats {
 	uint64_t lost_rx_no_mbuf;
 	uint64_t lost_ring_full; /* validated, but the ring to the control core was full */
 	uint64_t lost_reply_dropped; /* replies that found no room to leave */
+	uint64_t
+		lost_link_down; /* probes sent so shortly before a link went down that it took them, or
+				  * their answers; at the most */
+	uint64_t
+		lost_next_hop_moved; /* probes to where a gateway or target had been before it was found at
+				       * another hardware address; at the most */
 
 	uint64_t sim_probes, sim_lost,
 		sim_bad; /* what the simulated network saw, dropped, rejected */
