@@ -216,8 +216,10 @@ static void left(struct codec *c, struct checkpoint *k) {
 		u128(c, &k->left.list[i].end);
 		u32(c, &k->left.list[i].done);
 	}
-	if (!c->error && (k->first > k->end
-		|| !dp_pieces_valid(&k->left, (struct dp_slice){k->first, k->end}, k->passes)))
+	if (c->reading && !c->error
+		&& (k->first > k->end
+			|| !dp_pieces_valid(
+				&k->left, (struct dp_slice){k->first, k->end}, k->passes)))
 		fail(c, -EBADMSG);
 	list(c, &k->excluded, &k->nb_excluded, sizeof *k->excluded, 32);
 	for (unsigned i = 0; i < k->nb_excluded && !c->error; i++) {
@@ -238,7 +240,7 @@ static void outputs(struct codec *c, struct checkpoint *k) {
 		u64(c, &output->end);
 		u64(c, &output->results);
 		raw(c, output->digest, DIGEST_BYTES);
-		if (output->start > output->end || output->end > INT64_MAX)
+		if (c->reading && (output->start > output->end || output->end > INT64_MAX))
 			fail(c, -EBADMSG);
 	}
 }
@@ -364,8 +366,8 @@ int checkpoint_encode(const struct checkpoint *checkpoint, uint8_t **bytes, size
 }
 
 /* Check the frame, and point @c at the body. */
-static int unframe(struct codec *c, const char *name, const uint8_t *bytes, size_t n,
-	struct dp_error *err) {
+static int unframe(
+	struct codec *c, const char *name, const uint8_t *bytes, size_t n, struct dp_error *err) {
 	const size_t compared = n < MAGIC_BYTES ? n : MAGIC_BYTES;
 	uint8_t digest[DIGEST_BYTES];
 	uint32_t version;
@@ -416,7 +418,8 @@ int checkpoint_decode(
 	checkpoint_clear(checkpoint);
 	return c.error == -ENOMEM
 		? dp_fail(err, false, c.error, "out of memory")
-		: dp_fail(err, true, c.error, "its content makes no sense, though its checksum is right");
+		: dp_fail(err, true, c.error,
+			"its content makes no sense, though its checksum is right");
 }
 
 /* ---- Files ---- */
@@ -450,8 +453,8 @@ static int read_file(const char *path, uint8_t **bytes, size_t *n, struct dp_err
 		if (got > 0) {
 			*n += (size_t)got;
 		} else if (errno != EINTR) {
-			rc = dp_fail(err, false, -errno, "cannot read %s: %s", path,
-				strerror(errno));
+			rc = dp_fail(
+				err, false, -errno, "cannot read %s: %s", path, strerror(errno));
 			free(*bytes);
 			goto close;
 		}

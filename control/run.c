@@ -759,8 +759,7 @@ static int take_waiting(void *user, const uint8_t *packed, uint32_t bytes) {
 	*more = (struct resumed_result){0};
 	if (!run->pipeline)
 		return -EBADMSG;
-	rc = result_unpack(
-		packed, bytes, pipeline_names(run->pipeline), &taken, &more->result);
+	rc = result_unpack(packed, bytes, pipeline_names(run->pipeline), &taken, &more->result);
 	run->nb_waiting += !rc;
 	return rc;
 }
@@ -1021,9 +1020,8 @@ static int open_pipeline(struct run *run) {
 	if (!plugin_run_wants_results(run->plugins))
 		return 0;
 	if (*config->checkpoint)
-		return archive_create_kept(config->checkpoint,
-			run->resume && run->resume->archived, pipeline_names(run->pipeline),
-			&run->archive, run->err);
+		return archive_create_kept(config->checkpoint, run->resume && run->resume->archived,
+			pipeline_names(run->pipeline), &run->archive, run->err);
 	return archive_create(
 		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
@@ -1088,8 +1086,7 @@ static int release_narrowed(struct run *run) {
 		return 0;
 	if (asprintf(&path, "%s.narrowed", run->config->checkpoint) < 0)
 		return dp_fail(run->err, false, -ENOMEM, "out of memory");
-	rc = checkpoint_read_space(
-		path, resume->narrowed_digest, &run->narrowed_before, run->err);
+	rc = checkpoint_read_space(path, resume->narrowed_digest, &run->narrowed_before, run->err);
 	free(path);
 	if (!rc && resume->end > dp_space_count(run->narrowed_before))
 		rc = dp_fail(run->err, true, -EBADMSG, "%s: its counters are not of its addresses",
@@ -1185,9 +1182,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (plugin_run_create(
 		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
 		goto destroy_dedup;
-	run->released = run->resume && run->resume->begun
-		? true
-		: !plugin_run_wants_targets(run->plugins);
+	run->released = run->resume && run->resume->begun ? true
+							  : !plugin_run_wants_targets(run->plugins);
 	params.hold = !run->released || (run->resume && run->resume->narrowed);
 	if (dp_engine_create(&params, &run->plan, &run->engine, err))
 		goto destroy_plugins;

@@ -87,14 +87,14 @@ struct filling {
 static int add_setting(void *user, const char *section, const char *key, const char *text) {
 	struct filling *filling = user;
 	struct checkpoint *state = &filling->saver->state;
-	struct checkpoint_setting *more = reallocarray(
-		state->settings, state->nb_settings + 1, sizeof *state->settings);
+	struct checkpoint_setting *more
+		= reallocarray(state->settings, state->nb_settings + 1, sizeof *state->settings);
 
 	if (!more)
 		return -ENOMEM;
 	state->settings = more;
-	more[state->nb_settings++] = (struct checkpoint_setting){
-		strdup(section), strdup(key), strdup(text)};
+	more[state->nb_settings++]
+		= (struct checkpoint_setting){strdup(section), strdup(key), strdup(text)};
 	more = &more[state->nb_settings - 1];
 	if (!ctl_config_may_change(section, key)) {
 		digest_add(filling->digest, section, strlen(section) + 1);
@@ -203,8 +203,9 @@ static int fill(struct saver *saver, struct dp_error *err) {
 
 	state->program = strdup(CTL_VERSION);
 	state->folder = getcwd(NULL, 0);
-	if (!state->program || !state->folder || checkpoint_digest(config->space, state->space_digest)
-		|| fill_outputs(saver) || fill_plugins(saver) || fill_excluded(saver))
+	if (!state->program || !state->folder
+		|| checkpoint_digest(config->space, state->space_digest) || fill_outputs(saver)
+		|| fill_plugins(saver) || fill_excluded(saver))
 		return no_memory(err);
 	state->by_value = config->by_value;
 	state->excluded_default = config->excluded_default;
@@ -238,13 +239,14 @@ static int admit(const struct ctl_config *config, struct dp_error *err) {
 	if (complete || config->file_mode == CTL_FILE_OVERWRITE)
 		return 0;
 	return dp_fail(err, true, -EEXIST,
-		"--checkpoint %s: it has a scan that is not complete; go on with it by --resume %s, "
+		"--checkpoint %s: it has a scan that is not complete; go on with it by --resume "
+		"%s, "
 		"or use --overwrite to begin a new one",
 		config->checkpoint, config->checkpoint);
 }
 
-static int write_beside(const struct saver *saver, const char *suffix,
-	const struct dp_space *space, struct dp_error *err) {
+static int write_beside(const struct saver *saver, const char *suffix, const struct dp_space *space,
+	struct dp_error *err) {
 	char *path;
 	int rc;
 
@@ -363,8 +365,7 @@ static void count_plugins(struct saver *saver) {
  * run before, which it sends again, nobody knows when.
  */
 static uint64_t sent_before(const struct saver *saver, uint64_t now_ns) {
-	if (saver->view.config->resume
-		&& now_ns - saver->begun_ns < lag_ns(saver->view.config))
+	if (saver->view.config->resume && now_ns - saver->begun_ns < lag_ns(saver->view.config))
 		return JOURNAL_TO_THE_END;
 	return now_ns;
 }
@@ -384,8 +385,7 @@ static void settle(struct saver *saver, uint64_t now_ns) {
 static int take_segments(struct saver *saver, struct keeper_job *job) {
 	struct checkpoint *state = &saver->state;
 
-	job->segments
-		= journal_wanted(saver->view.journal, saver->covered.ns, &job->nb_segments);
+	job->segments = journal_wanted(saver->view.journal, saver->covered.ns, &job->nb_segments);
 	free(state->segments);
 	state->nb_segments = 0;
 	state->segments = calloc(job->nb_segments + 1, sizeof *state->segments);
@@ -449,7 +449,8 @@ static void note_end(struct saver *saver, int rc) {
 	saver->failures += rc != 0;
 	if (rc && !saver->said)
 		fprintf(stderr,
-			"\nprtip-dp: warning: cannot write the checkpoint %s: %s; the one before stays\n",
+			"\nprtip-dp: warning: cannot write the checkpoint %s: %s; the one before "
+			"stays\n",
 			saver->view.config->checkpoint, strerror(-rc));
 	saver->said = rc != 0;
 }
