@@ -167,8 +167,9 @@ static int take_up(struct archive *a) {
 		if (rc)
 			return rc;
 		row = &a->read_rows[a->count - a->rows_window.first];
-		if (row->bytes && (row->at > a->packed_written
-			|| row->bytes > a->packed_written - row->at))
+		if (row->bytes
+			&& (row->at > a->packed_written
+				|| row->bytes > a->packed_written - row->at))
 			break;
 	}
 	a->rows_written = a->count;

@@ -105,8 +105,8 @@ Test(checkpoint, every_byte_counts) {
 		for (unsigned bit = 1; bit < 256; bit *= 16) {
 			bytes[i] ^= (uint8_t)bit;
 			err.text[0] = '\0';
-			cr_expect_eq(checkpoint_decode(bytes, n, &back, &err), -EBADMSG,
-				"byte %zu", i);
+			cr_expect_eq(
+				checkpoint_decode(bytes, n, &back, &err), -EBADMSG, "byte %zu", i);
 			cr_expect(err.usage && err.text[0], "byte %zu", i);
 			bytes[i] ^= (uint8_t)bit;
 		}

@@ -1023,14 +1023,15 @@ static int check_input(void *user, const char *what, const char *path) {
 	int rc = digest_of_file(path, digest);
 
 	if (rc)
-		return dp_fail(comparison->err, true, rc, "--resume %s: %s %s: %s", file, what, path,
-			strerror(-rc));
+		return dp_fail(comparison->err, true, rc, "--resume %s: %s %s: %s", file, what,
+			path, strerror(-rc));
 	for (unsigned i = 0; i < resume->nb_inputs; i++)
 		if (!strcmp(resume->inputs[i].path, path)
 			&& !memcmp(resume->inputs[i].digest, digest, sizeof(digest)))
 			return 0;
 	return dp_fail(comparison->err, true, -EINVAL,
-		"--resume %s: the %s %s was changed since the scan began; put it back as it was, or "
+		"--resume %s: the %s %s was changed since the scan began; put it back as it was, "
+		"or "
 		"begin a new scan",
 		file, what, path);
 }
@@ -1800,7 +1801,7 @@ static int publish(struct config *config, struct dp_error *err) {
 	public->checkpoint = s->checkpoint;
 	public->checkpoint_interval_ns = s->checkpoint_interval_ns;
 	if (!config->resume_path)
-		public->by_value = has_stream(s->targets_file) || has_stream(s->exclude_file);
+	public->by_value = has_stream(s->targets_file) || has_stream(s->exclude_file);
 	public->quiet = s->quiet;
 	public->verbose = s->verbose;
 	publish_plugins(config);
@@ -1931,8 +1932,8 @@ int ctl_config_each_setting(const struct ctl_config *public, ctl_setting_fn fn, 
 	}
 	for (unsigned i = 0; !ret && i < request->nb_outputs; i++)
 		if (!request->outputs[i].dropped)
-			ret = fn(user, "output", request->outputs[i].name,
-				request->outputs[i].path);
+			ret = fn(
+				user, "output", request->outputs[i].name, request->outputs[i].path);
 	return ret;
 }
 

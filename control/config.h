@@ -142,7 +142,8 @@ struct ctl_config {
 	struct dp_sim_params sim;
 
 	/* [checkpoint] */
-	const char *checkpoint; /* path; "": none. Of a resumed scan the file that it goes on from */
+	const char
+		*checkpoint; /* path; "": none. Of a resumed scan the file that it goes on from */
 	uint64_t checkpoint_interval_ns;
 	bool by_value; /* some list of addresses cannot be read again */
 	const struct checkpoint *resume; /* what to go on from; NULL: the scan begins */

@@ -33,7 +33,7 @@ struct coverage_saved {
 	struct coverage_pair {
 		uint64_t hash;
 		uint32_t heard;
-	} *pairs; /* malloc */
+	} * pairs; /* malloc */
 	uint32_t nb, thinned;
 };
 

@@ -39,8 +39,8 @@ static void *need(void *memory) {
 }
 
 static struct segment *add_segment(struct journal *journal, uint64_t number) {
-	journal->segment = need(
-		reallocarray(journal->segment, journal->nb + 1, sizeof *journal->segment));
+	journal->segment
+		= need(reallocarray(journal->segment, journal->nb + 1, sizeof *journal->segment));
 	journal->segment[journal->nb] = (struct segment){.number = number};
 	return &journal->segment[journal->nb++];
 }
@@ -196,9 +196,7 @@ uint64_t journal_next(const struct journal *journal) {
 }
 
 int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *reader) {
-	enum {
-		PAIR_BYTES = 18
-	};
+	enum { PAIR_BYTES = 18 };
 	int rc = 0;
 
 	while (!rc && n) {

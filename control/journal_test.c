@@ -57,8 +57,8 @@ Test(journal, entries_come_back) {
 	cr_expect_str_eq(seen.packed, "packed");
 	/* Cut anywhere but between the two, it is none. */
 	for (size_t n = 1; n < segment->n; n++)
-		cr_expect_eq(journal_read(segment->bytes, n, &reader), n == 19 ? 0 : -EBADMSG,
-			"%zu", n);
+		cr_expect_eq(
+			journal_read(segment->bytes, n, &reader), n == 19 ? 0 : -EBADMSG, "%zu", n);
 	journal_destroy(journal);
 }
 

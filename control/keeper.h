@@ -21,7 +21,8 @@ enum {
 struct keeper_job {
 	int fd[KEEPER_MOST_FILES]; /* to fdatasync(); they stay the giver's, who keeps them open */
 	unsigned nb_fds;
-	const struct journal_segment *segments; /* of the journal, to be written where they have bytes */
+	const struct journal_segment
+		*segments; /* of the journal, to be written where they have bytes */
 	unsigned nb_segments;
 	const char *path; /* of the checkpoint; the segments are FILE.journal.N beside it */
 	uint8_t *bytes; /* malloc; the keeper's */

@@ -826,15 +826,9 @@ static const struct option table[] = {
 	{KEY("output", "include_closed"), .type = &type_bool, .initial = "no",
 		FIELD(include_closed), .help = "write closed ports too: yes, no"},
 
-	{KEY("checkpoint", "file"),
-		.group = "Output",
-		.flags = "--checkpoint",
-		.metavar = "FILE",
-		.type = &type_text,
-		.initial = "",
-		FIELD(checkpoint),
-		.help
-		= "write checkpoints to this file, which --resume goes on from; empty: none"},
+	{KEY("checkpoint", "file"), .group = "Output", .flags = "--checkpoint", .metavar = "FILE",
+		.type = &type_text, .initial = "", FIELD(checkpoint),
+		.help = "write checkpoints to this file, which --resume goes on from; empty: none"},
 	{KEY("checkpoint", "interval"), .type = &type_duration, .min = 100 * MS, .max = 24 * HOUR,
 		.initial = "5s", FIELD(checkpoint_interval_ns),
 		.help = "time between checkpoints, 100ms to 24h"},

@@ -264,11 +264,12 @@ static void ndjson_write(void *state, const struct result *results, unsigned n) 
 }
 
 /* The text between @before, which must come next at or behind *@at, and the next @end. */
-static bool text_behind(const char **at, const char *stop, const char *before, char end, char *text,
-	size_t room) {
+static bool text_behind(
+	const char **at, const char *stop, const char *before, char end, char *text, size_t room) {
 	const char *from = memmem(*at, (size_t)(stop - *at), before, strlen(before));
-	const char *to = from ? memchr(from + strlen(before), end,
-		(size_t)(stop - from) - strlen(before)) : NULL;
+	const char *to = from
+		? memchr(from + strlen(before), end, (size_t)(stop - from) - strlen(before))
+		: NULL;
 	size_t n;
 
 	if (!to)
@@ -338,7 +339,8 @@ static const char *object_end(const char *at, const char *stop) {
 
 static bool read_status(const char *text, size_t bytes, enum lh_status *status) {
 	for (unsigned i = 0; i < LH_STATUS_COUNT; i++)
-		if (strlen(lh_status_names[i]) == bytes && !memcmp(lh_status_names[i], text, bytes)) {
+		if (strlen(lh_status_names[i]) == bytes
+			&& !memcmp(lh_status_names[i], text, bytes)) {
 			*status = (enum lh_status)i;
 			return true;
 		}

@@ -262,8 +262,8 @@ static void finish(struct pipeline *p, uint32_t i) {
 		p->finished_head = 0;
 	}
 	p->finished[(p->finished_head + p->finished_count++) % p->finished_size]
-		= (struct finished){{p->flight[i].answer, p->flight[i].extra},
-			p->flight[i].segment};
+		= (struct finished){
+			{p->flight[i].answer, p->flight[i].extra}, p->flight[i].segment};
 	free_flight(p, i);
 }
 
@@ -592,8 +592,8 @@ static bool unspill(struct pipeline *p, struct station *station) {
 		if (bytes <= 0)
 			return any || bytes < 0;
 		memcpy(&head, p->record, sizeof(head));
-		if (result_unpack((uint8_t *)p->record + sizeof(head),
-			    (size_t)bytes - sizeof(head), &p->names, &taken, &result))
+		if (result_unpack((uint8_t *)p->record + sizeof(head), (size_t)bytes - sizeof(head),
+			    &p->names, &taken, &result))
 			abort(); /* memory, or a file that changed below us */
 		i = new_flight(p);
 		p->flight[i].answer = result.answer;
@@ -691,15 +691,14 @@ void pipeline_journal(struct pipeline *p) {
 		struct flight *flight = &p->flight[i];
 
 		if (flight->used && !flight->awaits_banner)
-			flight->segment = journal_one(
-				p, &flight->answer, flight->extra, flight->segment);
+			flight->segment
+				= journal_one(p, &flight->answer, flight->extra, flight->segment);
 	}
 	for (uint32_t k = 0; k < p->finished_count; k++) {
-		struct finished *finished
-			= &p->finished[(p->finished_head + k) % p->finished_size];
+		struct finished *finished = &p->finished[(p->finished_head + k) % p->finished_size];
 
-		finished->segment = journal_one(p, &finished->result.answer,
-			finished->result.extra, finished->segment);
+		finished->segment = journal_one(
+			p, &finished->result.answer, finished->result.extra, finished->segment);
 	}
 }
 

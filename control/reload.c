@@ -136,8 +136,8 @@ static int keep(struct reload *r, struct dp_ipset *set, uint64_t *nb_new) {
 	return 0;
 }
 
-int reload_restore(struct reload *r, const struct dp_range *ranges, unsigned nb,
-	const struct dp_ipset **all) {
+int reload_restore(
+	struct reload *r, const struct dp_range *ranges, unsigned nb, const struct dp_ipset **all) {
 	struct dp_ipset *set = NULL;
 	uint64_t nb_new;
 	int rc = dp_ipset_create(&set);

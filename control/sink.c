@@ -205,8 +205,8 @@ static int digest_file(struct digest *digest, int fd, uint64_t from, uint64_t to
 	int rc = block ? 0 : -ENOMEM;
 
 	while (!rc && from < to) {
-		size_t want = to - from < SINK_BUFFER_BYTES ? (size_t)(to - from)
-							    : SINK_BUFFER_BYTES;
+		size_t want
+			= to - from < SINK_BUFFER_BYTES ? (size_t)(to - from) : SINK_BUFFER_BYTES;
 		ssize_t n = pread(fd, block, want, (off_t)from);
 
 		if (n > 0) {
@@ -229,7 +229,8 @@ static int check_beginning(
 
 	if (size < 0 || (uint64_t)size < point->end)
 		return dp_fail(err, true, -EINVAL,
-			"cannot go on with %s: it has %lld bytes, and had %llu when the checkpoint was "
+			"cannot go on with %s: it has %lld bytes, and had %llu when the checkpoint "
+			"was "
 			"written",
 			sink->path, (long long)size, (unsigned long long)point->end);
 	rc = digest_file(sink->digest, fd, point->start, point->end);
@@ -253,8 +254,7 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 	if (rc)
 		return dp_fail(err, false, rc, "out of memory");
 	if (sink->created || !sink->digest)
-		return dp_fail(err, true, -ENOENT,
-			"cannot go on with %s: %s", sink_name(sink),
+		return dp_fail(err, true, -ENOENT, "cannot go on with %s: %s", sink_name(sink),
 			sink->created ? "it is gone" : "it is no regular file any more");
 	fd = open(sink->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)

@@ -68,8 +68,10 @@ struct ctl_summary {
 	enum ctl_limit limit; /* that ended it */
 	bool interrupted;
 	bool complete;
-	uint32_t resumed; /* how often the scan was gone on with; all counts are of the whole scan */
-	const char *at_least_once; /* outputs that may repeat results then, split by ", "; NULL: none */
+	uint32_t
+		resumed; /* how often the scan was gone on with; all counts are of the whole scan */
+	const char *
+		at_least_once; /* outputs that may repeat results then, split by ", "; NULL: none */
 	uint64_t checkpoints_failed; /* that could not be written */
 };
 

@@ -232,7 +232,8 @@ Test(summary, stays_within_80_columns) {
 		summary.plugins[i].lane_cpu_s = 1e12;
 	}
 	summary.version = "123.456.789";
-	summary.at_least_once = "table, a-name-with-all-the-64-characters-that-a-name-of-a-plugin-can-ha";
+	summary.at_least_once
+		= "table, a-name-with-all-the-64-characters-that-a-name-of-a-plugin-can-ha";
 	summary.type = &discovery;
 	summary.limit = CTL_LIMIT_NONE;
 	summary.has_coverage = true;

@@ -61,7 +61,8 @@ struct writer {
 		heavy_done; /* bytes freed so far. writer: writer thread, reader: control core */
 	alignas(64) atomic_bool ending; /* writer: control core, reader: writer thread */
 	uint64_t heavy_put; /* bytes that results pointed to, ever. control core alone */
-	uint64_t put; /* results ever put, those of a resumed scan's beginning too. control core alone */
+	uint64_t
+		put; /* results ever put, those of a resumed scan's beginning too. control core alone */
 	uint64_t sync_at; /* results that have to be written first. writer: control core, before */
 	_Atomic unsigned sync_wanted; /* writer: control core, reader: writer thread */
 	struct sink_point points[CTL_MAX_OUTPUTS]; /* written before */

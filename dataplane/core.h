@@ -115,7 +115,8 @@ struct rx {
 	uint16_t queue[MAX_QUEUES];
 	unsigned nb_queues;
 	struct rte_ring *answers; /* producer: this lcore, consumer: control core */
-	uint64_t taken, mark; /* answers out of it, and as many as that have to be: control core's */
+	uint64_t taken,
+		mark; /* answers out of it, and as many as that have to be: control core's */
 	struct rte_ring *replies; /* producer: this lcore, consumer: a TX lcore; NULL: itself.
 				   * The lowest bit of an entry: it is charged */
 	struct rte_mempool *reply_pool;

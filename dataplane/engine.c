@@ -339,8 +339,8 @@ int dp_engine_left(const struct dp_engine *engine, const struct dp_progress *pro
 	int rc = 0;
 
 	for (unsigned i = 0; rc == 0 && i < engine->plan.nb_tx; i++)
-		rc = dp_pieces_left(&engine->work.share[i], engine->plan.passes, progress->steps[i],
-			left);
+		rc = dp_pieces_left(
+			&engine->work.share[i], engine->plan.passes, progress->steps[i], left);
 	dp_pieces_tidy(left);
 	return rc;
 }

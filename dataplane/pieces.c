@@ -59,12 +59,13 @@ static dp_u128 counters_at(const struct dp_pieces *pieces, unsigned pass) {
 }
 
 /* Append [@first, @end), unless all is done. */
-static int keep(struct dp_pieces *left, dp_u128 first, dp_u128 end, uint32_t done, unsigned passes) {
+static int keep(
+	struct dp_pieces *left, dp_u128 first, dp_u128 end, uint32_t done, unsigned passes) {
 	return done < passes ? dp_pieces_add(left, first, end, done) : 0;
 }
 
-int dp_pieces_left(const struct dp_pieces *pieces, unsigned passes, uint64_t steps,
-	struct dp_pieces *left) {
+int dp_pieces_left(
+	const struct dp_pieces *pieces, unsigned passes, uint64_t steps, struct dp_pieces *left) {
 	unsigned pass = 0;
 	dp_u128 into = steps; /* the pass */
 	int rc = 0;

@@ -20,8 +20,8 @@ static void spread(const struct dp_pieces *pieces, unsigned passes, unsigned don
 }
 
 /* Walk @steps steps, one by one. */
-static void walk(const struct dp_pieces *pieces, unsigned passes, uint64_t steps,
-	unsigned done[COUNTERS]) {
+static void walk(
+	const struct dp_pieces *pieces, unsigned passes, uint64_t steps, unsigned done[COUNTERS]) {
 	for (unsigned pass = 0; pass < passes; pass++)
 		for (unsigned i = 0; i < pieces->nb; i++) {
 			const struct dp_piece *piece = &pieces->list[i];

@@ -24,7 +24,8 @@ LCORES = (
     ("--set", "dataplane.tx_lcores=1", "--set", "dataplane.rx_lcores=1"),
     (),
 )
-BANNERS = ("--set", "banner.enable=on", "--set", "banner.wait=1s", "--set", "sim.open=0.5")
+BANNERS = ("--set", "banner.enable=on", "--set", "banner.wait=3s", "--set", "sim.open=0.5")
+BANNER_SPACE = ("-p", "1-64", "198.18.0.0/24", "--rate", "2k")
 
 
 def resume(place, *arguments):
@@ -48,7 +49,7 @@ def lines_of(place, name="out.ndjson"):
 def wait_lines(place, process, lines, name="out.ndjson"):
     """Until so many more results are there."""
     lines += lines_of(place, name)
-    wait_for("results", lambda: process.poll() is not None or lines_of(place, name) >= lines)
+    wait_for("results", lambda: process.poll() is not None or lines_of(place, name) >= lines, 60)
     return process
 
 
@@ -108,12 +109,12 @@ def killed(place):
 @test
 def killed_with_banners(place):
     """the same with banners: each record has the one that its port says"""
-    whole = place.scan(*BANNERS, *SPACE)
+    whole = place.scan(*BANNERS, *BANNER_SPACE)
     banners = {key(record): record.get("banner") for record in whole.records}
-    kill(place, place.start(*CHECKPOINT, *BANNERS, *SPACE), 6000)
-    kill(place, resume(place, *LCORES[0]), 1000)
+    kill(place, place.start(*CHECKPOINT, *BANNERS, *BANNER_SPACE), 3000)
+    kill(place, resume(place, *LCORES[0]), 200)
     run = place.finish(resume(place))
-    check_whole(place, run, *BANNERS, *SPACE)
+    check_whole(place, run, *BANNERS, *BANNER_SPACE)
     same({key(record): record.get("banner") for record in run.records}, banners)
 
 

@@ -243,7 +243,8 @@ int dp_engine_release(struct dp_engine *engine, const struct dp_space *space, st
 /* How far the TX lcores were at one moment. */
 struct dp_progress {
 	uint64_t steps[DP_MAX_LCORES]; /* of each one's walk: handed to the device, or left out */
-	uint64_t sent, unresolved, excluded; /* as in struct dp_stats; at least those of the steps */
+	uint64_t sent, unresolved,
+		excluded; /* as in struct dp_stats; at least those of the steps */
 };
 
 /* Never blocks. Before the release all are 0. */
@@ -253,8 +254,8 @@ void dp_engine_progress(const struct dp_engine *engine, struct dp_progress *prog
  * What is left to scan of the released work once @progress was made; tidy. Appends to @left. 0 or
  * -ENOMEM.
  */
-int dp_engine_left(const struct dp_engine *engine, const struct dp_progress *progress,
-	struct dp_pieces *left);
+int dp_engine_left(
+	const struct dp_engine *engine, const struct dp_progress *progress, struct dp_pieces *left);
 
 /*
  * Have all answers that are here now been collected? dp_engine_mark() remembers where the rings end,

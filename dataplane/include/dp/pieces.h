@@ -35,8 +35,8 @@ int dp_pieces_part(
 	const struct dp_pieces *whole, unsigned number, unsigned of, struct dp_pieces *part);
 
 /* Append what a walk of @passes passes over @pieces leaves after @steps. 0 or -ENOMEM. */
-int dp_pieces_left(const struct dp_pieces *pieces, unsigned passes, uint64_t steps,
-	struct dp_pieces *left);
+int dp_pieces_left(
+	const struct dp_pieces *pieces, unsigned passes, uint64_t steps, struct dp_pieces *left);
 
 /* Sort, and make neighbours with the same passes behind them one. */
 void dp_pieces_tidy(struct dp_pieces *pieces);
