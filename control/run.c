@@ -553,13 +553,16 @@ static bool is_ending(const struct run *run) {
 /* Until everything is sent and cooled down, or something failed. */
 static void control_loop(struct run *run) {
 	for (;;) {
-		uint64_t now_ns = monotonic_ns();
+		uint64_t now_ns = monotonic_ns(), stalled;
 		enum dp_phase phase = dp_engine_phase(run->engine);
 		const char *failure = writer_failure(run->writer);
 
 		watch_phase(run, phase, now_ns);
-		if (stalled_ns(run, now_ns))
+		stalled = stalled_ns(run, now_ns);
+		if (stalled)
 			run->behind_ns = now_ns;
+		if (stalled && run->saver)
+			saver_stalled(run->saver, stalled);
 		if (phase == DP_PHASE_FAILED) {
 			dp_fail(run->err, false, -EIO, "%s", dp_engine_failure(run->engine));
 			run->failed = true;
@@ -802,18 +805,21 @@ static void finish_results(struct run *run) {
 	dp_engine_stop(run->engine);
 }
 
+/* Nothing is left that another run could go on with. */
+static bool is_done(const struct run *run) {
+	return run->summary.complete || (run->summary.limit == CTL_LIMIT_RESULTS && !run->failed);
+}
+
 /* The last checkpoint, and what the user can do with it. */
 static void end_saver(struct run *run) {
 	const char *file = run->config->checkpoint;
-	bool complete = run->summary.complete
-		|| (run->summary.limit == CTL_LIMIT_RESULTS && !run->failed);
 	int rc;
 
 	if (!run->saver)
 		return;
-	rc = saver_end(run->saver, monotonic_ns(), run->cooled, complete);
+	rc = saver_end(run->saver, monotonic_ns(), run->cooled);
 	run->summary.checkpoints_failed = saver_failures(run->saver);
-	if (run->config->quiet || complete || rc)
+	if (run->config->quiet || is_done(run) || rc)
 		return;
 	progress_clear(&run->progress);
 	fprintf(stderr, "checkpoint written; go on with: prtip-dp --resume %s\n", file);
@@ -832,6 +838,9 @@ static void finish(struct run *run) {
 		note_failure(run, &err);
 		run->summary.complete = false;
 	}
+	/* Not before its outputs are whole: who is killed here finds nothing to send, but finishes them. */
+	if (run->saver && is_done(run) && !run->failed)
+		saver_complete(run->saver);
 	/* An output that failed at its end has fewer than it took. */
 	account_results(run);
 	put_status(run, "end", monotonic_ns(), true);

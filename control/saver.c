@@ -37,6 +37,7 @@ enum step {
 /* How far the scan was at a moment. */
 struct moment {
 	uint64_t ns; /* monotonic */
+	uint64_t stalled_ns; /* the program stood still since, for so long */
 	struct dp_progress progress;
 };
 
@@ -478,6 +479,7 @@ static void note_moment(struct saver *saver, uint64_t now_ns) {
 	saver->nb += saver->nb < HISTORY;
 	newest = &saver->history[saver->newest];
 	newest->ns = now_ns;
+	newest->stalled_ns = 0;
 	dp_engine_progress(saver->view.engine, &newest->progress);
 }
 
@@ -489,12 +491,17 @@ static void choose_covered(struct saver *saver, uint64_t now_ns) {
 		const struct moment *moment
 			= &saver->history[(saver->newest + HISTORY - i) % HISTORY];
 
-		if (moment->ns + lag > now_ns)
+		if (moment->ns + moment->stalled_ns + lag > now_ns)
 			continue;
 		if (moment->ns > saver->covered.ns)
 			saver->covered = *moment;
 		return;
 	}
+}
+
+void saver_stalled(struct saver *saver, uint64_t gap_ns) {
+	for (unsigned i = 0; i < saver->nb; i++)
+		saver->history[i].stalled_ns += gap_ns;
 }
 
 static void begin(struct saver *saver, uint64_t now_ns) {
@@ -665,18 +672,33 @@ static void remove_beside(const struct saver *saver) {
 	archive_remove(saver->view.config->checkpoint);
 }
 
-int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete) {
-	int rc;
-
+int saver_end(struct saver *saver, uint64_t now_ns, bool cooled) {
 	choose_covered(saver, now_ns);
 	if (cooled) {
 		/* All of this run, but not what an earlier one sent and this one did not. */
-		saver->covered.ns = complete ? JOURNAL_TO_THE_END : JOURNAL_TO_THE_END - 1;
+		saver->covered.ns = JOURNAL_TO_THE_END - 1;
 		dp_engine_progress(saver->view.engine, &saver->covered.progress);
 	}
-	saver->state.complete = complete;
-	rc = save_now(saver);
-	if (!rc && complete)
+	return save_now(saver);
+}
+
+int saver_complete(struct saver *saver) {
+	const char *path = saver->view.config->checkpoint;
+	struct keeper_job job = {.path = path};
+	int rc;
+
+	saver->covered.ns = JOURNAL_TO_THE_END;
+	saver->state.complete = true;
+	dp_pieces_clear(&saver->state.left);
+	rc = take_segments(saver, &job);
+	if (!rc)
+		rc = checkpoint_encode(&saver->state, &job.bytes, &job.n);
+	if (!rc) {
+		rc = checkpoint_write(path, job.bytes, job.n);
+		checkpoint_free_bytes(job.bytes, job.n);
+	}
+	note_end(saver, rc);
+	if (!rc)
 		remove_beside(saver);
 	return rc;
 }

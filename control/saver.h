@@ -63,10 +63,16 @@ int saver_excluded(struct saver *saver, const struct dp_ipset *all, struct dp_er
 void saver_step(struct saver *saver, uint64_t now_ns, bool settled);
 
 /*
- * The last one, at the end, and wait for it; the writer is drained. @cooled: the cooldown was kept, so
- * that all that was sent is covered. @complete: nothing is left to do. 0 or a negative errno.
+ * The last one of this run, and wait for it; the writer is drained. @cooled: the cooldown was kept, so
+ * that all that was sent is covered. 0 or a negative errno.
  */
-int saver_end(struct saver *saver, uint64_t now_ns, bool cooled, bool complete);
+int saver_end(struct saver *saver, uint64_t now_ns, bool cooled);
+
+/* Nothing is left to do, and the outputs are finished: the checkpoint says so. Behind saver_end(). */
+int saver_complete(struct saver *saver);
+
+/* The program stood still for @gap_ns: no answer had its time meanwhile. */
+void saver_stalled(struct saver *saver, uint64_t gap_ns);
 
 /* False: so much waits to be written that no more answers should be taken. */
 bool saver_has_room(const struct saver *saver);
