@@ -219,8 +219,9 @@ def passes(place):
     found = [key(record) for record in run.records]
     same(len(set(found)), len(found))
     assert set(found) <= wanted and len(found) > 0.95 * len(wanted), (len(found), len(wanted))
-    coverage = run.summary["coverage"]
-    assert coverage["low"] <= len(found) / len(wanted) <= coverage["high"], coverage
+    # What was sent again after the kill had one chance more than the estimate knows of.
+    coverage, share = run.summary["coverage"], len(found) / len(wanted)
+    assert coverage["low"] - 0.005 <= share <= coverage["high"] + 0.005, (coverage, share)
 
 
 @test
@@ -270,9 +271,9 @@ def other_outputs(place):
     kill(place, process, 300, "out.table")
     run = place.finish(resume(place))
     same(run.summary["at_least_once"], "table")
-    table = place.read("out.table")
-    for ip, port in truth(place, *SPACE):
-        assert f"{ip} " in table and f"{port}/tcp" in table, (ip, port)
+    rows = [line.split() for line in place.read("out.table").splitlines()[1:]]
+    found = {(row[0], int(row[1])) for row in rows if len(row) > 3 and row[3] == "open"}
+    same(found, set(truth(place, *SPACE)))
 
 
 @test
