@@ -29,6 +29,7 @@ enum {
 	MAX_EAL_ARGS = 64,
 	EAL_TEXT_BYTES = 4096,
 	POOL_CACHE = 256,
+	POOL_GET_MAX = 2 * POOL_CACHE, /* from the ring at once: a burst, and the cache filled */
 	AF_PACKET_FRAME = 2048, /* bytes */
 	AF_PACKET_FRAMES = 16384,
 };
@@ -518,15 +519,27 @@ static_assert(sizeof(struct rte_mbuf) == MBUF_HEADER);
 static_assert(RTE_PKTMBUF_HEADROOM == HEADROOM);
 static_assert(sizeof(struct dp_answer) <= PRIVATE);
 
+/*
+ * At least @size, so that no buffer that comes back finds the ring full: rte_mempool_put() would lose it. In a
+ * ring of this kind the places that were taken are free again only when all who were taking at that
+ * time are done, one that was scheduled away too; the others go on for an eighth of the ring meanwhile,
+ * and what they took comes back. DPDK makes it the next power of two beyond the size.
+ */
+static unsigned pool_size(unsigned size) {
+	const unsigned ring = rte_align32pow2(size + 1);
+
+	return size + ring / 8 + POOL_GET_MAX < ring ? size : ring;
+}
+
 /* rte_pktmbuf_pool_create() would spread buffers over memory channels, beyond their exact size. */
 static struct rte_mempool *create_pool(const char *name, unsigned size, unsigned room) {
 	struct rte_pktmbuf_pool_private sizes = {
 		.mbuf_data_room_size = (uint16_t)(HEADROOM + room),
 		.mbuf_priv_size = PRIVATE,
 	};
-	struct rte_mempool *pool
-		= rte_mempool_create_empty(name, size, MBUF_HEADER + PRIVATE + HEADROOM + room,
-			POOL_CACHE, sizeof(sizes), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_SPREAD);
+	struct rte_mempool *pool = rte_mempool_create_empty(name, pool_size(size),
+		MBUF_HEADER + PRIVATE + HEADROOM + room, POOL_CACHE, sizeof(sizes), SOCKET_ID_ANY,
+		RTE_MEMPOOL_F_NO_SPREAD);
 	int rc;
 
 	if (!pool)
