@@ -261,6 +261,22 @@ static inline uint32_t engine_clock_us(const struct dp_engine *engine, uint64_t 
 	return (uint32_t)(((unsigned __int128)tsc * engine->clock_scale) >> 64);
 }
 
+/*
+ * How full a ring is, asked from any thread: a hint, as both ends go on. rte_ring_count() reads plain
+ * words, which C11 calls a race.
+ */
+static inline unsigned ring_level(const struct rte_ring *ring) {
+	const uint32_t put = __atomic_load_n(&ring->prod.tail, __ATOMIC_RELAXED);
+	const uint32_t taken = __atomic_load_n(&ring->cons.tail, __ATOMIC_RELAXED);
+	const uint32_t level = (put - taken) & ring->mask;
+
+	return level < ring->capacity ? level : ring->capacity;
+}
+
+static inline unsigned ring_room(const struct rte_ring *ring) {
+	return ring->capacity - ring_level(ring);
+}
+
 /* A reply that is charged, as an entry of a ring, and back: buffers are aligned. */
 static inline void *reply_charged(struct rte_mbuf *mbuf) {
 	return (void *)((uintptr_t)mbuf | 1);

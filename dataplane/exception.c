@@ -135,7 +135,7 @@ static void send_spare(struct exception *x, unsigned length) {
 
 /* From the TAP to the TX lcore. What exceeds rate or room is not read, so that the kernel holds it. */
 static bool move_outwards(struct exception *x, uint64_t now_tsc) {
-	unsigned room = rte_ring_free_count(x->to_tx), n = 0, length;
+	unsigned room = ring_room(x->to_tx), n = 0, length;
 	unsigned allowed = rate_take(&x->outwards, now_tsc, room < BURST ? room : BURST);
 
 	while (n < allowed && (length = read_frame(x)) > 0) {
@@ -156,7 +156,7 @@ static bool move_outwards(struct exception *x, uint64_t now_tsc) {
 static void rest(struct exception *x) {
 	const struct timespec wait
 		= {.tv_nsec = x->idle++ < SHORT_WAITS ? SHORT_WAIT_NS : LONG_WAIT_NS};
-	bool ready = rate_wait_tsc(&x->outwards) == 0 && rte_ring_free_count(x->to_tx) > 0;
+	bool ready = rate_wait_tsc(&x->outwards) == 0 && ring_room(x->to_tx) > 0;
 	struct pollfd tap = {.fd = ready ? x->tap : -1, .events = POLLIN};
 
 	/* A TAP that was deleted is always ready. */

@@ -4,6 +4,7 @@
  * no allocation and logs nothing; its only system calls are the waits of an idle turn.
  */
 #include "core.h"
+
 #include <dp/nap.h>
 #include <dp/secret.h>
 
@@ -58,7 +59,7 @@ void lcore_idle(const struct dp_engine *engine, struct idle *idle, uint64_t wait
 static void give_way(const struct worker *worker) {
 	if (!worker->engine->plan.shared_cpus || !worker->rx.active)
 		return;
-	if (rte_ring_count(worker->rx.answers) > ANSWER_RING / 4)
+	if (ring_level(worker->rx.answers) > ANSWER_RING / 4)
 		sched_yield();
 }
 

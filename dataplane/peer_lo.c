@@ -167,7 +167,7 @@ static bool receive(struct lo *lo) {
 	int got;
 
 	/* What finds no room stays in the socket: a peer drops nothing itself. */
-	room = rte_ring_free_count(lo->peer.to_rx[0]);
+	room = ring_room(lo->peer.to_rx[0]);
 	fill_spare(lo);
 	n = lo->nb_spare < room ? lo->nb_spare : room;
 	if (n == 0)

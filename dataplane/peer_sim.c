@@ -47,7 +47,7 @@ static bool is_stuck(const struct sim *sim) {
 	bool full = false;
 
 	for (unsigned i = 0; i < sim->peer.nb_to_rx; i++)
-		full |= rte_ring_full(sim->peer.to_rx[i]);
+		full |= ring_room(sim->peer.to_rx[i]) == 0;
 	return full && sim->idle.turns > STUCK_TURNS;
 }
 
@@ -140,7 +140,7 @@ static void give_way(const struct sim *sim, unsigned turns) {
 	for (unsigned i = 0; i < sim->peer.engine->plan.nb_workers; i++) {
 		const struct rx *rx = &sim->peer.engine->worker[i]->rx;
 
-		if (rx->active && rte_ring_count(rx->answers) > ANSWER_RING / 8) {
+		if (rx->active && ring_level(rx->answers) > ANSWER_RING / 8) {
 			nanosleep(&nap, NULL);
 			return;
 		}

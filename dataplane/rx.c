@@ -300,13 +300,12 @@ static bool reply_room(const struct worker *worker) {
 	const struct rte_ring *replies = worker->rx.replies;
 
 	/* Two a frame at the most. */
-	return replies ? rte_ring_free_count(replies) >= 2 * BURST
-		       : tx_frame_room(&worker->tx) >= 2 * BURST;
+	return replies ? ring_room(replies) >= 2 * BURST : tx_frame_room(&worker->tx) >= 2 * BURST;
 }
 
 /* Tell the TX lcores how full the ring is. Returns whether a burst still fits. */
 static bool publish_pressure(struct rx *rx) {
-	unsigned level = rte_ring_count(rx->answers);
+	unsigned level = ring_level(rx->answers);
 	uint8_t pressure = atomic_load_explicit(&rx->pressure, memory_order_relaxed);
 
 	if (level > ANSWER_RING / 4 * 3)

@@ -350,7 +350,7 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 /* How many single probes can go now: they wait, rate and rings let them, and replies keep room. */
 static unsigned singles_due(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
-	unsigned n = rte_ring_count(tx->singles);
+	unsigned n = ring_level(tx->singles);
 
 	if (n == 0 || tx_frame_room(tx) < 2 * BURST || !follow_rings(worker, now_tsc))
 		return 0;
@@ -404,7 +404,7 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 
 	if (!tx->active)
 		return UINT64_MAX;
-	if (tx->singles && !rte_ring_empty(tx->singles))
+	if (tx->singles && ring_level(tx->singles))
 		return rate_wait_tsc(&tx->rate);
 	if (atomic_load_explicit(&tx->done, memory_order_relaxed))
 		return UINT64_MAX;
