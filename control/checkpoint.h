@@ -80,7 +80,8 @@ struct checkpoint {
 	uint8_t space_digest[DIGEST_BYTES]; /* of addresses and ports */
 	uint8_t narrowed_digest[DIGEST_BYTES];
 	dp_u128 excluded_default, excluded_exclude; /* pairs */
-	struct dp_key *key; /* of the cookies, from dp_secret_alloc(): in no dump, and in no child */
+	struct dp_key
+		*key; /* of the cookies, from dp_secret_alloc(): in no dump, and in no child */
 	uint32_t passes;
 	dp_u128 first, end; /* the slice */
 	struct dp_pieces left;
