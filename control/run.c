@@ -30,6 +30,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
 #include <sched.h>
@@ -1155,25 +1156,42 @@ static int open_watchers(struct run *run) {
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }
 
+/* The folder of checkpoints: they and their journal are made while the scan runs. To be freed. */
+static int find_checkpoint_folder(struct run *run, char **folder) {
+	char *path = strdup(run->config->checkpoint);
+	int fd, rc = 0;
+
+	*folder = path ? strdup(dirname(path)) : NULL;
+	free(path);
+	if (!*folder)
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	fd = open(*folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		rc = dp_fail(run->err, true, -errno, "cannot write the checkpoint %s: %s",
+			run->config->checkpoint, strerror(errno));
+	else
+		close(fd);
+	return rc;
+}
+
 /*
  * After this only what is open can be used, and root is a user like others. Before the writer thread,
  * so that all of the threads that are made later inherit it.
  */
 static int drop_privileges(struct run *run) {
+	const unsigned nb_folders = *run->config->checkpoint != '\0';
 	struct dp_error warning;
 	const char *report;
-	char *path = strdup(run->config->checkpoint);
-	const char *folder = path ? dirname(path) : NULL;
-	/* Checkpoints and their journal are made while the scan runs. */
-	const bool writes = *run->config->checkpoint;
-	int rc = folder ? privilege_drop(
-			 dp_engine_capabilities(run->engine), &folder, writes, &report, run->err)
-			: dp_fail(run->err, false, -ENOMEM, "out of memory");
+	char *folder = NULL;
+	int rc = nb_folders ? find_checkpoint_folder(run, &folder) : 0;
 
-	if (rc == 0 && writes)
+	if (!rc)
+		rc = privilege_drop(dp_engine_capabilities(run->engine),
+			(const char *const *)&folder, nb_folders, &report, run->err);
+	if (!rc && nb_folders)
 		rc = privilege_check_folder("checkpoints", folder, run->err);
-	free(path);
-	if (rc == 0 && run->plugins)
+	free(folder);
+	if (!rc && run->plugins)
 		rc = plugin_run_check_folders(run->plugins, run->err);
 	if (rc || run->config->quiet)
 		return rc;
