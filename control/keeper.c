@@ -17,6 +17,7 @@
 
 struct keeper {
 	pthread_t thread;
+	bool running;
 	sem_t work;
 	struct keeper_job job; /* writer: control core while idle; reader: the thread while not */
 	int rc; /* of the last job; the other way round */
@@ -54,51 +55,59 @@ static int do_job(const struct keeper_job *job) {
 	return checkpoint_write(job->path, job->bytes, job->n);
 }
 
+static void work_off(struct keeper *keeper) {
+	keeper->rc = do_job(&keeper->job);
+	checkpoint_free_bytes(keeper->job.bytes, keeper->job.n);
+	atomic_store_explicit(&keeper->busy, false, memory_order_release);
+}
+
 static void *keeper_main(void *arg) {
 	struct keeper *keeper = arg;
 
 	for (;;) {
 		while (sem_wait(&keeper->work) < 0)
 			;
-		if (atomic_load_explicit(&keeper->busy, memory_order_acquire)) {
-			keeper->rc = do_job(&keeper->job);
-			checkpoint_free_bytes(keeper->job.bytes, keeper->job.n);
-			atomic_store_explicit(&keeper->busy, false, memory_order_release);
-		} else if (atomic_load_explicit(&keeper->ending, memory_order_acquire)) {
+		if (atomic_load_explicit(&keeper->busy, memory_order_acquire))
+			work_off(keeper);
+		else if (atomic_load_explicit(&keeper->ending, memory_order_acquire))
 			return NULL;
-		}
 	}
 }
 
 int keeper_create(struct keeper **out) {
 	struct keeper *keeper = calloc(1, sizeof *keeper);
-	sigset_t all, before;
-	int rc;
 
 	if (!keeper)
 		return -ENOMEM;
 	sem_init(&keeper->work, 0, 0);
+	*out = keeper;
+	return 0;
+}
+
+int keeper_start(struct keeper *keeper) {
+	sigset_t all, before;
+	int rc;
+
 	/* Signals are for the control core. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = -pthread_create(&keeper->thread, NULL, keeper_main, keeper);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc) {
-		sem_destroy(&keeper->work);
-		free(keeper);
+	if (rc)
 		return rc;
-	}
+	keeper->running = true;
 	pthread_setname_np(keeper->thread, "keeper");
-	*out = keeper;
 	return 0;
 }
 
 void keeper_destroy(struct keeper *keeper) {
 	if (!keeper)
 		return;
-	atomic_store_explicit(&keeper->ending, true, memory_order_release);
-	sem_post(&keeper->work);
-	pthread_join(keeper->thread, NULL);
+	if (keeper->running) {
+		atomic_store_explicit(&keeper->ending, true, memory_order_release);
+		sem_post(&keeper->work);
+		pthread_join(keeper->thread, NULL);
+	}
 	sem_destroy(&keeper->work);
 	free(keeper);
 }
@@ -106,7 +115,10 @@ void keeper_destroy(struct keeper *keeper) {
 void keeper_give(struct keeper *keeper, const struct keeper_job *job) {
 	keeper->job = *job;
 	atomic_store_explicit(&keeper->busy, true, memory_order_release);
-	sem_post(&keeper->work);
+	if (keeper->running)
+		sem_post(&keeper->work);
+	else
+		work_off(keeper);
 }
 
 bool keeper_is_idle(const struct keeper *keeper, int *rc) {

@@ -34,8 +34,10 @@ struct keeper;
 /* `FILE.journal.N`, to be freed; NULL: no memory. */
 char *keeper_segment_path(const char *checkpoint, uint64_t number);
 
-/* Start the thread, on the CPUs of the caller. 0 or a negative errno. */
+/* 0 or -ENOMEM. Until keeper_start() jobs are done by who gives them. */
 int keeper_create(struct keeper **keeper);
+int keeper_start(
+	struct keeper *keeper); /* the thread, on the CPUs of the caller; 0 or a negative errno */
 void keeper_destroy(struct keeper *keeper); /* waits for the job; NULL is fine */
 
 /* Give it a job; only when it is idle. */

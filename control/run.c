@@ -1379,14 +1379,19 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (!rc)
 		rc = status_create(config, &run->status, err);
 	if (!rc)
+		rc = open_saver(run);
+	if (!rc)
+		rc = writer_begin(run->writer, err);
+	if (!rc)
+		rc = begin_saver(run);
+	/* Whoever fails so far removes what it made; from here on nobody can. */
+	if (!rc)
 		rc = drop_privileges(run);
 	if (!rc)
-		rc = open_saver(run);
+		rc = saver_start(run->saver, err);
 	if (!rc)
 		rc = writer_start(run->writer, err);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
-	if (!rc)
-		rc = begin_saver(run);
 	if (rc)
 		goto destroy_writer;
 	if (!config->quiet)

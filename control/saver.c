@@ -52,6 +52,7 @@ struct saver {
 	unsigned newest, nb;
 	struct moment covered; /* by the one that is under way */
 	uint64_t failures;
+	bool begun; /* there is a first one */
 	bool said; /* that it failed */
 };
 
@@ -282,8 +283,7 @@ int saver_create(const struct saver_view *view, struct saver **out, struct dp_er
 	if (!rc) {
 		rc = keeper_create(&saver->keeper);
 		if (rc)
-			dp_fail(err, false, rc, "cannot start the thread of checkpoints: %s",
-				strerror(-rc));
+			no_memory(err);
 	}
 	if (rc) {
 		saver_destroy(saver);
@@ -453,7 +453,7 @@ static void note_end(struct saver *saver, int rc) {
 	if (!rc)
 		remove_dropped(saver);
 	saver->failures += rc != 0;
-	if (rc && !saver->said)
+	if (rc && !saver->said && saver->begun)
 		fprintf(stderr,
 			"\nprtip-dp: warning: cannot write the checkpoint %s: %s; the one before "
 			"stays\n",
@@ -651,9 +651,18 @@ int saver_begin(struct saver *saver, struct dp_error *err) {
 
 	saver->begun_ns = monotonic_ns();
 	rc = save_now(saver);
+	saver->begun = true;
 	saver->due_ns = monotonic_ns() + saver->view.config->checkpoint_interval_ns;
 	return rc ? dp_fail(err, true, rc, "cannot write the checkpoint %s: %s",
 		       saver->view.config->checkpoint, strerror(-rc))
+		  : 0;
+}
+
+int saver_start(struct saver *saver, struct dp_error *err) {
+	const int rc = saver ? keeper_start(saver->keeper) : 0;
+
+	return rc ? dp_fail(
+		       err, false, rc, "cannot start the thread of checkpoints: %s", strerror(-rc))
 		  : 0;
 }
 

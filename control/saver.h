@@ -41,13 +41,16 @@ struct saver_view {
 
 /*
  * 0, or a negative errno with @err filled, usage where the file is there already and must not be
- * replaced, or cannot be written. Starts a thread on the CPUs of the caller.
+ * replaced, or cannot be written. Starts no thread.
  */
 int saver_create(const struct saver_view *view, struct saver **saver, struct dp_error *err);
 void saver_destroy(struct saver *saver); /* NULL is fine */
 
 /* Write one now, before the first probe, and wait for it. 0, or a negative errno with @err filled. */
 int saver_begin(struct saver *saver, struct dp_error *err);
+
+/* Start the thread that writes the others; NULL is fine. 0, or a negative errno with @err filled. */
+int saver_start(struct saver *saver, struct dp_error *err);
 
 /*
  * The probes were released, with what on_pre_scan left: NULL: the whole plan. @none: nothing. 0 or a negative

@@ -52,6 +52,7 @@ struct writer {
 	int error; /* of the first output that failed; goes with the outputs */
 	char text[512]; /* its text: written once, before @failure points to it */
 	pthread_t thread;
+	bool begun; /* the files are ours */
 	bool running; /* control core alone */
 	bool finished; /* control core alone */
 
@@ -393,13 +394,21 @@ static int start_thread(struct writer *w) {
 	return rc;
 }
 
+int writer_begin(struct writer *writer, struct dp_error *err) {
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && !writer->begun && i < writer->nb_outputs; i++)
+		rc = sink_begin(writer->outputs[i].sink, err);
+	writer->begun = !rc;
+	return rc;
+}
+
 int writer_start(struct writer *writer, struct dp_error *err) {
-	for (unsigned i = 0; i < writer->nb_outputs; i++) {
-		int rc = sink_begin(writer->outputs[i].sink, err);
-		if (rc)
-			return rc;
-	}
-	int rc = start_thread(writer);
+	int rc = writer_begin(writer, err);
+
+	if (rc)
+		return rc;
+	rc = start_thread(writer);
 	if (rc)
 		return dp_fail(err, false, rc, "cannot start the writer thread: %s", strerror(-rc));
 	writer->running = true;

@@ -49,7 +49,10 @@ void writer_destroy(struct writer *writer);
  */
 int writer_output_fd(struct writer *writer, unsigned output);
 
-/* Start the thread. 0 or a negative errno. */
+/* From here on the files are ours: what was to be overwritten is gone. 0, or a negative errno with @err filled. */
+int writer_begin(struct writer *writer, struct dp_error *err);
+
+/* The same, where that was not done yet, and start the thread. */
 int writer_start(struct writer *writer, struct dp_error *err);
 
 /*

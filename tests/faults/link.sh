@@ -166,7 +166,7 @@ for port in $(lab_ports veth0); do
 	old=$(mac_of world veth1)
 	new_mac
 	capture_start world veth1 moved.pcap
-	scan_start "$driver" --set "dataplane.port=$port" --set output.include_closed=yes --rate 1k \
+	scan_start "$driver" --set "dataplane.port=$port" --set output.include_closed=yes --rate 500 \
 		-p 80 198.18.0.0/20 198.18.16.0/22
 	until_said 'through '
 	nap 30 100
