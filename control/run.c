@@ -399,7 +399,7 @@ static bool is_calm(const struct run *run) {
 	const double pps = dp_engine_plan(run->engine)->rate_pps;
 
 	return (run->sent_ns || (pps > 0 && pps <= DP_NAP_CALM_PPS))
-		&& !(run->pipeline && pipeline_waiting(run->pipeline));
+		&& !(run->plugins && pipeline_waiting(run->pipeline));
 }
 
 /* Nothing to do: give way, then sleep, so that those on the same CPU can work. */
