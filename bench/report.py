@@ -43,6 +43,7 @@ class Full:
     first_peers = ("masscan", "zmap", "nmap")
     lane_benches = ("start", "memory", "on_target", "analyze_banner", "conversations", "post_scan")
     title_hosts = 512
+    left_out = ()
 
 
 class Quick(Full):
@@ -60,6 +61,7 @@ class Quick(Full):
     plugin_cases = ("one plugin", "one that loops")
     title_hosts = 0
     first_peers = ("nmap",)
+    left_out = ("profile",)  # a minute of its own
 
 
 def machine():
@@ -125,7 +127,9 @@ def main():
     if arguments.list:
         print("\n".join(TABLES))
         return
-    wanted = [name for name in arguments.only.split(",") if name] or list(TABLES)
+    plan = Quick if arguments.quick else Full
+    wanted = [name for name in arguments.only.split(",") if name] or [
+        name for name in TABLES if name not in plan.left_out]
     for name in wanted:
         if name not in TABLES:
             sys.exit(f"report.py: no table {name}: " + ", ".join(TABLES))
@@ -139,7 +143,7 @@ def main():
     report = {"format": 1, "quick": arguments.quick, "machine": machine(),
               "versions": versions(wires), "commit": commit(),
               "started": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(started)), "plots": []}
-    tables = measure(wires, Quick if arguments.quick else Full, wanted, clock)
+    tables = measure(wires, plan, wanted, clock)
     report["seconds"] = time.time() - started
     report["tables"] = [table.as_json() for table in tables]
     report["rate_over_time"] = next((t.series for t in tables if getattr(t, "series", None)), {})

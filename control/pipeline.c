@@ -7,6 +7,7 @@
  * knows it by. Flights and their extras belong to the pipeline until pipeline_take().
  */
 #include "assembly.h"
+#include "clock.h"
 #include "detect.h"
 #include "pipeline.h"
 #include "spill.h"
@@ -803,13 +804,6 @@ static int output_of(const struct ctl_config *config, unsigned plugin) {
 		if (config->outputs[i].plugin == plugin + 1)
 			return (int)i;
 	return -1;
-}
-
-static uint64_t monotonic_ns(void) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static int add_station(struct pipeline *p, unsigned number, struct dp_error *err) {

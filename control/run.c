@@ -7,6 +7,7 @@
  */
 #include "archive.h"
 #include "checkpoint.h"
+#include "clock.h"
 #include "coverage.h"
 #include "dedup.h"
 #include "human.h"
@@ -30,7 +31,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <math.h>
 #include <sched.h>
@@ -102,13 +102,6 @@ struct run {
 	uint64_t busy_ns; /* when there was something last */
 	bool failed; /* err says why */
 };
-
-static uint64_t monotonic_ns(void) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static double seconds(uint64_t ns) {
 	return (double)ns / 1e9;
@@ -1156,41 +1149,24 @@ static int open_watchers(struct run *run) {
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }
 
-/* The folder of checkpoints: they and their journal are made while the scan runs. To be freed. */
-static int find_checkpoint_folder(struct run *run, char **folder) {
-	char *path = strdup(run->config->checkpoint);
-	int fd, rc = 0;
-
-	*folder = path ? strdup(dirname(path)) : NULL;
-	free(path);
-	if (!*folder)
-		return dp_fail(run->err, false, -ENOMEM, "out of memory");
-	fd = open(*folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		rc = dp_fail(run->err, true, -errno, "cannot write the checkpoint %s: %s",
-			run->config->checkpoint, strerror(errno));
-	else
-		close(fd);
-	return rc;
-}
-
 /*
  * After this only what is open can be used, and root is a user like others. Before the writer thread,
  * so that all of the threads that are made later inherit it.
  */
 static int drop_privileges(struct run *run) {
+	/* Checkpoints and their journal are made while the scan runs. */
 	const unsigned nb_folders = *run->config->checkpoint != '\0';
+	char *path = strdup(run->config->checkpoint);
+	const char *folder = path ? dirname(path) : NULL;
 	struct dp_error warning;
 	const char *report;
-	char *folder = NULL;
-	int rc = nb_folders ? find_checkpoint_folder(run, &folder) : 0;
+	int rc = folder ? privilege_drop(dp_engine_capabilities(run->engine), &folder, nb_folders,
+			 &report, run->err)
+			: dp_fail(run->err, false, -ENOMEM, "out of memory");
 
-	if (!rc)
-		rc = privilege_drop(dp_engine_capabilities(run->engine),
-			(const char *const *)&folder, nb_folders, &report, run->err);
 	if (!rc && nb_folders)
 		rc = privilege_check_folder("checkpoints", folder, run->err);
-	free(folder);
+	free(path);
 	if (!rc && run->plugins)
 		rc = plugin_run_check_folders(run->plugins, run->err);
 	if (rc || run->config->quiet)

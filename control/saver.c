@@ -5,6 +5,7 @@
  * Control core. Owns the keeper with its thread, what a checkpoint of this scan always says, and the
  * history of the TX lcores' progress.
  */
+#include "clock.h"
 #include "keeper.h"
 #include "saver.h"
 #include "version.h"
@@ -55,13 +56,6 @@ struct saver {
 	bool begun; /* there is a first one */
 	bool said; /* that it failed */
 };
-
-static uint64_t monotonic_ns(void) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /*
  * How long an answer may take, from the probe to a finished record: what the scan itself grants the

@@ -92,9 +92,7 @@ static void put_plugins(struct json *json, const struct ctl_summary *s) {
 		const struct ctl_plugin_account *plugin = &s->plugins[i];
 
 		json_begin(json, plugin->name);
-		json_u64(json, "offered", plugin->offered);
-		for (unsigned j = 0; j < LH_STATUS_COUNT; j++)
-			json_u64(json, lh_status_names[j], plugin->status[j]);
+		ctl_account_json(json, plugin);
 		json_u64(json, "waiting", plugin->waiting);
 		json_u64(json, "spilled", plugin->spilled);
 		json_end(json);

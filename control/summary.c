@@ -538,14 +538,18 @@ static void json_plan(struct json *json, const struct ctl_summary *s) {
 	json_end(json);
 }
 
+void ctl_account_json(struct json *json, const struct ctl_plugin_account *plugin) {
+	json_u64(json, "offered", plugin->offered);
+	for (unsigned j = 0; j < LH_STATUS_COUNT; j++)
+		json_u64(json, lh_status_names[statuses[j]], plugin->status[statuses[j]]);
+}
+
 static void json_plugins(struct json *json, const struct ctl_summary *s) {
 	json_begin(json, "plugins");
 	for (unsigned i = 0; i < s->nb_plugins; i++) {
 		const struct ctl_plugin_account *plugin = &s->plugins[i];
 		json_begin(json, plugin->name);
-		json_u64(json, "offered", plugin->offered);
-		for (unsigned j = 0; j < LH_STATUS_COUNT; j++)
-			json_u64(json, lh_status_names[statuses[j]], plugin->status[statuses[j]]);
+		ctl_account_json(json, plugin);
 		json_double(json, "lane_cpu_s", plugin->lane_cpu_s, 3);
 		json_u64(json, "spilled", plugin->spilled);
 		json_u64(json, "deaths", plugin->deaths);

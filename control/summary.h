@@ -102,4 +102,8 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out);
 /* One JSON object, one line. 0 or a negative errno. */
 int ctl_summary_json(const struct ctl_summary *summary, FILE *out);
 
+/* Fields of an open object: what the plugin was offered, and what became of it by status. */
+struct json;
+void ctl_account_json(struct json *json, const struct ctl_plugin_account *plugin);
+
 #endif

@@ -198,6 +198,7 @@ done
 status=0
 wait $moved_pid || status=$?
 tap_is "gateways that moved: exit status, as what went astray is named" $status 3 || tap_note_file moved.err
+tap_match "gateways that moved: nothing else is lost" "$(cat moved.err)" '^  lost +[0-9,]+ next_hop_moved$'
 # shellcheck disable=SC2086 # a list of words
 kill -INT $lab_captures
 for n in 1 3; do

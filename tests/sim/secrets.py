@@ -121,7 +121,8 @@ def main():
           f"status {process.returncode}, {os.listdir('.')}")
 
     # --- Where the operator wants dumps ---
-    process = scan("-v", PRTIP_COREDUMP="1")
+    # With checkpoints, which hold the key, too.
+    process = scan("-v", "--checkpoint", "scan.ckpt", "--set", "checkpoint.interval=300ms", PRTIP_COREDUMP="1")
     check("a scan that may be dumped runs", until_sending(process), open("err").read())
     maps = open(f"/proc/{process.pid}/smaps").read()
     shown = debug(
