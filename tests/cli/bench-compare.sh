@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# bench/compare: names what is worse beyond noise, and nothing else.
+# bench/compare: names what is worse beyond noise, and nothing else. README.md says what the results say.
 
 # shellcheck source=tests/tap.sh
 . "$(dirname "$0")/../tap.sh"
@@ -56,5 +56,7 @@ report new.json 'a/b higher 1 2 3'
 tap_true "what is gone is named" sh -c "'$TOP_DIR/bench/compare' old.json new.json | grep -q 'any more: a/gone'"
 echo '{}' >other.json
 tap_true "other files are refused" sh -c "! '$TOP_DIR/bench/compare' old.json other.json 2>/dev/null"
+
+tap_true "the README's table is that of the results" "$TOP_DIR/bench/readme.py" --check
 
 tap_done
