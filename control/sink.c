@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -171,10 +172,24 @@ static int open_again(const struct sink *sink) {
 	return -ESTALE;
 }
 
+/*
+ * Two runs that write one file would mix their lines, or repeat a scan where both resume it. The lock goes
+ * with the descriptor, so a run that is killed leaves none behind. File systems without locks have none.
+ */
+static int lock(const struct sink *sink, struct dp_error *err) {
+	if (!sink->regular || sink->standard || flock(sink->fd, LOCK_EX | LOCK_NB) == 0
+		|| errno != EWOULDBLOCK)
+		return 0;
+	return dp_fail(
+		err, true, -EBUSY, "%s is being written by another run of prtip-dp", sink->path);
+}
+
 int sink_admit(
 	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err) {
-	if (!sink->existed)
-		return 0;
+	int rc = lock(sink, err);
+
+	if (rc || !sink->existed)
+		return rc;
 	if (mode == CTL_FILE_CREATE)
 		return dp_fail(err, true, -EEXIST,
 			"%s exists: use --overwrite to replace it or --append to add to it",
@@ -187,7 +202,7 @@ int sink_admit(
 	int fd = open_again(sink);
 	if (fd < 0)
 		return dp_fail(err, true, fd, "cannot append to %s: %s", sink->path, strerror(-fd));
-	int rc = find_end(sink, fd, line_start, err);
+	rc = find_end(sink, fd, line_start, err);
 	close(fd);
 	return rc;
 }
@@ -249,8 +264,11 @@ static int find_end(struct sink *sink, int fd, const char *line_start, struct dp
 
 int sink_go_on(struct sink *sink, const struct sink_point *point, const char *line_start,
 	struct dp_error *err) {
-	int fd, rc = sink_track(sink);
+	int fd, rc = lock(sink, err);
 
+	if (rc)
+		return rc;
+	rc = sink_track(sink);
 	if (rc)
 		return dp_fail(err, false, rc, "out of memory");
 	if (sink->created || !sink->digest)

@@ -78,7 +78,8 @@ int sink_open(const char *path, struct sink **sink, struct dp_error *err);
 bool sink_same(const struct sink *a, const struct sink *b);
 
 /*
- * Refuse an existing regular file in mode CREATE. In mode APPEND find out where to go on:
+ * Lock a regular file, and refuse one that another run has locked, or an existing one in mode CREATE.
+ * In mode APPEND find out where to go on:
  * @line_start is how each line of the format begins, and what follows the last newline of the file
  * is half a record that sink_begin() cuts off; it was never whole, so that nothing that counts is
  * lost. Where it begins otherwise the file is not one of ours and is refused. NULL: free text, of
