@@ -1199,6 +1199,32 @@ static int check_same_port(const struct config *config, unsigned number, struct 
 	return 0;
 }
 
+/*
+ * `port` on the command line takes the place of the file's port0, port1 and so on with all that is theirs,
+ * and numbered ports there take that of the file's `port`.
+ */
+static int settle_port_forms(struct config *config, struct dp_error *err) {
+	const struct option *port = options_by_key("dataplane", "port");
+	const struct origin origin = {.kind = ORIGIN_DEFAULT};
+	const bool single = config->from_command[place_of(config, (struct key){port, 0})];
+	bool numbered = false;
+
+	for (unsigned number = 1; number < FORMS; number++)
+		numbered |= config->from_command[place_of(config, (struct key){port, number})];
+	if (numbered && !single)
+		return set_key(config, (struct key){port, 0}, port->initial, &origin, err);
+	for (unsigned i = 0; single && !numbered && i < FORMS * config->nb_rows; i++) {
+		const bool of_one
+			= config->table[i % config->nb_rows].numbered && i >= config->nb_rows;
+
+		if (of_one && !config->from_command[i]) {
+			free(config->text[i]);
+			config->text[i] = NULL;
+		}
+	}
+	return 0;
+}
+
 /* Numbered keys: no gap between them, none without its port, and not besides a single port. */
 static int check_ports(const struct config *config, struct dp_error *err) {
 	const unsigned nb = count_ports(config);
@@ -1313,6 +1339,8 @@ static int check_together(struct config *config, struct dp_error *err) {
 		ret = check_action(config, err);
 	if (!ret)
 		ret = check_type(config, err);
+	if (!ret)
+		ret = settle_port_forms(config, err);
 	if (!ret)
 		ret = check_ports(config, err);
 	if (ret < 0)

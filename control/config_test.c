@@ -335,6 +335,30 @@ Test(config, numbered_keys_in_a_file) {
 	unlink(path);
 }
 
+/* One port on the command line stands for all of the file's, and numbered ones for its only one. */
+Test(config, ports_of_the_command_line) {
+	char path[32], line[128];
+	struct ctl_config *c;
+
+	write_file(path, "[dataplane]\nport0 = eth0\nport1 = eth1\nvlan1 = 7\n");
+	snprintf(line, sizeof(line), "--print-config|-c|%s" SET "port=sim", path);
+	c = expect(line);
+	cr_assert(c->nb_devices == 1 && !strcmp(c->devices[0].port, "sim"));
+	cr_assert(c->devices[0].vlan == 0);
+	ctl_config_destroy(c);
+	unlink(path);
+	write_file(path, "[dataplane]\nport = eth0\n");
+	snprintf(line, sizeof(line), "--print-config|-c|%s" SET "port0=sim" SET "port1=eth1", path);
+	c = expect(line);
+	cr_assert(c->nb_devices == 2 && !strcmp(c->devices[1].port, "eth1"));
+	ctl_config_destroy(c);
+	unlink(path);
+	write_file(path, "[dataplane]\nport = eth0\nport0 = eth1\n");
+	snprintf(line, sizeof(line), "--print-config|-c|%s", path);
+	expect_error(line, "exclude each other");
+	unlink(path);
+}
+
 /* ---- Plugins ---- */
 
 static void write_in(const char *folder, const char *name, const char *text) {

@@ -192,6 +192,21 @@ def shards_and_windows(place):
 
 
 @test
+def several_ports(place):
+    """begun on two ports, gone on with on one and on two"""
+    two = ("--set", "dataplane.port0=sim", "--set", "dataplane.port1=sim")
+    one = ("--set", "dataplane.port=sim")
+    command = place.command(*CHECKPOINT, *SPACE)
+    at = command.index("dataplane.port=sim")
+    command[at - 1 : at + 1] = two
+    process = subprocess.Popen(command, cwd=place.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    kill(place, process, 250)
+    kill(place, resume(place, *one), 100)
+    run = place.finish(resume(place, *two))
+    check_whole(place, run, *SPACE)
+
+
+@test
 def most_results(place):
     """max_results counts those of before the kill"""
     most = ("--set", "scan.max_results=700")
