@@ -611,6 +611,12 @@ static const struct option table[] = {
 		.flags = "--resume",
 		.metavar = "FILE",
 		.help = "go on with the scan of a checkpoint, which knows all else"},
+	{.role = OPTION_SWITCH,
+		.group = "General",
+		.flags = "--resume-or-start",
+		FIELD(resume_or_start),
+		.help = "go on with the scan of [checkpoint] file where that is there, else "
+			"begin it; for services, which are started with the same line each time"},
 	{.role = OPTION_SET,
 		.group = "General",
 		.flags = "--set",

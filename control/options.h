@@ -77,6 +77,7 @@ struct settings {
 	const char *status_file;
 
 	const char *checkpoint;
+	bool resume_or_start; /* flag without a key */
 	uint64_t checkpoint_interval_ns;
 
 	bool quiet, verbose, json; /* flags without a key */
