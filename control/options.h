@@ -95,6 +95,8 @@ struct option_type {
 		struct value_error *why);
 	bool text; /* the field is a const char * that points to the canonical text */
 	bool list; /* takes several lines; a later one on the command line may add */
+	const char *
+		complete; /* what a shell offers: "bool", "type", "file", "folder", "plugin", "device" */
 };
 
 enum option_role {
