@@ -12,7 +12,7 @@ ifeq ($(shell id -u),0)
 AS_OWNER := $(if $(filter-out root UNKNOWN,$(OWNER)),runuser -u $(OWNER) --)
 endif
 
-SCRIPTS = .ci/run $(wildcard tests/*.sh tests/*/*.sh)
+SCRIPTS = .ci/run system/prtip-bind system/prtip-hugepages debian/build $(wildcard tests/*.sh tests/*/*.sh)
 SOURCES = $(wildcard dataplane/*.[ch] dataplane/include/dp/*.h control/*.[ch] luahost/*.[ch] \
 	luahost/include/lh/*.h bench/*.[ch] tests/*/*.[ch])
 
@@ -117,6 +117,12 @@ install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 	@$(AS_OWNER) ninja -C $(BUILD) --quiet
 	@DESTDIR="$(DESTDIR)" meson install -C $(BUILD) --no-rebuild
 
+.PHONY: deb deb-check
+deb: deps-build deps-package ## a Debian package of what is committed, in build/deb
+	@$(AS_OWNER) debian/build $(BUILD)/deb
+deb-check: deb deps-lab ## install it into a fresh Debian, and run it there as its units do (root)
+	@tests/deb/check.sh $(BUILD)/deb
+
 .PHONY: clean
 clean: ## remove what was built
 	@rm -rf build build-asan build-tsan build-coverage build-fuzz build-fuzz-coverage
@@ -127,10 +133,10 @@ lab-root:
 	@tests/deps.sh servers || echo "no servers for the lab: tests that need them will fail"
 
 # Debian packages; installs only what is missing, and only as root. Servers are unpacked, not installed.
-.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz
+.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package
 deps: ## install what build, check and demo need (root)
 	@tests/deps.sh build lab servers fuzz
-deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz: deps-%:
+deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

@@ -1050,6 +1050,37 @@ static int check_folder(const struct config *config, struct dp_error *err) {
 	return ret;
 }
 
+/*
+ * --resume-or-start: the checkpoint that the configuration names, where there is one. The configuration itself is
+ * read as always, and compared: what was changed in it since is refused, but for what may change.
+ */
+static int find_checkpoint(struct config *config, struct dp_error *err) {
+	struct settings *s = &config->settings;
+	const char *seed;
+
+	if (!s->resume_or_start)
+		return 0;
+	if (config->resume_path)
+		return dp_fail(err, true, -EINVAL,
+			"--resume-or-start and --resume exclude each other: give one of them");
+	if (!*s->checkpoint)
+		return dp_fail(err, true, -EINVAL,
+			"--resume-or-start: there is no checkpoint to go on from; give "
+			"[checkpoint] "
+			"file, or --checkpoint FILE");
+	if (access(s->checkpoint, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	config->resume_path = s->checkpoint;
+	int ret = checkpoint_read(config->resume_path, &config->resume, err);
+	if (ret)
+		return ret;
+	/* One that was drawn stays. */
+	seed = text_in(&config->resume, "scan", "seed");
+	if (!s->seed && seed)
+		s->seed = strtoull(seed, NULL, 10);
+	return 0;
+}
+
 /* ---- The whole ---- */
 
 static bool is_plugin_action(enum ctl_action action) {
@@ -1312,7 +1343,7 @@ static int settle_checkpoint(struct config *config, struct dp_error *err) {
 	const struct option *option = options_by_key("checkpoint", "file");
 	char *path;
 
-	if (!config->resume_path)
+	if (!config->resume_path || config->resume_path == config->settings.checkpoint)
 		return 0;
 	if (config->from_command[row_of(config, option)]
 		&& strcmp(config->settings.checkpoint, config->resume_path))
@@ -1864,6 +1895,8 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 		ret = apply_argument(config, &arguments->list[i], err);
 	if (!ret)
 		ret = append_eal(config, arguments, err);
+	if (!ret)
+		ret = find_checkpoint(config, err);
 	if (!ret)
 		ret = check_together(config, err);
 	if (!ret)

@@ -545,8 +545,8 @@ static int read_ports(const struct option *option, const char *text, void *field
 }
 
 static const struct option_type type_text = {.read = read_text, .text = true};
-const struct option_type option_path = {.read = read_text, .text = true};
-static const struct option_type type_bool = {.read = read_bool};
+const struct option_type option_path = {.read = read_text, .text = true, .complete = "file"};
+static const struct option_type type_bool = {.read = read_bool, .complete = "bool"};
 static const struct option_type type_name = {.read = read_name};
 static const struct option_type type_count = {.read = read_count};
 static const struct option_type type_auto_count = {.read = read_auto_count};
@@ -555,18 +555,22 @@ static const struct option_type type_duration = {.read = read_duration};
 static const struct option_type type_rate = {.read = read_rate};
 static const struct option_type type_seconds = {.read = read_seconds};
 static const struct option_type type_shard = {.read = read_shard};
-static const struct option_type type_scan_type = {.read = read_scan_type};
+static const struct option_type type_scan_type = {.read = read_scan_type, .complete = "type"};
 static const struct option_type type_sources = {.read = read_sources, .list = true};
 static const struct option_type type_gateways = {.read = read_gateways};
 static const struct option_type type_local = {.read = read_local};
-static const struct option_type type_device = {.read = read_device, .text = true};
+static const struct option_type type_device
+	= {.read = read_device, .text = true, .complete = "device"};
 static const struct option_type type_mac = {.read = read_mac};
 static const struct option_type type_port_range = {.read = read_port_range};
 static const struct option_type type_addresses
 	= {.read = read_addresses, .text = true, .list = true};
-static const struct option_type type_files = {.read = read_files, .text = true, .list = true};
-static const struct option_type type_folders = {.read = read_folders, .text = true, .list = true};
-static const struct option_type type_plugins = {.read = read_plugins, .text = true, .list = true};
+static const struct option_type type_files
+	= {.read = read_files, .text = true, .list = true, .complete = "file"};
+static const struct option_type type_folders
+	= {.read = read_folders, .text = true, .list = true, .complete = "folder"};
+static const struct option_type type_plugins
+	= {.read = read_plugins, .text = true, .list = true, .complete = "plugin"};
 static const struct option_type type_ports = {.read = read_ports, .text = true, .list = true};
 
 /* ---- The table ---- */
@@ -611,6 +615,12 @@ static const struct option table[] = {
 		.flags = "--resume",
 		.metavar = "FILE",
 		.help = "go on with the scan of a checkpoint, which knows all else"},
+	{.role = OPTION_SWITCH,
+		.group = "General",
+		.flags = "--resume-or-start",
+		FIELD(resume_or_start),
+		.help = "go on with the scan of [checkpoint] file where that is there, else "
+			"begin it; for services, which are started with the same line each time"},
 	{.role = OPTION_SET,
 		.group = "General",
 		.flags = "--set",

@@ -77,6 +77,7 @@ struct settings {
 	const char *status_file;
 
 	const char *checkpoint;
+	bool resume_or_start; /* flag without a key */
 	uint64_t checkpoint_interval_ns;
 
 	bool quiet, verbose, json; /* flags without a key */
@@ -94,6 +95,8 @@ struct option_type {
 		struct value_error *why);
 	bool text; /* the field is a const char * that points to the canonical text */
 	bool list; /* takes several lines; a later one on the command line may add */
+	const char *
+		complete; /* what a shell offers: "bool", "type", "file", "folder", "plugin", "device" */
 };
 
 enum option_role {

@@ -13,6 +13,7 @@
 #include "human.h"
 #include "journal.h"
 #include "keeper.h"
+#include "notify.h"
 #include "output.h"
 #include "pipeline.h"
 #include "plan.h"
@@ -81,6 +82,7 @@ struct run {
 	uint64_t taken; /* results on their way or written: at most max_results */
 	struct progress progress;
 	struct status *status; /* NULL: no status records */
+	struct notify notify; /* the service manager, if there is one */
 	bool status_failed; /* and it was said */
 	cpu_set_t cpus; /* that the process may use */
 	struct ctl_summary summary;
@@ -373,6 +375,25 @@ static void watch_link(struct run *run, uint64_t now_ns) {
 		say(run, text);
 }
 
+/* To the service manager: a turn was made, and how far the scan is. */
+static void notify_turn(struct run *run, const char *phase, uint64_t now_ns) {
+	const struct ctl_summary *s = &run->summary;
+	const dp_u128 all = ctl_summary_transmissions(s);
+	const double left_s = remaining_s(run, now_ns);
+	char text[160], sent[HUMAN_BYTES], results[HUMAN_BYTES], left[HUMAN_BYTES];
+
+	if (run->sending_ns)
+		notify_ready(&run->notify);
+	notify_alive(&run->notify, now_ns);
+	if (!notify_wants_status(&run->notify, now_ns))
+		return;
+	snprintf(text, sizeof text, "%s %.1f%%, %s probes sent, %s results, %s left", phase,
+		all ? fmin(100, 100 * (double)ctl_summary_tried(s) / (double)all) : 100,
+		human_short(s->stats.probes_sent, sent), human_short(s->results, results),
+		left_s >= 0 ? human_clock(left_s, left) : "unknown time");
+	notify_status(&run->notify, text);
+}
+
 /* What is due ten times a second. */
 static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	if (now_ns - run->tick_ns < TICK_NS)
@@ -381,6 +402,7 @@ static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	dp_engine_tick(run->engine);
 	watch_link(run, now_ns);
 	update_summary(run, now_ns);
+	notify_turn(run, phase_name(run, phase), now_ns);
 	put_status(run, phase_name(run, phase), now_ns, false);
 	if (!run->config->quiet)
 		progress_show(&run->progress, &run->summary, phase_name(run, phase),
@@ -458,6 +480,7 @@ static uint64_t stalled_ns(struct run *run, uint64_t now_ns) {
 }
 
 static void say_stopping(struct run *run) {
+	notify_stopping(&run->notify, "interrupted: late answers have their time");
 	if (run->config->quiet)
 		return;
 	progress_clear(&run->progress);
@@ -593,6 +616,7 @@ static void drain(struct run *run) {
 	uint64_t limit_ns = monotonic_ns() + DRAIN_LIMIT_NS;
 
 	while (take_answers(run, 0) || !deliver_held(run) || take_finished(run)) {
+		notify_alive(&run->notify, monotonic_ns());
 		if (deliver_held(run))
 			continue;
 		if (writer_failure(run->writer) && monotonic_ns() > limit_ns)
@@ -744,6 +768,18 @@ static bool is_over(const struct ctl_config *config) {
 	return true;
 }
 
+/* A manager that waits for the start would take an end without one for a failure. */
+static int tell_over(struct dp_error *err) {
+	struct notify notify;
+
+	if (notify_open(&notify, err))
+		return RUN_FAILED;
+	notify_ready(&notify);
+	notify_stopping(&notify, "the scan is complete, there is nothing left to do");
+	notify_close(&notify);
+	return RUN_COMPLETE;
+}
+
 static void end_summary(struct run *run) {
 	struct ctl_summary *s = &run->summary;
 
@@ -794,6 +830,9 @@ static void finish_results(struct run *run) {
 	/* What looks at all results waits for the end of a scan that will go on. */
 	if (run->archive && !(run->saver && is_ending(run) && !has_all_results(run)))
 		post_scan(run);
+	/* From here on there are no more turns, and the manager counts the time to stop. */
+	notify_ready(&run->notify);
+	notify_stopping(&run->notify, "closing plugins and outputs");
 	if (run->plugins)
 		plugin_run_end(run->plugins, run->summary.plugins);
 	dp_engine_stop(run->engine);
@@ -1299,7 +1338,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	int rc, status = RUN_FAILED;
 
 	if (is_over(config))
-		return RUN_COMPLETE;
+		return tell_over(err);
 	run = calloc(1, sizeof(*run));
 	if (!run) {
 		dp_fail(err, false, -ENOMEM, "out of memory");
@@ -1311,6 +1350,7 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	run->reloads = reloads;
 	run->err = err;
 	run->failed = true; /* until it can start */
+	run->notify.fd = -1;
 	if (plan_params(config, &params, err) || dp_plan_make(&params, &run->plan, err))
 		goto free_run;
 	if (plan_dedup(config, &run->dedup, err) || privilege_begin(err))
@@ -1321,6 +1361,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (plugin_run_create(
 		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
 		goto destroy_dedup;
+	if (notify_open(&run->notify, err))
+		goto destroy_plugins;
 	run->released = run->resume && run->resume->begun ? true
 							  : !plugin_run_wants_targets(run->plugins);
 	params.hold = !run->released || (run->resume && run->resume->narrowed);
@@ -1401,6 +1443,7 @@ destroy_dedup:
 	dp_space_destroy(run->narrowed_before);
 	dedup_destroy(run->dedup);
 free_run:
+	notify_close(&run->notify);
 	dp_secret_free(run->key, sizeof(*run->key));
 	status = exit_status(run);
 	free(run);

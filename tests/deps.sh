@@ -19,7 +19,7 @@ build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
 # To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are
 # held against.
 lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl
-	nmap tshark curl openssh-client dpkg tar gdb binutils'
+	nmap tshark curl openssh-client dpkg tar gdb binutils bash-completion zsh mandoc man-db'
 # Servers that tests run in those namespaces; those of each line go together, lines replace one another.
 servers='nginx-light apache2-bin apache2-data lighttpd lighttpd-mod-openssl openssh-server vsftpd postfix dovecot-imapd
 	dovecot-pop3d mariadb-server-core mariadb-client-core postgresql-15 redis-server memcached unbound
@@ -31,6 +31,8 @@ lint='clang-format shellcheck cppcheck'
 coverage='clang libclang-rt-dev llvm python3'
 # To fuzz: libFuzzer comes with clang's runtime, llvm has the symbolizer.
 fuzz='clang libclang-rt-dev llvm python3'
+# To make the Debian package, and a fresh Debian to try it in.
+package='dpkg-dev debhelper lintian debootstrap git'
 # To measure: the peers (testpmd is in dpdk-dev), and plots.
 bench='python3 iproute2 nftables procps util-linux dpdk-dev masscan zmap nmap python3-matplotlib valgrind linux-perf'
 
@@ -45,8 +47,9 @@ for group in "$@"; do
 	coverage) wanted="$wanted $coverage" ;;
 	fuzz) wanted="$wanted $fuzz" ;;
 	bench) wanted="$wanted $bench" ;;
+	package) wanted="$wanted $package" ;;
 	*)
-		echo "deps.sh: no group '$group': build, lab, servers, lint, coverage, fuzz or bench" >&2
+		echo "deps.sh: no group '$group': build, lab, servers, lint, coverage, fuzz, bench or package" >&2
 		exit 2
 		;;
 	esac
