@@ -1052,7 +1052,7 @@ static void take_resumed(struct run *run, const struct ctl_output_spec *outputs)
 		snprintf(run->at_least_once + used, sizeof run->at_least_once - used, "%s%s",
 			used ? ", " : "", outputs[i].format);
 	}
-	run->taken = writer_written(run->writer);
+	run->taken = run->summary.delivered = writer_written(run->writer);
 	if (!run->exact)
 		take_counts(run);
 	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
@@ -1171,9 +1171,9 @@ static int open_metrics(struct run *run) {
 static int start_metrics(struct run *run) {
 	int rc;
 
-	if (run->watch)
-		watch_publish(run->watch, &run->summary,
-			phase_name(run, dp_engine_phase(run->engine)), true);
+	run->started_ns = monotonic_ns();
+	update_summary(run, run->started_ns);
+	put_status(run, phase_name(run, dp_engine_phase(run->engine)), run->started_ns, true);
 	run->telemetry = (struct telemetry){run->config, run->watch};
 	rc = telemetry_begin(&run->telemetry, run->err);
 	return rc ? rc : web_start(run->web, run->err);

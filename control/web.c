@@ -26,7 +26,7 @@
 enum {
 	BACKLOG = 16,
 	MOST_CONNECTIONS = 32,
-	IDLE_S = 5, /* a connection without a byte is closed */
+	IDLE_S = 3, /* a connection without a byte is closed */
 	REQUEST_BYTES = 16 << 10, /* memory of a connection: its headers have to fit */
 };
 
