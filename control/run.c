@@ -858,6 +858,7 @@ static void finish(struct run *run) {
 	put_status(run, "end", monotonic_ns(), true);
 	if (!run->config->quiet)
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
+	web_show_end(run->web, run->interrupts);
 }
 
 /* ---- A scan that goes on ---- */

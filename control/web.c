@@ -6,6 +6,7 @@
  *
  * Nothing can be changed by a request: GET and HEAD of three paths, no parameters, no cookies, no CORS.
  */
+#include "clock.h"
 #include "metrics.h"
 #include "page.inc"
 #include "status.h"
@@ -26,6 +27,7 @@
 enum {
 	BACKLOG = 16,
 	MOST_CONNECTIONS = 32,
+	FOLLOW_MS = 1200, /* who asks again within this time follows the scan, as the page does */
 	IDLE_S = 3, /* a connection without a byte is closed */
 	REQUEST_BYTES = 16 << 10, /* memory of a connection: its headers have to fit */
 };
@@ -36,6 +38,8 @@ struct web {
 	struct ctl_allowed allow;
 	int fd; /* -1: libmicrohttpd's */
 	struct MHD_Daemon *daemon;
+	_Atomic uint64_t
+		asked_ns; /* when a record was last given out; writer: libmicrohttpd's thread */
 	char name[VALUE_TEXT_BYTES + 16]; /* "127.0.0.1:9464" */
 };
 
@@ -167,6 +171,8 @@ static enum MHD_Result answer(
 		return reply(connection, MHD_HTTP_OK, resource->type,
 			MHD_create_response_from_buffer(sizeof page_html,
 				(void *)(uintptr_t)page_html, MHD_RESPMEM_PERSISTENT));
+	if (resource->write == write_status)
+		atomic_store_explicit(&web->asked_ns, monotonic_ns(), memory_order_relaxed);
 	if (!watch_read(web->watch, &view))
 		return refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
 			"the scan has not begun; ask again\n");
@@ -316,6 +322,15 @@ void web_print(const struct web *web, FILE *out) {
 			"prtip-dp: warning: [metrics] listen = %s: what is sent there is neither "
 			"encrypted nor behind a password\n",
 			web->name);
+}
+
+void web_show_end(const struct web *web, const atomic_int *interrupts) {
+	const uint64_t now_ns = monotonic_ns(), time_ns = FOLLOW_MS * UINT64_C(1000000);
+
+	if (!web || now_ns - atomic_load_explicit(&web->asked_ns, memory_order_relaxed) > time_ns)
+		return;
+	while (monotonic_ns() - now_ns < time_ns && atomic_load(interrupts) < 2)
+		nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
 }
 
 void web_destroy(struct web *web) {

@@ -9,6 +9,8 @@
 #include "config.h"
 #include "watch.h"
 
+#include <stdatomic.h>
+
 struct web;
 
 /*
@@ -24,6 +26,12 @@ int web_start(struct web *web, struct dp_error *err);
 
 /* Where it is, and a warning where that can be reached from elsewhere. */
 void web_print(const struct web *web, FILE *out);
+
+/*
+ * Once the end is published: where somebody follows /status.json by the second, leave a little more than that,
+ * so that who looked on sees how it ended. @interrupts: more than one of them ends it at once. NULL is fine.
+ */
+void web_show_end(const struct web *web, const atomic_int *interrupts);
 
 /* Answers that are under way are cut off. NULL is fine. */
 void web_destroy(struct web *web);

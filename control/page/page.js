@@ -81,7 +81,7 @@ function sample(record) {
 		samples = samples.slice(-SAMPLES);
 	}
 	before = record;
-	$("rate").textContent = samples.length ? count(Math.round(samples.at(-1))) : "–";
+	$("rate").textContent = samples.length && record.phase !== "end" ? count(Math.round(samples.at(-1))) : "–";
 	chart();
 }
 
@@ -135,6 +135,8 @@ function show(record) {
 function silent() {
 	if (++failures < FAILURES || (before && before.phase === "end"))
 		return;
+	$("rate").textContent = "–";
+	$("left").textContent = "";
 	phase(before ? "ended: what it came to is in its summary" : "no scan answers here", "over");
 }
 
