@@ -301,7 +301,7 @@ static int unknown_section(const struct origin *origin, const char *section, str
 	return dp_fail(err, true, -EINVAL,
 		"%s[%s]: no such section; there are scan, dataplane, banner, detection, output, "
 		"checkpoint, "
-		"plugins, plugin:NAME, sim and status",
+		"plugins, plugin:NAME, sim, metrics and status",
 		where, shown.part);
 }
 
@@ -927,11 +927,11 @@ static int find_paths(
 /* ---- What a checkpoint says ---- */
 
 bool ctl_config_may_change(const char *section, const char *key) {
-	static const char *const may[][2] = {{"dataplane", NULL}, {"status", NULL},
-		{"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"}, {"scan", "cooldown"},
-		{"scan", "dedup"}, {"scan", "dedup_mb"}, {"scan", "max_runtime"},
-		{"scan", "max_results"}, {"plugins", "lanes"}, {"plugins", "memory_mb"},
-		{"plugins", "cpu_seconds"}, {"plugins", "wall_seconds"},
+	static const char *const may[][2] = {{"dataplane", NULL}, {"metrics", NULL},
+		{"status", NULL}, {"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"},
+		{"scan", "cooldown"}, {"scan", "dedup"}, {"scan", "dedup_mb"},
+		{"scan", "max_runtime"}, {"scan", "max_results"}, {"plugins", "lanes"},
+		{"plugins", "memory_mb"}, {"plugins", "cpu_seconds"}, {"plugins", "wall_seconds"},
 		{"plugins", "instructions"}, {"plugins", "phase_seconds"}, {"plugins", "queue"},
 		{"plugins", "overflow"}, {"plugins", "spill_dir"}, {"plugins", "spill_mb"},
 		{"plugins", "drain"}, {"plugins", "source"}, {"plugins", "device"}};
@@ -1357,6 +1357,22 @@ static int settle_checkpoint(struct config *config, struct dp_error *err) {
 	return 0;
 }
 
+/* What others than the machine's own users can ask for is said twice. */
+static int check_listen(const struct settings *s, struct dp_error *err) {
+	char ip[VALUE_TEXT_BYTES];
+
+	if (s->allow.nb && !s->listen.on)
+		return dp_fail(err, true, -EINVAL,
+			"[metrics] allow: there is nothing to ask for without [metrics] listen");
+	if (!s->listen.on || s->listen.local || s->allow.nb)
+		return 0;
+	value_write_ip(s->listen.ip, ip);
+	return dp_fail(err, true, -EINVAL,
+		"[metrics] listen: whoever reaches %s could watch the scan; say who may, with "
+		"[metrics] allow = 192.0.2.0/24, or listen on 127.0.0.1",
+		ip);
+}
+
 static int check_together(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	int ret = settle_checkpoint(config, err);
@@ -1374,6 +1390,8 @@ static int check_together(struct config *config, struct dp_error *err) {
 		ret = settle_port_forms(config, err);
 	if (!ret)
 		ret = check_ports(config, err);
+	if (!ret)
+		ret = check_listen(s, err);
 	if (ret < 0)
 		return ret;
 	if (s->quiet && s->verbose)
@@ -1855,6 +1873,9 @@ static int publish(struct config *config, struct dp_error *err) {
 		.jitter_us = (uint32_t)(s->sim_jitter_ns / 1000),
 		.banners = s->sim_banners,
 		.seed = s->sim_seed};
+	public->listen = s->listen;
+	public->allow = s->allow;
+	public->telemetry = s->telemetry;
 	public->status_interval_ns = s->status_interval_ns;
 	public->status_file = s->status_file;
 	public->checkpoint = s->checkpoint;

@@ -78,6 +78,24 @@ struct ctl_output_spec {
 	unsigned plugin; /* 1 + its place in ctl_plugins.enabled; 0: a format of our own */
 };
 
+enum {
+	CTL_MAX_ALLOWED = 64,
+};
+
+/* An address and port of ours. */
+struct ctl_listen {
+	bool on;
+	dp_ip ip;
+	uint16_t port;
+	bool local; /* a loopback address: only this machine reaches it */
+};
+
+/* Of whom, ascending and disjoint. */
+struct ctl_allowed {
+	struct dp_range range[CTL_MAX_ALLOWED];
+	unsigned nb;
+};
+
 struct detect_rules;
 struct checkpoint;
 
@@ -147,6 +165,11 @@ struct ctl_config {
 	uint64_t checkpoint_interval_ns;
 	bool by_value; /* some list of addresses cannot be read again */
 	const struct checkpoint *resume; /* what to go on from; NULL: the scan begins */
+
+	/* [metrics] */
+	struct ctl_listen listen;
+	struct ctl_allowed allow; /* who may ask there; none: the machine itself */
+	bool telemetry; /* DPDK's */
 
 	/* [status] and flags */
 	uint64_t status_interval_ns;

@@ -475,6 +475,92 @@ static int read_list(const char *text, const char *(*check)(const char *name, si
 	return 0;
 }
 
+/* `127.0.0.1:9464`, `[::1]:9464`, or nothing. */
+static int read_listen(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	struct ctl_listen *listen = field;
+	const char *colon = strrchr(text, ':');
+	const bool bracket = *text == '[' && colon && colon > text + 1 && colon[-1] == ']';
+	uint64_t port;
+	char ip[VALUE_TEXT_BYTES], buffer[VALUE_TEXT_BYTES + 16];
+	int ret;
+
+	*listen = (struct ctl_listen){0};
+	if (!*text)
+		return keep(text, canonical);
+	if (!colon || colon == text)
+		return value_fail(why, text, strlen(text),
+			"not an address and a port; give such as 127.0.0.1:9464 or [::1]:9464");
+	ret = value_read_ip(
+		text + bracket, (size_t)(colon - text) - 2 * (size_t)bracket, &listen->ip, why);
+	if (!ret && bracket == dp_ip_is_v4(listen->ip))
+		ret = value_fail(why, text, strlen(text),
+			"an IPv6 address stands in brackets, [::1]:9464, an IPv4 address without");
+	if (!ret)
+		ret = value_read_count(colon + 1, 1, UINT16_MAX, &port, why);
+	if (ret)
+		return ret;
+	listen->on = true;
+	listen->local
+		= dp_ip_is_v4(listen->ip) ? dp_ip_to_v4(listen->ip) >> 24 == 127 : listen->ip == 1;
+	listen->port = (uint16_t)port;
+	value_write_ip(listen->ip, ip);
+	snprintf(buffer, sizeof buffer, bracket ? "[%s]:%u" : "%s:%u", ip, listen->port);
+	return keep(buffer, canonical);
+}
+
+/* Addresses and prefixes, split at commas. */
+static int gather_prefixes(const char *text, struct dp_ipset *set, struct value_error *why) {
+	int ret = 0;
+
+	for (const char *rest = text; !ret && *rest;) {
+		size_t length;
+		const char *item = next_item(&rest, &length);
+		const char *slash = memchr(item, '/', length);
+		struct dp_range range;
+
+		if (slash) {
+			ret = read_prefix(item, length, slash, &range, why);
+		} else {
+			ret = value_read_ip(item, length, &range.first, why);
+			range.last = range.first;
+		}
+		if (!ret)
+			ret = dp_ipset_add(set, range.first, range.last);
+		if (ret == -EINVAL && !*why->why)
+			value_fail(why, item, length, "not a range of one family");
+	}
+	return ret;
+}
+
+static int read_prefixes(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	struct ctl_allowed *allowed = field;
+	const struct dp_range *ranges;
+	struct dp_ipset *set;
+	size_t nb = 0;
+	int ret;
+
+	*why = (struct value_error){0};
+	if (dp_ipset_create(&set) < 0)
+		return -ENOMEM;
+	ret = gather_prefixes(text, set, why);
+	dp_ipset_seal(set);
+	if (!ret)
+		nb = dp_ipset_ranges(set, &ranges);
+	if (nb > CTL_MAX_ALLOWED)
+		ret = value_fail(why, text, strlen(text), "more than %d ranges of addresses",
+			CTL_MAX_ALLOWED);
+	if (!ret) {
+		allowed->nb = (unsigned)nb;
+		if (nb)
+			memcpy(allowed->range, ranges, nb * sizeof *ranges);
+		ret = read_list(text, NULL, canonical, why);
+	}
+	dp_ipset_destroy(set);
+	return ret;
+}
+
 static int read_files(const struct option *option, const char *text, void *field, char **canonical,
 	struct value_error *why) {
 	return read_list(text, NULL, canonical, why);
@@ -563,6 +649,8 @@ static const struct option_type type_device
 	= {.read = read_device, .text = true, .complete = "device"};
 static const struct option_type type_mac = {.read = read_mac};
 static const struct option_type type_port_range = {.read = read_port_range};
+static const struct option_type type_listen = {.read = read_listen};
+static const struct option_type type_prefixes = {.read = read_prefixes, .list = true};
 static const struct option_type type_addresses
 	= {.read = read_addresses, .text = true, .list = true};
 static const struct option_type type_files
@@ -964,6 +1052,17 @@ static const struct option table[] = {
 		.help = "open ports send banners: on, off"},
 	{KEY("sim", "seed"), .type = &type_count, .max = UINT64_MAX, .initial = "1",
 		FIELD(sim_seed), .help = "which addresses and ports those are; any whole number"},
+
+	{KEY("metrics", "listen"), .type = &type_listen, .initial = "", FIELD(listen),
+		.help
+		= "address and port where a browser finds the scan's state and Prometheus its "
+		  "metrics, such as 127.0.0.1:9464 or [::1]:9464; empty: nowhere"},
+	{KEY("metrics", "allow"), .type = &type_prefixes, .initial = "", FIELD(allow),
+		.help
+		= "addresses and prefixes of those who may ask there, such as 192.0.2.0/24; has "
+		  "to be given where that is no loopback address; empty: this machine"},
+	{KEY("metrics", "telemetry"), .type = &type_bool, .initial = "off", FIELD(telemetry),
+		.help = "DPDK's telemetry socket, for dpdk-telemetry.py: on, off"},
 
 	{KEY("status", "interval"), .type = &type_duration, .min = 100 * MS, .max = HOUR,
 		.initial = "1s", FIELD(status_interval_ns),

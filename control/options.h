@@ -73,6 +73,10 @@ struct settings {
 	uint64_t drain_ns;
 	dp_ip plugin_source_ip; /* 0: none */
 
+	struct ctl_listen listen;
+	struct ctl_allowed allow;
+	bool telemetry;
+
 	uint64_t status_interval_ns;
 	const char *status_file;
 

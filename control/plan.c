@@ -52,6 +52,7 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 		.payloads = config->payloads,
 		.nb_payloads = config->nb_payloads,
 		.verbose = config->verbose,
+		.telemetry = config->telemetry,
 	};
 	memcpy(params->ports, config->devices, sizeof(params->ports));
 	if (plugins_have_sockets(config))

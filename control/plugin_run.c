@@ -649,6 +649,22 @@ int plugin_run_exclude(struct plugin_run *plugins, const struct dp_ipset *more) 
 
 /* ---- The end ---- */
 
+/* A scan that goes on begins with what there was before. */
+static void add_stats(struct ctl_plugin_account *account, const struct lh_plugin_stats *stats) {
+	account->deaths += stats->deaths;
+	account->quarantined = stats->quarantined;
+	account->lane_cpu_s += stats->lane_cpu_s;
+}
+
+void plugin_run_add_stats(const struct plugin_run *plugins, struct ctl_plugin_account *accounts) {
+	for (unsigned i = 0; !plugins->ended && i < plugins->config->plugins.nb_enabled; i++) {
+		struct lh_plugin_stats stats;
+
+		lh_host_stats(plugins->host, i, &stats);
+		add_stats(&accounts[i], &stats);
+	}
+}
+
 void plugin_run_end(struct plugin_run *plugins, struct ctl_plugin_account *accounts) {
 	if (plugins->ended)
 		return;
@@ -658,10 +674,7 @@ void plugin_run_end(struct plugin_run *plugins, struct ctl_plugin_account *accou
 		struct lh_plugin_stats stats;
 
 		lh_host_stats(plugins->host, i, &stats);
-		/* A scan that goes on begins with what there was before. */
-		accounts[i].deaths += stats.deaths;
-		accounts[i].quarantined = stats.quarantined;
-		accounts[i].lane_cpu_s += stats.lane_cpu_s;
+		add_stats(&accounts[i], &stats);
 		if (stats.log_suppressed) {
 			char text[80];
 

@@ -78,6 +78,9 @@ void plugin_run_probed(struct plugin_run *plugins, const struct dp_answer *answe
  */
 int plugin_run_exclude(struct plugin_run *plugins, const struct dp_ipset *more);
 
+/* Add what its lanes have used and suffered until now, as plugin_run_end() does; nothing once that was called. */
+void plugin_run_add_stats(const struct plugin_run *plugins, struct ctl_plugin_account *accounts);
+
 /* on_unload everywhere, all processes gone, accounts filled. */
 void plugin_run_end(struct plugin_run *plugins, struct ctl_plugin_account *accounts);
 

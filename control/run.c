@@ -24,11 +24,15 @@
 #include "run.h"
 #include "saver.h"
 #include "status.h"
+#include "telemetry.h"
 #include "version.h"
+#include "watch.h"
+#include "web.h"
 #include "writer.h"
 
 #include <dp/nap.h>
 #include <dp/secret.h>
+#include <dp/telemetry.h>
 
 #include <assert.h>
 #include <errno.h>
@@ -84,8 +88,11 @@ struct run {
 	struct status *status; /* NULL: no status records */
 	struct notify notify; /* the service manager, if there is one */
 	bool status_failed; /* and it was said */
+	struct watch *watch; /* what others may see of the run; NULL: nobody looks */
+	struct web *web; /* NULL: no [metrics] listen */
+	struct telemetry telemetry;
 	cpu_set_t cpus; /* that the process may use */
-	struct ctl_summary summary;
+	struct ctl_summary summary, shown; /* the latter with what plugins have used so far */
 	struct plugin_run *plugins; /* NULL: none */
 	struct pipeline *pipeline; /* NULL: results go straight to the writer */
 	struct archive *archive; /* NULL: nobody looks at results again */
@@ -340,10 +347,21 @@ static void update_summary(struct run *run, uint64_t now_ns) {
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
 }
 
-/* The scan is worth more than its records: it goes on without them, and says so once. */
+/*
+ * For status records, and for those who ask: where one of them looks at this moment, they have the next one.
+ * The scan is worth more than its records: it goes on without them, and says so once.
+ */
 static void put_status(struct run *run, const char *phase, uint64_t now_ns, bool force) {
-	const int rc = status_put(run->status, &run->summary, phase, now_ns, force);
+	int rc;
 
+	if (!run->status && !run->watch)
+		return;
+	run->shown = run->summary;
+	if (run->plugins)
+		plugin_run_add_stats(run->plugins, run->shown.plugins);
+	if (run->watch)
+		watch_publish(run->watch, &run->shown, phase, force);
+	rc = status_put(run->status, &run->shown, phase, now_ns, force);
 	if (!rc || run->status_failed)
 		return;
 	run->status_failed = true;
@@ -879,6 +897,7 @@ static void finish(struct run *run) {
 	put_status(run, "end", monotonic_ns(), true);
 	if (!run->config->quiet)
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
+	web_show_end(run->web, run->interrupts);
 }
 
 /* ---- A scan that goes on ---- */
@@ -1073,7 +1092,7 @@ static void take_resumed(struct run *run, const struct ctl_output_spec *outputs)
 		snprintf(run->at_least_once + used, sizeof run->at_least_once - used, "%s%s",
 			used ? ", " : "", outputs[i].format);
 	}
-	run->taken = writer_written(run->writer);
+	run->taken = run->summary.delivered = writer_written(run->writer);
 	if (!run->exact)
 		take_counts(run);
 	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
@@ -1149,6 +1168,8 @@ static void print_start(const struct run *run) {
 	plan_print_start(run->config, dp_engine_plan(run->engine), stderr);
 	if (run->plugins)
 		plugin_run_print(run->plugins, stderr);
+	web_print(run->web, stderr);
+	telemetry_print(run->config, stderr);
 }
 
 /* What stands between the packet path and the writer where there are plugins or banners. */
@@ -1175,6 +1196,29 @@ static int open_pipeline(struct run *run) {
 		config->plugins.spill_dir, pipeline_names(run->pipeline), &run->archive, run->err);
 }
 
+/* Those who ask from outside. First of all that is opened: a port that is taken costs no file its content. */
+static int open_metrics(struct run *run) {
+	const struct ctl_config *config = run->config;
+
+	if (!config->listen.on && !config->telemetry)
+		return 0;
+	if (watch_create(&run->watch))
+		return dp_fail(run->err, false, -ENOMEM, "out of memory");
+	return web_open(config, run->watch, &run->web, run->err);
+}
+
+/* They have the first copy from the start. */
+static int start_metrics(struct run *run) {
+	int rc;
+
+	run->started_ns = monotonic_ns();
+	update_summary(run, run->started_ns);
+	put_status(run, phase_name(run, dp_engine_phase(run->engine)), run->started_ns, true);
+	run->telemetry = (struct telemetry){run->config, run->watch};
+	rc = telemetry_begin(&run->telemetry, run->err);
+	return rc ? rc : web_start(run->web, run->err);
+}
+
 /* What looks on while answers come. */
 static int open_watchers(struct run *run) {
 	const struct ctl_config *config = run->config;
@@ -1194,16 +1238,23 @@ static int open_watchers(struct run *run) {
  */
 static int drop_privileges(struct run *run) {
 	/* Checkpoints and their journal are made while the scan runs. */
-	const unsigned nb_folders = *run->config->checkpoint != '\0';
+	const bool has_checkpoint = *run->config->checkpoint != '\0';
 	char *path = strdup(run->config->checkpoint);
-	const char *folder = path ? dirname(path) : NULL;
+	const char *folder = path ? dirname(path) : NULL, *folders[2];
+	unsigned nb_folders = 0;
 	struct dp_error warning;
 	const char *report;
-	int rc = folder ? privilege_drop(dp_engine_capabilities(run->engine), &folder, nb_folders,
-			 &report, run->err)
-			: dp_fail(run->err, false, -ENOMEM, "out of memory");
+	int rc;
 
-	if (!rc && nb_folders)
+	if (has_checkpoint)
+		folders[nb_folders++] = folder;
+	/* DPDK removes its socket at the end. */
+	if (run->config->telemetry)
+		folders[nb_folders++] = dp_telemetry_folder();
+	rc = folder ? privilege_drop(
+		     dp_engine_capabilities(run->engine), folders, nb_folders, &report, run->err)
+		    : dp_fail(run->err, false, -ENOMEM, "out of memory");
+	if (!rc && has_checkpoint)
 		rc = privilege_check_folder("checkpoints", folder, run->err);
 	free(path);
 	if (!rc && run->plugins)
@@ -1383,6 +1434,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	/* After the port, so that one that cannot start costs no file its content. */
 	rc = check_resume(run);
 	if (!rc)
+		rc = open_metrics(run);
+	if (!rc)
 		rc = release_narrowed(run);
 	if (!rc)
 		rc = open_watchers(run);
@@ -1409,6 +1462,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		rc = saver_start(run->saver, err);
 	if (!rc)
 		rc = writer_start(run->writer, err);
+	if (!rc)
+		rc = start_metrics(run);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	if (rc)
 		goto destroy_writer;
@@ -1422,6 +1477,10 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	finish(run);
 
 destroy_writer:
+	/* Nobody looks at what goes now. */
+	web_destroy(run->web);
+	telemetry_end();
+	watch_destroy(run->watch);
 	free_held(run);
 	saver_destroy(run->saver);
 	writer_destroy(run->writer);

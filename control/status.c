@@ -74,15 +74,13 @@ void status_destroy(struct status *status) {
 	free(status);
 }
 
-static void put_ts(struct json *json) {
-	struct timespec now;
+static void put_ts(struct json *json, const struct timespec *at) {
 	struct tm tm;
 	char second[32], text[48];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
+	gmtime_r(&at->tv_sec, &tm);
 	strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, sizeof text, "%s.%03ldZ", second, now.tv_nsec / 1000000);
+	snprintf(text, sizeof text, "%s.%03ldZ", second, at->tv_nsec / 1000000);
 	json_text(json, "ts", text);
 }
 
@@ -95,6 +93,9 @@ static void put_plugins(struct json *json, const struct ctl_summary *s) {
 		ctl_account_json(json, plugin);
 		json_u64(json, "waiting", plugin->waiting);
 		json_u64(json, "spilled", plugin->spilled);
+		json_u64(json, "deaths", plugin->deaths);
+		json_bool(json, "quarantined", plugin->quarantined);
+		json_double(json, "lane_cpu_s", plugin->lane_cpu_s, 3);
 		json_end(json);
 	}
 	json_end(json);
@@ -128,25 +129,61 @@ static void put_results(struct json *json, const struct ctl_summary *s) {
 	json_u64(json, "lost", ctl_summary_lost_total(s));
 }
 
-static void put_record(FILE *out, const struct ctl_summary *s, const char *phase) {
+static void put_counter(void *user, const char *name, uint64_t value) {
+	json_u64(user, name, value);
+}
+
+/* What the sums are made of. */
+static void put_parts(struct json *json, const struct ctl_summary *s) {
+	json_begin(json, "states");
+	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
+		json_u64(json, dp_state_name(i), s->states[i]);
+	json_end(json);
+	json_begin(json, "responses");
+	ctl_summary_each_response(s, put_counter, json);
+	json_end(json);
+	json_begin(json, "lost_by");
+	ctl_summary_each_lost(s, put_counter, json);
+	json_end(json);
+}
+
+/* How it ends, or ended. */
+static void put_end(struct json *json, const struct ctl_summary *s) {
+	json_bool(json, "complete", s->complete);
+	json_bool(json, "interrupted", s->interrupted);
+	if (ctl_summary_ended_by(s))
+		json_text(json, "ended_by", ctl_summary_ended_by(s));
+	if (s->resumed)
+		json_u64(json, "resumed", s->resumed);
+}
+
+int status_record(
+	FILE *out, const struct ctl_summary *s, const char *phase, const struct timespec *at) {
 	struct json json = {.out = out};
 
 	json_begin(&json, NULL);
-	put_ts(&json);
+	put_ts(&json, at);
 	json_text(&json, "phase", phase);
+	json_text(&json, "scan_type", s->type->name);
 	json_double(&json, "elapsed_s", s->elapsed_s, 3);
+	json_double(&json, "rate_pps", s->rate_pps, 1);
 	json_u128(&json, "targets", s->targets);
+	json_u128(&json, "transmissions", ctl_summary_transmissions(s));
 	put_packets(&json, s);
 	put_results(&json, s);
+	put_parts(&json, s);
 	put_plugins(&json, s);
+	put_end(&json, s);
 	json_end(&json);
 	putc('\n', out);
+	return ferror(out) ? -EIO : 0;
 }
 
 int status_put(struct status *status, const struct ctl_summary *summary, const char *phase,
 	uint64_t now_ns, bool force) {
 	char *text = NULL, *room;
 	size_t bytes = 0;
+	struct timespec now;
 	FILE *out;
 
 	if (!status || (!force && now_ns < status->due_ns))
@@ -160,7 +197,8 @@ int status_put(struct status *status, const struct ctl_summary *summary, const c
 	out = open_memstream(&text, &bytes);
 	if (!out)
 		return -errno;
-	put_record(out, summary, phase);
+	clock_gettime(CLOCK_REALTIME, &now);
+	status_record(out, summary, phase, &now);
 	if (fclose(out)) {
 		free(text);
 		return -ENOMEM;

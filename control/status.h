@@ -11,6 +11,8 @@
 #include "config.h"
 #include "summary.h"
 
+#include <time.h>
+
 struct status;
 
 /*
@@ -19,6 +21,13 @@ struct status;
  */
 int status_create(const struct ctl_config *config, struct status **status, struct dp_error *err);
 void status_destroy(struct status *status); /* NULL is fine */
+
+/*
+ * Write a record to @out, as of @at. 0, or a negative errno. Whoever shows the state elsewhere uses it:
+ * /status.json is the same record.
+ */
+int status_record(
+	FILE *out, const struct ctl_summary *summary, const char *phase, const struct timespec *at);
 
 /*
  * Write a record if [status] interval has passed since the latest, or @force says so. @now_ns is

@@ -143,6 +143,38 @@ static bool shows_response(const struct ctl_summary *s, unsigned response) {
 	return possible_responses(s->type) >> response & 1 || s->stats.responses[response];
 }
 
+static void each(const struct ctl_summary *summary, const struct counter *counters, unsigned n,
+	ctl_counter_fn fn, void *user) {
+	for (unsigned i = 0; i < n; i++)
+		fn(user, counters[i].name, value_of(summary, &counters[i]));
+}
+
+void ctl_summary_each_lost(const struct ctl_summary *summary, ctl_counter_fn fn, void *user) {
+	each(summary, lost_counters, COUNT(lost_counters), fn, user);
+}
+
+void ctl_summary_each_ignored(const struct ctl_summary *summary, ctl_counter_fn fn, void *user) {
+	each(summary, ignored_counters, COUNT(ignored_counters), fn, user);
+}
+
+void ctl_summary_each_response(const struct ctl_summary *summary, ctl_counter_fn fn, void *user) {
+	for (unsigned i = 0; i < DP_RESPONSE_COUNT; i++)
+		if (shows_response(summary, i))
+			fn(user, dp_response_name(i), summary->stats.responses[i]);
+}
+
+const char *ctl_summary_ended_by(const struct ctl_summary *summary) {
+	switch (summary->limit) {
+	case CTL_LIMIT_NONE:
+		break;
+	case CTL_LIMIT_RUNTIME:
+		return "max_runtime";
+	case CTL_LIMIT_RESULTS:
+		return "max_results";
+	}
+	return NULL;
+}
+
 /* For people: lines of a label and items, broken before they pass the width. */
 struct page {
 	FILE *out;
@@ -605,9 +637,8 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 		json_text(json, "at_least_once", s->at_least_once);
 	if (s->checkpoints_failed)
 		json_u64(json, "checkpoints_failed", s->checkpoints_failed);
-	if (s->limit != CTL_LIMIT_NONE)
-		json_text(json, "ended_by",
-			s->limit == CTL_LIMIT_RUNTIME ? "max_runtime" : "max_results");
+	if (ctl_summary_ended_by(s))
+		json_text(json, "ended_by", ctl_summary_ended_by(s));
 	json_u64(json, "probes", s->probes);
 	if (s->no_coverage)
 		json_text(json, "no_coverage", s->no_coverage);

@@ -96,6 +96,15 @@ uint64_t ctl_summary_lost_total(const struct ctl_summary *summary);
 /* True where some counter under `lost` is not zero (exit status 3). */
 bool ctl_summary_lost(const struct ctl_summary *summary);
 
+/* Counters by their names in the JSON form: those under `lost`, those under `ignored`, and the responses. */
+typedef void (*ctl_counter_fn)(void *user, const char *name, uint64_t value);
+void ctl_summary_each_lost(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
+void ctl_summary_each_ignored(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
+void ctl_summary_each_response(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
+
+/* "max_runtime" "max_results"; NULL: neither. */
+const char *ctl_summary_ended_by(const struct ctl_summary *summary);
+
 /* A few lines for people. @color: use ANSI colours. 0 or a negative errno. */
 int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out);
 

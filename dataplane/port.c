@@ -7,6 +7,7 @@
 #include "core.h"
 #include "exception.h"
 #include "netif.h"
+#include "telemetry.h"
 
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
@@ -141,7 +142,7 @@ static void build_args(struct eal_args *args, const struct dp_engine *engine) {
 	/* Physical addresses split a pool into too many pieces for af_xdp's UMEM. */
 	if (!add_devices(args, plan) || !plan->hugepages)
 		add_arg(args, "--iova-mode=va");
-	add_arg(args, "--no-telemetry");
+	add_arg(args, engine->params.telemetry ? "--telemetry" : "--no-telemetry");
 	if (!engine->params.verbose)
 		add_arg(args, "--log-level=*:error");
 	add_operators(args, eal);
@@ -244,6 +245,9 @@ int port_start_eal(struct dp_engine *engine, struct dp_error *err) {
 
 	if (!args)
 		return dp_fail(err, false, -ENOMEM, "out of memory");
+	rc = engine->params.telemetry ? telemetry_check(err) : 0;
+	if (rc)
+		goto free_args;
 	build_args(args, engine);
 	if (args->overflow) {
 		rc = dp_fail(err, true, -E2BIG, "eal: more arguments than the %d that fit",

@@ -293,6 +293,14 @@ struct excluded {
 bool excluded_contains(struct excluded *excluded, lh_ip ip);
 int excluded_add(struct excluded *excluded, const struct lh_range *more, size_t nb);
 
+/*
+ * Processor time of all lanes that an area has had, the one that runs included; never falls.
+ * writer: warden, readers: control core
+ */
+struct lane_time {
+	_Atomic uint64_t cpu_ns;
+};
+
 /* The whole arrangement, made before the warden is forked; constant but for what areas hold. */
 struct setup {
 	const struct lh_host_params *params;
@@ -302,6 +310,7 @@ struct setup {
 	uint8_t *areas; /* nb_areas * area_bytes() */
 	struct authority *authority; /* nb_areas * LANE_SLOTS */
 	struct excluded *excluded;
+	struct lane_time *times; /* nb_areas */
 	uint32_t connections[LH_MAX_PLUGINS]; /* a lane */
 	/* Source ports of plugins' sockets, none of the scan's; the warden's own. */
 	uint16_t port_first, port_last;

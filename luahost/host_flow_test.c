@@ -181,6 +181,28 @@ Test(host_flow, a_lane_that_is_killed_from_outside) {
 	stop(rig);
 }
 
+/* Of a lane that runs, and not less once it is gone. */
+Test(host_flow, processor_time_under_way) {
+	struct rig *rig = start(NETWORK, "scan", "function on_target(t) prtip.sleep(0.01) end\n");
+	struct lh_plugin_stats stats;
+	double before;
+
+	cr_assert(lh_host_submit(rig->host, 0, 0));
+	turn_for(rig, 0.6);
+	lh_host_stats(rig->host, 0, &stats);
+	cr_expect_eq(stats.deaths, 0u);
+	cr_expect_gt(stats.lane_cpu_s, 0);
+	before = stats.lane_cpu_s;
+	kill(find_process("", find_process("", getpid())), SIGKILL);
+	while (!stats.deaths) {
+		turn(rig);
+		lh_host_stats(rig->host, 0, &stats);
+		cr_expect_geq(stats.lane_cpu_s, before);
+		before = stats.lane_cpu_s;
+	}
+	stop(rig);
+}
+
 Test(host_flow, a_second_death_is_the_last) {
 	struct rig *rig = start(NETWORK, "scan",
 		"function on_target(t)\n"

@@ -309,6 +309,7 @@ static void unmap_others(struct lane *lane) {
 			(setup->nb_areas - lane->area - 1) * each);
 	munmap(setup->authority, (size_t)setup->nb_areas * LANE_SLOTS * sizeof(*setup->authority));
 	munmap(setup->excluded, sizeof(*setup->excluded));
+	munmap(setup->times, setup->nb_areas * sizeof(*setup->times));
 }
 
 /* 0, 1, 2: nothing; 3: the warden; 4: epoll; all others closed by the lock. */

@@ -13,7 +13,7 @@ set -eu
 # To compile, with the unit tests. libdpdk-dev brings every DPDK driver with it; clang compiles the
 # XDP program; libc6-dev and linux-libc-dev are what gcc only recommends.
 build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
-	libdpdk-dev libinih-dev libcriterion-dev libbpf-dev libxdp-dev
+	libdpdk-dev libinih-dev libmicrohttpd-dev python3 libcriterion-dev libbpf-dev libxdp-dev
 	libvectorscan-dev libpcre2-dev libexpat1-dev
 	libluajit-5.1-dev libtomlplusplus-dev libseccomp-dev libssl-dev'
 # To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are

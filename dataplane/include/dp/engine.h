@@ -104,6 +104,7 @@ struct dp_params {
 	unsigned nb_payloads;
 	struct dp_sim_params sim;
 	bool verbose; /* let EAL and driver messages through to standard error */
+	bool telemetry; /* DPDK's socket for it; dp/telemetry.h */
 };
 
 enum dp_driver {
