@@ -9,6 +9,7 @@
 #include "config.h"
 #include "detect.h"
 #include "inifile.h"
+#include "names.h"
 #include "options.h"
 #include "payload_file.h"
 #include "plugin_set.h"
@@ -38,6 +39,7 @@ struct config {
 	const char *config_path;
 	const char *resume_path; /* NULL: the scan begins */
 	struct checkpoint resume;
+	struct names *names; /* NULL: not read yet */
 	struct plugin_request request; /* what else was said about plugins */
 	struct plugin_set *plugins; /* NULL: not looked for yet */
 	struct payload_file *payloads, *hellos; /* NULL: none */
@@ -1593,6 +1595,69 @@ static int check_space(const struct config *config, struct dp_error *err) {
 
 static int build_space(struct config *config, struct dp_error *err);
 static void publish_plugins(struct config *config);
+static void publish_ports(struct config *config);
+
+/* ---- Host names among the targets ---- */
+
+enum {
+	FAMILY_V4 = 1,
+	FAMILY_V6,
+}; /* places in the names of [scan] family */
+
+/* What a port can send of each family: all it has sources of, else what the kernel has routes for. */
+static void widen_policy(const struct dp_port_params *port, struct names_policy *policy) {
+	const bool sim = !strcmp(port->port, "sim") || !strncmp(port->port, "net_", 4);
+	bool v4 = !port->nb_sources, v6 = v4;
+
+	for (unsigned i = 0; i < port->nb_sources; i++)
+		*(dp_ip_is_v4(port->sources[i].first) ? &v4 : &v6) = true;
+	policy->v4 |= v4;
+	policy->v6 |= v6;
+	policy->routed4 &= !sim && !port->nb_sources && !port->gateway4;
+	policy->routed6 &= !sim && !port->nb_sources && !port->gateway6;
+}
+
+static struct names_policy names_policy(const struct config *config) {
+	const struct settings *s = &config->settings;
+	const struct ctl_config *public = &config->public;
+	struct names_policy policy = {.routed4 = true, .routed6 = true};
+
+	for (unsigned i = 0; i < public->nb_devices; i++)
+		widen_policy(&public->devices[i], &policy);
+	policy.v4 &= s->type->v4 && s->family != FAMILY_V6;
+	policy.v6 &= s->type->v6 && s->family != FAMILY_V4;
+	policy.all = s->resolve;
+	policy.log = s->quiet ? NULL : stderr;
+	return policy;
+}
+
+/* The names that are known before the lists are read. */
+static int know_names(struct config *config, struct dp_error *err) {
+	struct value_error why; /* cannot be: the key's text was read before */
+
+	if (names_create(config->settings.resolved, &config->names, &why) < 0)
+		return no_memory(err);
+	config->public.names = config->names;
+	return 0;
+}
+
+/* What the names stand for becomes part of the configuration, so that nobody looks them up again. */
+static int keep_names(struct config *config, struct dp_error *err) {
+	char *text = names_text(config->names);
+
+	if (!text)
+		return no_memory(err);
+	store(config, options_by_key("scan", "resolved"), text);
+	return 0;
+}
+
+static int check_names(const struct names_policy *policy, struct dp_error *err) {
+	if (policy->v4 || policy->v6)
+		return 0;
+	return dp_fail(err, true, -EINVAL,
+		"no family is left for host names: [scan] family, the scan type and [dataplane] "
+		"source have none in common");
+}
 
 /* Everything that a resumed scan must have in common with its beginning. */
 static int resume_space(struct config *config, struct dp_error *err) {
@@ -1608,6 +1673,10 @@ static int resume_space(struct config *config, struct dp_error *err) {
 		ret = ctl_config_each_input(public, check_input, &comparison);
 	if (!ret)
 		ret = public->by_value ? take_space(config, err) : build_space(config, err);
+	if (!ret && public->by_value)
+		ret = know_names(config, err);
+	if (!ret && public->by_value)
+		names_want_all(config->names);
 	if (!ret && public->space)
 		ret = check_space(config, err);
 	public->excluded_default = config->resume.excluded_default;
@@ -1641,6 +1710,11 @@ static int build_space(struct config *config, struct dp_error *err) {
 		return wanted ? dp_fail(err, true, -EINVAL,
 			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
 			      : 0;
+	publish_ports(config);
+	spec.policy = names_policy(config);
+	ret = check_names(&spec.policy, err);
+	if (ret < 0)
+		return ret;
 	ports = malloc(PORTS_MAX * sizeof(*ports));
 	if (s->default_excludes)
 		spec.default_list = list = targets_default_list();
@@ -1650,10 +1724,18 @@ static int build_space(struct config *config, struct dp_error *err) {
 		ret = targets_read_ports(s->ports, s->type, ports, &spec.nb_ports, &why);
 		spec.ports = ports;
 		if (!ret)
+			ret = know_names(config, err);
+		spec.names = config->names;
+		if (!ret)
 			ret = targets_build(&spec, &targets, err);
+		if (!ret)
+			ret = keep_names(config, err);
 	}
 	free(ports);
 	free(list);
+	/* Where nothing is left the error has them; but not more than a few. */
+	if (!s->quiet && (ret >= 0 || names_failed(config->names) > 3))
+		names_log_failures(config->names, stderr);
 	if (ret < 0)
 		return ret;
 	config->public.space = targets.space;
@@ -1908,6 +1990,7 @@ void ctl_config_destroy(struct ctl_config *public) {
 	detect_rules_destroy(config->fingerprints);
 	checkpoint_clear(&config->resume);
 	dp_space_destroy(config->public.space);
+	names_destroy(config->names);
 	free(config);
 }
 

@@ -4,6 +4,7 @@
  *
  * Main thread, before the scan starts. Owns nothing.
  */
+#include "names.h"
 #include "options.h"
 #include "targets.h"
 
@@ -441,6 +442,26 @@ static int read_addresses(const struct option *option, const char *text, void *f
 	return targets_check(text, canonical, why);
 }
 
+/* Addresses and host names. */
+static int read_targets(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	return targets_check_named(text, canonical, why);
+}
+
+/* What names stood for, as names_text() has it. */
+static int read_resolved(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	struct names *names;
+	int ret = names_create(text, &names, why);
+
+	if (ret < 0)
+		return ret;
+	names_want_all(names);
+	*canonical = names_text(names);
+	names_destroy(names);
+	return *canonical ? 0 : -ENOMEM;
+}
+
 /*
  * Names split at commas: the canonical text has ", " between them. With @check, which gives a
  * complaint about one of them or NULL.
@@ -564,6 +585,8 @@ static const struct option_type type_mac = {.read = read_mac};
 static const struct option_type type_port_range = {.read = read_port_range};
 static const struct option_type type_addresses
 	= {.read = read_addresses, .text = true, .list = true};
+static const struct option_type type_targets = {.read = read_targets, .text = true, .list = true};
+static const struct option_type type_resolved = {.read = read_resolved, .text = true, .list = true};
 static const struct option_type type_files = {.read = read_files, .text = true, .list = true};
 static const struct option_type type_folders = {.read = read_folders, .text = true, .list = true};
 static const struct option_type type_plugins = {.read = read_plugins, .text = true, .list = true};
@@ -572,6 +595,8 @@ static const struct option_type type_ports = {.read = read_ports, .text = true, 
 /* ---- The table ---- */
 
 static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
+static const char *const resolve_names[] = {"first", "all", NULL};
+static const char *const family_names[] = {"both", "ipv4", "ipv6", NULL};
 static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
 static const char *const plugin_type_names[] = {[LH_TYPE_SCAN] = "scan",
 	[LH_TYPE_OUTPUT] = "output",
@@ -657,14 +682,23 @@ static const struct option table[] = {
 		FIELD(verbose),
 		.help = "let messages of DPDK and its drivers through"},
 
-	{KEY("scan", "targets"), .type = &type_addresses, .initial = "", FIELD(targets),
-		.help = "addresses, prefixes and ranges: 192.0.2.1, 192.0.2.0/24, "
+	{KEY("scan", "targets"), .type = &type_targets, .initial = "", FIELD(targets),
+		.help = "addresses, prefixes, ranges and host names: 192.0.2.1, 192.0.2.0/24, "
 			"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 192.0.*.1, 2001:db8::1, "
-			"2001:db8::/120"},
+			"2001:db8::/120, www.example.org, www.example.org/24"},
 	{KEY("scan", "targets_file"), .group = "Targets", .flags = "-iL", .metavar = "FILE",
 		.type = &type_files, .initial = "", FIELD(targets_file),
 		.help = "files of targets, split at commas; - is standard input; # and ; begin a "
 			"comment"},
+	{KEY("scan", "resolve"), .type = &type_name, .names = resolve_names, .initial = "first",
+		FIELD(resolve),
+		.help = "which addresses of a host name: first (of each family), all"},
+	{KEY("scan", "family"), .type = &type_name, .names = family_names, .initial = "both",
+		FIELD(family),
+		.help = "families of these addresses: both (that can be sent), ipv4, ipv6"},
+	{KEY("scan", "resolved"), .type = &type_resolved, .initial = "", FIELD(resolved),
+		.help = "what host names stand for, as in /etc/hosts: 192.0.2.1 www.example.org; "
+			"such a name is not looked up"},
 	{KEY("scan", "exclude"), .group = "Targets", .flags = "--exclude", .metavar = "LIST",
 		.type = &type_addresses, .initial = "", FIELD(exclude),
 		.help = "never scan these; file and command line add up"},
@@ -1210,9 +1244,9 @@ int ctl_config_print_help(FILE *out) {
 	      "       prtip-dp [options] TARGET... [-- EAL ARGUMENTS]\n"
 	      "\n"
 	      "TARGET: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2-3.1-99,\n"
-	      "192.0.*.1, 2001:db8::1 or 2001:db8::/120, also several split at commas. Targets\n"
-	      "on the command line (with -iL too) replace the configuration file's; exclusions\n"
-	      "add to them.\n",
+	      "192.0.*.1, 2001:db8::1, 2001:db8::/120 or a host name, also several split at\n"
+	      "commas. Targets on the command line (with -iL too) replace the configuration\n"
+	      "file's; exclusions add to them.\n",
 		out);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		fprintf(out, "\n%s:\n", groups[g]);
