@@ -525,7 +525,7 @@ void names_list_failures(const struct names *names, char *out, size_t room) {
 		snprintf(more, sizeof(more), "; and %u more", left);
 		snprintf(text, sizeof(text), "%s%s: %s", at ? "; " : "", row->text, row->failure);
 		if (at + strlen(text) + sizeof(more) > room) {
-			snprintf(out + at, room - at, "%s", at ? more : more + 2);
+			snprintf(out + at, room - at, "%s", at ? more : more + strlen("; and "));
 			return;
 		}
 		at += (size_t)snprintf(out + at, room - at, "%s", text);
