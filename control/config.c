@@ -14,6 +14,7 @@
 #include "payload_file.h"
 #include "plugin_set.h"
 #include "targets.h"
+#include "top_ports.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -1244,24 +1245,99 @@ static int refuse_ports(
 	return refuse(&origin, (struct key){option, 0}, why->part, why->why, err);
 }
 
+/* The settings that only said which ports there are have done so: what is left of them is `ports`. */
+static int forget_port_settings(struct config *config) {
+	char *none = strdup(""), *zero = strdup("0");
+
+	if (!none || !zero) {
+		free(none);
+		free(zero);
+		return -ENOMEM;
+	}
+	store(config, options_by_key("scan", "exclude_ports"), none);
+	store(config, options_by_key("scan", "top_ports"), zero);
+	config->settings.top_ports = 0;
+	return 0;
+}
+
+/* Add the commonest ports of the scan type to those that are @chosen, a flag each. */
+static int add_top_ports(
+	const struct config *config, bool chosen[PORTS_MAX], struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	const unsigned most = top_ports_count(s->type->proto);
+	uint16_t *top = malloc(PORTS_MAX * sizeof(*top));
+
+	if (!top)
+		return no_memory(err);
+	if (s->top_ports > most) {
+		free(top);
+		return dp_fail(err, true, -EINVAL,
+			"--top-ports %llu: %u ports are listed for type %s; give no more, or -p -",
+			(unsigned long long)s->top_ports, most, s->type->name);
+	}
+	top_ports_read(s->type->proto, (unsigned)s->top_ports, top);
+	for (unsigned i = 0; i < s->top_ports; i++)
+		chosen[top[i]] = true;
+	free(top);
+	return 0;
+}
+
+/* `ports` and top_ports without exclude_ports. Ascending to @ports, which holds those of `ports`. */
+static int join_ports(
+	const struct config *config, uint16_t *ports, unsigned *nb, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	bool *chosen = calloc(PORTS_MAX, sizeof(*chosen));
+	uint16_t *excluded = malloc(PORTS_MAX * sizeof(*excluded));
+	struct value_error why;
+	unsigned nb_excluded, nb_given = *nb;
+	int ret = chosen && excluded ? 0 : no_memory(err);
+
+	for (unsigned i = 0; !ret && i < *nb; i++)
+		chosen[ports[i]] = true;
+	if (!ret)
+		ret = add_top_ports(config, chosen, err);
+	if (!ret && targets_read_ports(s->exclude_ports, s->type, excluded, &nb_excluded, &why) < 0)
+		ret = dp_fail(err, true, -EINVAL, "exclude_ports %s: %s", why.part, why.why);
+	for (unsigned i = 0; !ret && i < nb_excluded; i++)
+		chosen[excluded[i]] = false;
+	*nb = 0;
+	for (unsigned port = 0; !ret && port < PORTS_MAX; port++)
+		if (chosen[port])
+			ports[(*nb)++] = (uint16_t)port;
+	if (!ret && !*nb && (nb_given || s->top_ports))
+		ret = dp_fail(
+			err, true, -EINVAL, "no ports left: all of them are among exclude_ports");
+	free(chosen);
+	free(excluded);
+	return ret;
+}
+
 /* Now that the scan type is known: are the ports such as it sends to? Then their text is plain. */
 static int settle_ports(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
+	const bool given = config->from_command[row_of(config, options_by_key("scan", "ports"))];
+	const bool top = config->from_command[row_of(config, options_by_key("scan", "top_ports"))];
 	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
 	struct value_error why;
 	unsigned nb;
 	char *text = NULL;
-	int ret = ports ? targets_read_ports(s->ports, s->type, ports, &nb, &why) : -ENOMEM;
+	/* -F on the command line replaces the file's ports, as -p would. */
+	const char *list = top && !given && s->top_ports ? "" : s->ports;
+	int ret = ports ? targets_read_ports(list, s->type, ports, &nb, &why) : -ENOMEM;
 
+	if (ret == -EINVAL)
+		ret = refuse_ports(config, &why, err);
+	else if (!ret)
+		ret = join_ports(config, ports, &nb, err);
 	if (!ret)
 		text = option_ports_text(ports, nb);
 	free(ports);
-	if (ret == -EINVAL)
-		return refuse_ports(config, &why, err);
+	if (ret < 0)
+		return ret == -ENOMEM ? no_memory(err) : ret;
 	if (!text)
 		return no_memory(err);
 	store(config, options_by_key("scan", "ports"), text);
-	return 0;
+	return forget_port_settings(config) < 0 ? no_memory(err) : 0;
 }
 
 /* What does not go with the scan type: nothing that was asked for is silently left out. */
@@ -1270,9 +1346,10 @@ static int check_type(struct config *config, struct dp_error *err) {
 
 	if (is_plugin_action(config->public.action))
 		return 0;
-	if (!s->type->has_ports && *s->ports)
+	if (!s->type->has_ports && (*s->ports || s->top_ports))
 		return dp_fail(err, true, -EINVAL,
-			"ports (-p) and type = %s exclude each other: such a scan is about hosts; "
+			"ports (-p, -F, --top-ports) and type = %s exclude each other: such a scan "
+			"is about hosts; "
 			"leave the ports out, or give a type that has some",
 			s->type->name);
 	if (s->banner && strcmp(s->type->name, "syn") && strcmp(s->type->name, "udp"))
@@ -1708,7 +1785,7 @@ static int build_space(struct config *config, struct dp_error *err) {
 			      : 0;
 	if (!*s->ports && s->type->has_ports)
 		return wanted ? dp_fail(err, true, -EINVAL,
-			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
+			       "no ports: give -p LIST, such as -p 80,443, or -F, or [scan] ports")
 			      : 0;
 	publish_ports(config);
 	spec.policy = names_policy(config);

@@ -80,6 +80,21 @@ static int read_count(const struct option *option, const char *text, void *field
 	return keep(buffer, canonical);
 }
 
+/* A timing template by number, or by nmap's name for it. */
+static int read_timing(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	static const char *const names[]
+		= {"paranoid", "sneaky", "polite", "normal", "aggressive", "insane", NULL};
+	uint64_t *value = field;
+
+	for (unsigned i = 0; names[i]; i++)
+		if (!strcmp(text, names[i])) {
+			*value = i;
+			return asprintf(canonical, "%u", i) < 0 ? -ENOMEM : 0;
+		}
+	return read_count(option, text, field, canonical, why);
+}
+
 static int read_auto_count(const struct option *option, const char *text, void *field,
 	char **canonical, struct value_error *why) {
 	struct value_error number;
@@ -570,6 +585,7 @@ const struct option_type option_path = {.read = read_text, .text = true};
 static const struct option_type type_bool = {.read = read_bool};
 static const struct option_type type_name = {.read = read_name};
 static const struct option_type type_count = {.read = read_count};
+static const struct option_type type_timing = {.read = read_timing};
 static const struct option_type type_auto_count = {.read = read_auto_count};
 static const struct option_type type_fraction = {.read = read_fraction};
 static const struct option_type type_duration = {.read = read_duration};
@@ -715,6 +731,17 @@ static const struct option table[] = {
 		.type = &type_ports, .initial = "", FIELD(ports),
 		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22, U:53 or "
 			"S:132 with a type that sends them; none for types without ports"},
+	{KEY("scan", "top_ports"), .group = "Scan", .flags = "--top-ports", .metavar = "N",
+		.type = &type_count, .max = 65535, .initial = "0", FIELD(top_ports),
+		.help = "these many of the commonest ports too (docs/top-ports.md); 0: none"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Scan",
+		.flags = "-F",
+		.sets = "scan.top_ports=100",
+		.help = "the same as --top-ports 100"},
+	{KEY("scan", "exclude_ports"), .group = "Scan", .flags = "--exclude-ports",
+		.metavar = "LIST", .type = &type_ports, .initial = "", FIELD(exclude_ports),
+		.help = "never send to these ports"},
 	{KEY("scan", "type"), .group = "Scan", .flags = "--scan-type", .metavar = "NAME",
 		.type = &type_scan_type, .initial = "syn", FIELD(type),
 		.help = "scan type: syn, ack, window, fin, null, xmas, maimon, udp, icmp, arp, "
@@ -730,7 +757,7 @@ static const struct option table[] = {
 	TYPE("-sY", "sctp"),
 	TYPE("-sn", "discovery"),
 	{KEY("scan", "timing"), .group = "Scan", .flags = "-T", .metavar = "0..5",
-		.type = &type_count, .min = 0, .max = 5, .initial = "3", FIELD(timing),
+		.type = &type_timing, .min = 0, .max = 5, .initial = "3", FIELD(timing),
 		.help = "rate by template, where no rate is given: 0: a probe in 5 min, 1: one in "
 			"15 s, 2: 2.5/s, 3: 10k/s, 4: 100k/s, 5: 1M/s"},
 	{KEY("scan", "rate"), .group = "Scan", .flags = "--rate", .metavar = "N",
