@@ -8,6 +8,7 @@
 #include "checkpoint.h"
 #include "config.h"
 #include "detect.h"
+#include "habits.h"
 #include "inifile.h"
 #include "names.h"
 #include "options.h"
@@ -539,13 +540,6 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 
 /* ---- The command line ---- */
 
-/* One option of the command line, with its argument. */
-struct argument {
-	const struct option *option; /* NULL: a target */
-	char *flag; /* as it is shown */
-	const char *value;
-};
-
 struct arguments {
 	struct argument *list;
 	unsigned nb;
@@ -554,8 +548,10 @@ struct arguments {
 };
 
 static void free_arguments(struct arguments *arguments) {
-	for (unsigned i = 0; i < arguments->nb; i++)
+	for (unsigned i = 0; i < arguments->nb; i++) {
 		free(arguments->list[i].flag);
+		free(arguments->list[i].text);
+	}
 	free(arguments->list);
 }
 
@@ -573,9 +569,6 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 			"and "
 			"-sn, one a run",
 			shown.part);
-	if (!strcmp(flag, "-6"))
-		return dp_fail(err, true, -EINVAL,
-			"-6: no such option; IPv6 targets need none, give them as they are");
 	if (flag[1] == '-' && options_near_flag(flag, near))
 		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
 			shown.part, near);
@@ -606,17 +599,55 @@ static const struct option *find_flag(const char *text, size_t *length, const ch
 	return option && option->metavar ? option : NULL;
 }
 
+/* The value of an option that takes one, @joined to it or the next of @argv. */
+static int read_flag_value(int argc, char **argv, int *at, const char *joined, const char *metavar,
+	struct argument *argument, struct dp_error *err) {
+	if (!joined && *at + 1 >= argc)
+		return dp_fail(err, true, -EINVAL, "%s: needs a value; give %s %s", argument->flag,
+			argument->flag, metavar);
+	argument->value = joined ? joined : argv[++*at];
+	/* Mostly a shell variable that is not set; for --exclude it would be dangerous. */
+	if (!argument->value[strspn(argument->value, " \t")])
+		return dp_fail(err, true, -EINVAL, "%s: its value is empty; give %s %s",
+			argument->flag, argument->flag, metavar);
+	return 0;
+}
+
+/* What other scanners have. 1: it was one, and is read; 0: it is none, or a negative errno. */
+static int read_habit(
+	int argc, char **argv, int *at, struct argument *argument, struct dp_error *err) {
+	const char *text = argv[*at], *joined, *metavar;
+	size_t length;
+	int ret = 0;
+
+	argument->habit = habits_find(text, &length, &joined);
+	if (!argument->habit)
+		return 0;
+	argument->flag = strndup(text, length);
+	if (!argument->flag)
+		return no_memory(err);
+	metavar = habit_metavar(argument->habit);
+	if (metavar && !habit_is_refused(argument->habit))
+		ret = read_flag_value(argc, argv, at, joined, metavar, argument, err);
+	if (!ret)
+		ret = habit_read(argument, err);
+	return ret < 0 ? ret : 1;
+}
+
 /* Read the option at @argv[*at] and its argument; moves *at to the last one it used. */
 static int read_flag(
 	int argc, char **argv, int *at, struct argument *argument, struct dp_error *err) {
-	const char *text = argv[*at], *joined;
-	size_t length;
+	const char *text = argv[*at], *joined = NULL;
+	size_t length = strcspn(text, text[1] == '-' ? "=" : "");
+	int ret = options_by_flag(text, length) ? 0 : read_habit(argc, argv, at, argument, err);
 
+	if (ret)
+		return ret < 0 ? ret : 0;
 	argument->option = find_flag(text, &length, &joined);
 	if (!argument->option) {
 		char *name = strndup(text, text[1] == '-' ? strcspn(text, "=") : strlen(text));
-		int ret = name ? unknown_flag(name, err) : no_memory(err);
 
+		ret = name ? unknown_flag(name, err) : no_memory(err);
 		free(name);
 		return ret;
 	}
@@ -627,17 +658,9 @@ static int read_flag(
 		return dp_fail(err, true, -EINVAL, "%s: takes no value", argument->flag);
 	if (argument->option->later && argument->option->role == OPTION_SWITCH)
 		return dp_fail(err, true, -EINVAL, "%s is not in this version", argument->flag);
-	if (!argument->option->metavar)
-		return 0;
-	if (!joined && *at + 1 >= argc)
-		return dp_fail(err, true, -EINVAL, "%s: needs a value; give %s %s", argument->flag,
-			argument->flag, argument->option->metavar);
-	argument->value = joined ? joined : argv[++*at];
-	/* Mostly a shell variable that is not set; for --exclude it would be dangerous. */
-	if (!argument->value[strspn(argument->value, " \t")])
-		return dp_fail(err, true, -EINVAL, "%s: its value is empty; give %s %s",
-			argument->flag, argument->flag, argument->option->metavar);
-	return 0;
+	return argument->option->metavar
+		? read_flag_value(argc, argv, at, joined, argument->option->metavar, argument, err)
+		: 0;
 }
 
 static int read_arguments(
@@ -653,7 +676,7 @@ static int read_arguments(
 			arguments->nb--;
 			arguments->eal = argv + i + 1;
 			arguments->nb_eal = argc - i - 1;
-			return 0;
+			break;
 		}
 		if (!argv[i][strspn(argv[i], " \t")])
 			return dp_fail(err, true, -EINVAL,
@@ -666,7 +689,7 @@ static int read_arguments(
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	return habits_settle(arguments->list, arguments->nb, err);
 }
 
 /* Split `A.B=VALUE`. 0, -ENOMEM, or -EINVAL with @err filled, where @example says what it was. */
@@ -784,6 +807,11 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 	char format[LH_NAME_BYTES] = "";
 
 	value_fail(&shown, value, strlen(value), "%s", "");
+	if (!colon && strchr(value, '.'))
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: a file without its format; give FORMAT:PATH: -o csv:%s, or ndjson, "
+			"table, summary",
+			shown.part, shown.part);
 	if (!colon || !colon[1] || colon == value)
 		return dp_fail(err, true, -EINVAL,
 			"-o %s: give FORMAT:PATH, such as ndjson:results.ndjson", shown.part);
@@ -839,12 +867,29 @@ static int apply_shorthand(
 	return set_pair(config, argument->option->sets, &flag, err);
 }
 
+struct habit_origin {
+	struct config *config;
+	const struct origin *flag;
+};
+
+static int set_of_habit(void *user, const char *pair, struct dp_error *err) {
+	const struct habit_origin *origin = user;
+
+	return set_pair(origin->config, pair, origin->flag, err);
+}
+
 static int apply_argument(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
 	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
 	const struct origin set = {.kind = ORIGIN_SET, .name = "--set"};
 	const struct origin target = {.kind = ORIGIN_TARGET, .name = "target"};
 
+	struct habit_origin habit = {config, &flag};
+
+	if (argument->dropped)
+		return 0;
+	if (!argument->option && argument->habit)
+		return habit_each_setting(argument, set_of_habit, &habit, err);
 	if (!argument->option)
 		return set_value(
 			config, options_by_key("scan", "targets"), argument->value, &target, err);
@@ -924,7 +969,7 @@ static int find_paths(
 			config->resume_path);
 	if (config->config_path && !strcmp(config->config_path, "-"))
 		config->config_path = "/dev/stdin";
-	return 0;
+	return config->config_path ? habits_check_config(config->config_path, err) : 0;
 }
 
 /* ---- What a checkpoint says ---- */
