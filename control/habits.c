@@ -83,6 +83,13 @@ static char *at_least(const char *value, struct value_error *why) {
 	return value_read_rate(value, &rate, why) == 0 ? strdup(value) : NULL;
 }
 
+static char *interface_name(const char *value, struct value_error *why) {
+	return value[strspn(value, "0123456789")]
+		? strdup(value)
+		: refuse_value(why, value,
+			"an interface is wanted, as in nmap; zmap's -e, the seed, is --seed N");
+}
+
 /* masscan writes Ethernet addresses with dashes too. */
 static char *with_colons(const char *value, struct value_error *why) {
 	char *text = strdup(value);
@@ -238,7 +245,7 @@ static const struct habit table[] = {
 	ROW("nmap", "--host-timeout --script-timeout", "TIME", REFUSED, "--max-runtime TIME", NULL,
 		"hosts are not scanned one after the other"),
 	ROW("nmap", "--scan-delay --max-scan-delay", "TIME", REFUSED, "--rate N", NULL,
-		"probes of a host are far apart, as the order is random"),
+		"there is one rate for all, and none for a host"),
 	ROW("nmap", "--min-parallelism --max-parallelism --min-hostgroup --max-hostgroup", "N",
 		REFUSED, "--rate N", NULL, "nothing is waited for between probes"),
 	ROW("nmap", "--min-rtt-timeout --max-rtt-timeout --initial-rtt-timeout", "TIME", REFUSED,
@@ -256,7 +263,7 @@ static const struct habit table[] = {
 		"the order has no rounds"),
 	/* Where packets come from and go */
 	ROW("nmap, masscan, zmap", "-e -i --interface --adapter", "NAME", MEANS,
-		"dataplane.port=", NULL, "zmap's -e is --seed"),
+		"dataplane.port=", interface_name, "zmap's -e: here --seed N"),
 	ROW("nmap, masscan, zmap", "-S --source-ip --adapter-ip", "LIST", MEANS,
 		"dataplane.source=", NULL, ""),
 	ROW("nmap, masscan, zmap", "-g -s --source-port --adapter-port", "RANGE", MEANS,
@@ -371,6 +378,17 @@ static size_t next_flag(const char **flags) {
 	return strcspn(*flags, " ");
 }
 
+/* What may stand for the star of a flag: of -v* and -d* only more of it, and a level. */
+static bool suits_star(const char *flag, size_t size, const char *rest, size_t length) {
+	if (size > 3)
+		return true;
+	while (length && (*rest == flag[1] || (*rest >= '0' && *rest <= '9'))) {
+		rest++;
+		length--;
+	}
+	return !length;
+}
+
 /* Whether one of the flags of @row is the @length bytes at @text; or, of those with a star, begins it. */
 static bool has_flag(const struct habit *row, const char *text, size_t length, bool star) {
 	const char *name = row->flags;
@@ -381,6 +399,8 @@ static bool has_flag(const struct habit *row, const char *text, size_t length, b
 		if (star != open)
 			continue;
 		if (open ? length >= size - 1 && !memcmp(name, text, size - 1)
+					&& suits_star(
+						name, size, text + size - 1, length - size + 1)
 			 : length == size && !memcmp(name, text, length))
 			return true;
 	}
@@ -557,10 +577,28 @@ static void settle_rate(struct argument *list, unsigned nb) {
 		least->dropped = true;
 }
 
+/* zmap's -n N and -n P%, where ours takes no value: the number would be a target. */
+static int check_max_targets(const struct argument *list, unsigned nb, struct dp_error *err) {
+	for (unsigned i = 0; i + 1 < nb; i++) {
+		const char *number = list[i + 1].flag ? "" : list[i + 1].value;
+		const size_t digits = strspn(number, "0123456789");
+
+		if (list[i].flag && !strcmp(list[i].flag, "-n") && digits
+			&& !number[digits + (number[digits] == '%')])
+			return dp_fail(err, true, -EINVAL,
+				"-n %s: -n takes no value, as in nmap; zmap's -n is not done; "
+				"nearest: --shard 1/N, or --max-results N",
+				number);
+	}
+	return 0;
+}
+
 int habits_settle(struct argument *list, unsigned nb, struct dp_error *err) {
-	int ret = settle_shards(list, nb, err);
+	int ret = check_max_targets(list, nb, err);
 
 	settle_rate(list, nb);
+	if (!ret)
+		ret = settle_shards(list, nb, err);
 	return ret ? ret : settle_output(list, nb, err);
 }
 
