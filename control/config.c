@@ -8,11 +8,14 @@
 #include "checkpoint.h"
 #include "config.h"
 #include "detect.h"
+#include "habits.h"
 #include "inifile.h"
+#include "names.h"
 #include "options.h"
 #include "payload_file.h"
 #include "plugin_set.h"
 #include "targets.h"
+#include "top_ports.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,6 +41,7 @@ struct config {
 	const char *config_path;
 	const char *resume_path; /* NULL: the scan begins */
 	struct checkpoint resume;
+	struct names *names; /* NULL: not read yet */
 	struct plugin_request request; /* what else was said about plugins */
 	struct plugin_set *plugins; /* NULL: not looked for yet */
 	struct payload_file *payloads, *hellos; /* NULL: none */
@@ -536,13 +540,6 @@ static int on_entry(void *user, const struct ini_entry *entry, struct dp_error *
 
 /* ---- The command line ---- */
 
-/* One option of the command line, with its argument. */
-struct argument {
-	const struct option *option; /* NULL: a target */
-	char *flag; /* as it is shown */
-	const char *value;
-};
-
 struct arguments {
 	struct argument *list;
 	unsigned nb;
@@ -551,8 +548,10 @@ struct arguments {
 };
 
 static void free_arguments(struct arguments *arguments) {
-	for (unsigned i = 0; i < arguments->nb; i++)
+	for (unsigned i = 0; i < arguments->nb; i++) {
 		free(arguments->list[i].flag);
+		free(arguments->list[i].text);
+	}
 	free(arguments->list);
 }
 
@@ -570,9 +569,6 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 			"and "
 			"-sn, one a run",
 			shown.part);
-	if (!strcmp(flag, "-6"))
-		return dp_fail(err, true, -EINVAL,
-			"-6: no such option; IPv6 targets need none, give them as they are");
 	if (flag[1] == '-' && options_near_flag(flag, near))
 		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
 			shown.part, near);
@@ -603,17 +599,55 @@ static const struct option *find_flag(const char *text, size_t *length, const ch
 	return option && option->metavar ? option : NULL;
 }
 
+/* The value of an option that takes one, @joined to it or the next of @argv. */
+static int read_flag_value(int argc, char **argv, int *at, const char *joined, const char *metavar,
+	struct argument *argument, struct dp_error *err) {
+	if (!joined && *at + 1 >= argc)
+		return dp_fail(err, true, -EINVAL, "%s: needs a value; give %s %s", argument->flag,
+			argument->flag, metavar);
+	argument->value = joined ? joined : argv[++*at];
+	/* Mostly a shell variable that is not set; for --exclude it would be dangerous. */
+	if (!argument->value[strspn(argument->value, " \t")])
+		return dp_fail(err, true, -EINVAL, "%s: its value is empty; give %s %s",
+			argument->flag, argument->flag, metavar);
+	return 0;
+}
+
+/* What other scanners have. 1: it was one, and is read; 0: it is none, or a negative errno. */
+static int read_habit(
+	int argc, char **argv, int *at, struct argument *argument, struct dp_error *err) {
+	const char *text = argv[*at], *joined, *metavar;
+	size_t length;
+	int ret = 0;
+
+	argument->habit = habits_find(text, &length, &joined);
+	if (!argument->habit)
+		return 0;
+	argument->flag = strndup(text, length);
+	if (!argument->flag)
+		return no_memory(err);
+	metavar = habit_metavar(argument->habit);
+	if (metavar && !habit_is_refused(argument->habit))
+		ret = read_flag_value(argc, argv, at, joined, metavar, argument, err);
+	if (!ret)
+		ret = habit_read(argument, err);
+	return ret < 0 ? ret : 1;
+}
+
 /* Read the option at @argv[*at] and its argument; moves *at to the last one it used. */
 static int read_flag(
 	int argc, char **argv, int *at, struct argument *argument, struct dp_error *err) {
-	const char *text = argv[*at], *joined;
-	size_t length;
+	const char *text = argv[*at], *joined = NULL;
+	size_t length = strcspn(text, text[1] == '-' ? "=" : "");
+	int ret = options_by_flag(text, length) ? 0 : read_habit(argc, argv, at, argument, err);
 
+	if (ret)
+		return ret < 0 ? ret : 0;
 	argument->option = find_flag(text, &length, &joined);
 	if (!argument->option) {
 		char *name = strndup(text, text[1] == '-' ? strcspn(text, "=") : strlen(text));
-		int ret = name ? unknown_flag(name, err) : no_memory(err);
 
+		ret = name ? unknown_flag(name, err) : no_memory(err);
 		free(name);
 		return ret;
 	}
@@ -624,17 +658,9 @@ static int read_flag(
 		return dp_fail(err, true, -EINVAL, "%s: takes no value", argument->flag);
 	if (argument->option->later && argument->option->role == OPTION_SWITCH)
 		return dp_fail(err, true, -EINVAL, "%s is not in this version", argument->flag);
-	if (!argument->option->metavar)
-		return 0;
-	if (!joined && *at + 1 >= argc)
-		return dp_fail(err, true, -EINVAL, "%s: needs a value; give %s %s", argument->flag,
-			argument->flag, argument->option->metavar);
-	argument->value = joined ? joined : argv[++*at];
-	/* Mostly a shell variable that is not set; for --exclude it would be dangerous. */
-	if (!argument->value[strspn(argument->value, " \t")])
-		return dp_fail(err, true, -EINVAL, "%s: its value is empty; give %s %s",
-			argument->flag, argument->flag, argument->option->metavar);
-	return 0;
+	return argument->option->metavar
+		? read_flag_value(argc, argv, at, joined, argument->option->metavar, argument, err)
+		: 0;
 }
 
 static int read_arguments(
@@ -650,7 +676,7 @@ static int read_arguments(
 			arguments->nb--;
 			arguments->eal = argv + i + 1;
 			arguments->nb_eal = argc - i - 1;
-			return 0;
+			break;
 		}
 		if (!argv[i][strspn(argv[i], " \t")])
 			return dp_fail(err, true, -EINVAL,
@@ -663,7 +689,7 @@ static int read_arguments(
 		if (ret < 0)
 			return ret;
 	}
-	return 0;
+	return habits_settle(arguments->list, arguments->nb, err);
 }
 
 /* Split `A.B=VALUE`. 0, -ENOMEM, or -EINVAL with @err filled, where @example says what it was. */
@@ -781,6 +807,11 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 	char format[LH_NAME_BYTES] = "";
 
 	value_fail(&shown, value, strlen(value), "%s", "");
+	if (!colon && strchr(value, '.'))
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: a file without its format; give FORMAT:PATH: -o csv:%s, or ndjson, "
+			"table, summary",
+			shown.part, shown.part);
 	if (!colon || !colon[1] || colon == value)
 		return dp_fail(err, true, -EINVAL,
 			"-o %s: give FORMAT:PATH, such as ndjson:results.ndjson", shown.part);
@@ -836,12 +867,29 @@ static int apply_shorthand(
 	return set_pair(config, argument->option->sets, &flag, err);
 }
 
+struct habit_origin {
+	struct config *config;
+	const struct origin *flag;
+};
+
+static int set_of_habit(void *user, const char *pair, struct dp_error *err) {
+	const struct habit_origin *origin = user;
+
+	return set_pair(origin->config, pair, origin->flag, err);
+}
+
 static int apply_argument(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
 	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
 	const struct origin set = {.kind = ORIGIN_SET, .name = "--set"};
 	const struct origin target = {.kind = ORIGIN_TARGET, .name = "target"};
 
+	struct habit_origin habit = {config, &flag};
+
+	if (argument->dropped)
+		return 0;
+	if (!argument->option && argument->habit)
+		return habit_each_setting(argument, set_of_habit, &habit, err);
 	if (!argument->option)
 		return set_value(
 			config, options_by_key("scan", "targets"), argument->value, &target, err);
@@ -921,7 +969,7 @@ static int find_paths(
 			config->resume_path);
 	if (config->config_path && !strcmp(config->config_path, "-"))
 		config->config_path = "/dev/stdin";
-	return 0;
+	return config->config_path ? habits_check_config(config->config_path, err) : 0;
 }
 
 /* ---- What a checkpoint says ---- */
@@ -1299,24 +1347,99 @@ static int refuse_ports(
 	return refuse(&origin, (struct key){option, 0}, why->part, why->why, err);
 }
 
+/* The settings that only said which ports there are have done so: what is left of them is `ports`. */
+static int forget_port_settings(struct config *config) {
+	char *none = strdup(""), *zero = strdup("0");
+
+	if (!none || !zero) {
+		free(none);
+		free(zero);
+		return -ENOMEM;
+	}
+	store(config, options_by_key("scan", "exclude_ports"), none);
+	store(config, options_by_key("scan", "top_ports"), zero);
+	config->settings.top_ports = 0;
+	return 0;
+}
+
+/* Add the commonest ports of the scan type to those that are @chosen, a flag each. */
+static int add_top_ports(
+	const struct config *config, bool chosen[PORTS_MAX], struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	const unsigned most = top_ports_count(s->type->proto);
+	uint16_t *top = malloc(PORTS_MAX * sizeof(*top));
+
+	if (!top)
+		return no_memory(err);
+	if (s->top_ports > most) {
+		free(top);
+		return dp_fail(err, true, -EINVAL,
+			"--top-ports %llu: %u ports are listed for type %s; give no more, or -p -",
+			(unsigned long long)s->top_ports, most, s->type->name);
+	}
+	top_ports_read(s->type->proto, (unsigned)s->top_ports, top);
+	for (unsigned i = 0; i < s->top_ports; i++)
+		chosen[top[i]] = true;
+	free(top);
+	return 0;
+}
+
+/* `ports` and top_ports without exclude_ports. Ascending to @ports, which holds those of `ports`. */
+static int join_ports(
+	const struct config *config, uint16_t *ports, unsigned *nb, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	bool *chosen = calloc(PORTS_MAX, sizeof(*chosen));
+	uint16_t *excluded = malloc(PORTS_MAX * sizeof(*excluded));
+	struct value_error why;
+	unsigned nb_excluded, nb_given = *nb;
+	int ret = chosen && excluded ? 0 : no_memory(err);
+
+	for (unsigned i = 0; !ret && i < *nb; i++)
+		chosen[ports[i]] = true;
+	if (!ret)
+		ret = add_top_ports(config, chosen, err);
+	if (!ret && targets_read_ports(s->exclude_ports, s->type, excluded, &nb_excluded, &why) < 0)
+		ret = dp_fail(err, true, -EINVAL, "exclude_ports %s: %s", why.part, why.why);
+	for (unsigned i = 0; !ret && i < nb_excluded; i++)
+		chosen[excluded[i]] = false;
+	*nb = 0;
+	for (unsigned port = 0; !ret && port < PORTS_MAX; port++)
+		if (chosen[port])
+			ports[(*nb)++] = (uint16_t)port;
+	if (!ret && !*nb && (nb_given || s->top_ports))
+		ret = dp_fail(
+			err, true, -EINVAL, "no ports left: all of them are among exclude_ports");
+	free(chosen);
+	free(excluded);
+	return ret;
+}
+
 /* Now that the scan type is known: are the ports such as it sends to? Then their text is plain. */
 static int settle_ports(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
+	const bool given = config->from_command[row_of(config, options_by_key("scan", "ports"))];
+	const bool top = config->from_command[row_of(config, options_by_key("scan", "top_ports"))];
 	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
 	struct value_error why;
 	unsigned nb;
 	char *text = NULL;
-	int ret = ports ? targets_read_ports(s->ports, s->type, ports, &nb, &why) : -ENOMEM;
+	/* -F on the command line replaces the file's ports, as -p would. */
+	const char *list = top && !given && s->top_ports ? "" : s->ports;
+	int ret = ports ? targets_read_ports(list, s->type, ports, &nb, &why) : -ENOMEM;
 
+	if (ret == -EINVAL)
+		ret = refuse_ports(config, &why, err);
+	else if (!ret)
+		ret = join_ports(config, ports, &nb, err);
 	if (!ret)
 		text = option_ports_text(ports, nb);
 	free(ports);
-	if (ret == -EINVAL)
-		return refuse_ports(config, &why, err);
+	if (ret < 0)
+		return ret == -ENOMEM ? no_memory(err) : ret;
 	if (!text)
 		return no_memory(err);
 	store(config, options_by_key("scan", "ports"), text);
-	return 0;
+	return forget_port_settings(config) < 0 ? no_memory(err) : 0;
 }
 
 /* What does not go with the scan type: nothing that was asked for is silently left out. */
@@ -1325,9 +1448,10 @@ static int check_type(struct config *config, struct dp_error *err) {
 
 	if (is_plugin_action(config->public.action))
 		return 0;
-	if (!s->type->has_ports && *s->ports)
+	if (!s->type->has_ports && (*s->ports || s->top_ports))
 		return dp_fail(err, true, -EINVAL,
-			"ports (-p) and type = %s exclude each other: such a scan is about hosts; "
+			"ports (-p, -F, --top-ports) and type = %s exclude each other: such a scan "
+			"is about hosts; "
 			"leave the ports out, or give a type that has some",
 			s->type->name);
 	if (s->banner && strcmp(s->type->name, "syn") && strcmp(s->type->name, "udp"))
@@ -1670,6 +1794,69 @@ static int check_space(const struct config *config, struct dp_error *err) {
 
 static int build_space(struct config *config, struct dp_error *err);
 static void publish_plugins(struct config *config);
+static void publish_ports(struct config *config);
+
+/* ---- Host names among the targets ---- */
+
+enum {
+	FAMILY_V4 = 1,
+	FAMILY_V6,
+}; /* places in the names of [scan] family */
+
+/* What a port can send of each family: all it has sources of, else what the kernel has routes for. */
+static void widen_policy(const struct dp_port_params *port, struct names_policy *policy) {
+	const bool sim = !strcmp(port->port, "sim") || !strncmp(port->port, "net_", 4);
+	bool v4 = !port->nb_sources, v6 = v4;
+
+	for (unsigned i = 0; i < port->nb_sources; i++)
+		*(dp_ip_is_v4(port->sources[i].first) ? &v4 : &v6) = true;
+	policy->v4 |= v4;
+	policy->v6 |= v6;
+	policy->routed4 &= !sim && !port->nb_sources && !port->gateway4;
+	policy->routed6 &= !sim && !port->nb_sources && !port->gateway6;
+}
+
+static struct names_policy names_policy(const struct config *config) {
+	const struct settings *s = &config->settings;
+	const struct ctl_config *public = &config->public;
+	struct names_policy policy = {.routed4 = true, .routed6 = true};
+
+	for (unsigned i = 0; i < public->nb_devices; i++)
+		widen_policy(&public->devices[i], &policy);
+	policy.v4 &= s->type->v4 && s->family != FAMILY_V6;
+	policy.v6 &= s->type->v6 && s->family != FAMILY_V4;
+	policy.all = s->resolve;
+	policy.log = s->quiet ? NULL : stderr;
+	return policy;
+}
+
+/* The names that are known before the lists are read. */
+static int know_names(struct config *config, struct dp_error *err) {
+	struct value_error why; /* cannot be: the key's text was read before */
+
+	if (names_create(config->settings.resolved, &config->names, &why) < 0)
+		return no_memory(err);
+	config->public.names = config->names;
+	return 0;
+}
+
+/* What the names stand for becomes part of the configuration, so that nobody looks them up again. */
+static int keep_names(struct config *config, struct dp_error *err) {
+	char *text = names_text(config->names);
+
+	if (!text)
+		return no_memory(err);
+	store(config, options_by_key("scan", "resolved"), text);
+	return 0;
+}
+
+static int check_names(const struct names_policy *policy, struct dp_error *err) {
+	if (policy->v4 || policy->v6)
+		return 0;
+	return dp_fail(err, true, -EINVAL,
+		"no family is left for host names: [scan] family, the scan type and [dataplane] "
+		"source have none in common");
+}
 
 /* Everything that a resumed scan must have in common with its beginning. */
 static int resume_space(struct config *config, struct dp_error *err) {
@@ -1685,6 +1872,10 @@ static int resume_space(struct config *config, struct dp_error *err) {
 		ret = ctl_config_each_input(public, check_input, &comparison);
 	if (!ret)
 		ret = public->by_value ? take_space(config, err) : build_space(config, err);
+	if (!ret && public->by_value)
+		ret = know_names(config, err);
+	if (!ret && public->by_value)
+		names_want_all(config->names);
 	if (!ret && public->space)
 		ret = check_space(config, err);
 	public->excluded_default = config->resume.excluded_default;
@@ -1716,8 +1907,13 @@ static int build_space(struct config *config, struct dp_error *err) {
 			      : 0;
 	if (!*s->ports && s->type->has_ports)
 		return wanted ? dp_fail(err, true, -EINVAL,
-			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
+			       "no ports: give -p LIST, such as -p 80,443, or -F, or [scan] ports")
 			      : 0;
+	publish_ports(config);
+	spec.policy = names_policy(config);
+	ret = check_names(&spec.policy, err);
+	if (ret < 0)
+		return ret;
 	ports = malloc(PORTS_MAX * sizeof(*ports));
 	if (s->default_excludes)
 		spec.default_list = list = targets_default_list();
@@ -1727,10 +1923,18 @@ static int build_space(struct config *config, struct dp_error *err) {
 		ret = targets_read_ports(s->ports, s->type, ports, &spec.nb_ports, &why);
 		spec.ports = ports;
 		if (!ret)
+			ret = know_names(config, err);
+		spec.names = config->names;
+		if (!ret)
 			ret = targets_build(&spec, &targets, err);
+		if (!ret)
+			ret = keep_names(config, err);
 	}
 	free(ports);
 	free(list);
+	/* Where nothing is left the error has them; but not more than a few. */
+	if (!s->quiet && (ret >= 0 || names_failed(config->names) > 3))
+		names_log_failures(config->names, stderr);
 	if (ret < 0)
 		return ret;
 	config->public.space = targets.space;
@@ -1990,6 +2194,7 @@ void ctl_config_destroy(struct ctl_config *public) {
 	detect_rules_destroy(config->fingerprints);
 	checkpoint_clear(&config->resume);
 	dp_space_destroy(config->public.space);
+	names_destroy(config->names);
 	free(config);
 }
 

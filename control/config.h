@@ -98,6 +98,7 @@ struct ctl_allowed {
 
 struct detect_rules;
 struct checkpoint;
+struct names;
 
 struct ctl_config {
 	enum ctl_action action;
@@ -123,6 +124,7 @@ struct ctl_config {
 	struct dp_space *space;
 	const char *ports; /* canonical list; "" for a type without ports */
 	dp_u128 excluded_default, excluded_exclude;
+	const struct names *names; /* among the targets; NULL: not read */
 	const char *exclude_files; /* split at ", "; read again on SIGHUP */
 
 	/* Of the operator, in front of the built-in ones: udp_payloads and [banner] payloads. */

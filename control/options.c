@@ -4,6 +4,7 @@
  *
  * Main thread, before the scan starts. Owns nothing.
  */
+#include "names.h"
 #include "options.h"
 #include "targets.h"
 
@@ -77,6 +78,21 @@ static int read_count(const struct option *option, const char *text, void *field
 		return ret;
 	snprintf(buffer, sizeof(buffer), "%llu", (unsigned long long)*value);
 	return keep(buffer, canonical);
+}
+
+/* A timing template by number, or by nmap's name for it. */
+static int read_timing(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	static const char *const names[]
+		= {"paranoid", "sneaky", "polite", "normal", "aggressive", "insane", NULL};
+	uint64_t *value = field;
+
+	for (unsigned i = 0; names[i]; i++)
+		if (!strcmp(text, names[i])) {
+			*value = i;
+			return asprintf(canonical, "%u", i) < 0 ? -ENOMEM : 0;
+		}
+	return read_count(option, text, field, canonical, why);
 }
 
 static int read_auto_count(const struct option *option, const char *text, void *field,
@@ -441,6 +457,26 @@ static int read_addresses(const struct option *option, const char *text, void *f
 	return targets_check(text, canonical, why);
 }
 
+/* Addresses and host names. */
+static int read_targets(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	return targets_check_named(text, canonical, why);
+}
+
+/* What names stood for, as names_text() has it. */
+static int read_resolved(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	struct names *names;
+	int ret = names_create(text, &names, why);
+
+	if (ret < 0)
+		return ret;
+	names_want_all(names);
+	*canonical = names_text(names);
+	names_destroy(names);
+	return *canonical ? 0 : -ENOMEM;
+}
+
 /*
  * Names split at commas: the canonical text has ", " between them. With @check, which gives a
  * complaint about one of them or NULL.
@@ -635,6 +671,7 @@ const struct option_type option_path = {.read = read_text, .text = true, .comple
 static const struct option_type type_bool = {.read = read_bool, .complete = "bool"};
 static const struct option_type type_name = {.read = read_name};
 static const struct option_type type_count = {.read = read_count};
+static const struct option_type type_timing = {.read = read_timing};
 static const struct option_type type_auto_count = {.read = read_auto_count};
 static const struct option_type type_fraction = {.read = read_fraction};
 static const struct option_type type_duration = {.read = read_duration};
@@ -653,6 +690,8 @@ static const struct option_type type_listen = {.read = read_listen};
 static const struct option_type type_prefixes = {.read = read_prefixes, .list = true};
 static const struct option_type type_addresses
 	= {.read = read_addresses, .text = true, .list = true};
+static const struct option_type type_targets = {.read = read_targets, .text = true, .list = true};
+static const struct option_type type_resolved = {.read = read_resolved, .text = true, .list = true};
 static const struct option_type type_files
 	= {.read = read_files, .text = true, .list = true, .complete = "file"};
 static const struct option_type type_folders
@@ -664,6 +703,8 @@ static const struct option_type type_ports = {.read = read_ports, .text = true, 
 /* ---- The table ---- */
 
 static const char *const dedup_names[] = {"auto", "exact", "window", NULL};
+static const char *const resolve_names[] = {"first", "all", NULL};
+static const char *const family_names[] = {"both", "ipv4", "ipv6", NULL};
 static const char *const hugepage_names[] = {"auto", "on", "off", NULL};
 static const char *const plugin_type_names[] = {[LH_TYPE_SCAN] = "scan",
 	[LH_TYPE_OUTPUT] = "output",
@@ -755,14 +796,23 @@ static const struct option table[] = {
 		FIELD(verbose),
 		.help = "let messages of DPDK and its drivers through"},
 
-	{KEY("scan", "targets"), .type = &type_addresses, .initial = "", FIELD(targets),
-		.help = "addresses, prefixes and ranges: 192.0.2.1, 192.0.2.0/24, "
+	{KEY("scan", "targets"), .type = &type_targets, .initial = "", FIELD(targets),
+		.help = "addresses, prefixes, ranges and host names: 192.0.2.1, 192.0.2.0/24, "
 			"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 192.0.*.1, 2001:db8::1, "
-			"2001:db8::/120"},
+			"2001:db8::/120, www.example.org, www.example.org/24"},
 	{KEY("scan", "targets_file"), .group = "Targets", .flags = "-iL", .metavar = "FILE",
 		.type = &type_files, .initial = "", FIELD(targets_file),
 		.help = "files of targets, split at commas; - is standard input; # and ; begin a "
 			"comment"},
+	{KEY("scan", "resolve"), .type = &type_name, .names = resolve_names, .initial = "first",
+		FIELD(resolve),
+		.help = "which addresses of a host name: first (of each family), all"},
+	{KEY("scan", "family"), .type = &type_name, .names = family_names, .initial = "both",
+		FIELD(family),
+		.help = "families of these addresses: both (that can be sent), ipv4, ipv6"},
+	{KEY("scan", "resolved"), .type = &type_resolved, .initial = "", FIELD(resolved),
+		.help = "what host names stand for, as in /etc/hosts: 192.0.2.1 www.example.org; "
+			"such a name is not looked up"},
 	{KEY("scan", "exclude"), .group = "Targets", .flags = "--exclude", .metavar = "LIST",
 		.type = &type_addresses, .initial = "", FIELD(exclude),
 		.help = "never scan these; file and command line add up"},
@@ -779,6 +829,17 @@ static const struct option table[] = {
 		.type = &type_ports, .initial = "", FIELD(ports),
 		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22, U:53 or "
 			"S:132 with a type that sends them; none for types without ports"},
+	{KEY("scan", "top_ports"), .group = "Scan", .flags = "--top-ports", .metavar = "N",
+		.type = &type_count, .max = 65535, .initial = "0", FIELD(top_ports),
+		.help = "these many of the commonest ports too (docs/top-ports.md); 0: none"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Scan",
+		.flags = "-F",
+		.sets = "scan.top_ports=100",
+		.help = "the same as --top-ports 100"},
+	{KEY("scan", "exclude_ports"), .group = "Scan", .flags = "--exclude-ports",
+		.metavar = "LIST", .type = &type_ports, .initial = "", FIELD(exclude_ports),
+		.help = "never send to these ports"},
 	{KEY("scan", "type"), .group = "Scan", .flags = "--scan-type", .metavar = "NAME",
 		.type = &type_scan_type, .initial = "syn", FIELD(type),
 		.help = "scan type: syn, ack, window, fin, null, xmas, maimon, udp, icmp, arp, "
@@ -794,7 +855,7 @@ static const struct option table[] = {
 	TYPE("-sY", "sctp"),
 	TYPE("-sn", "discovery"),
 	{KEY("scan", "timing"), .group = "Scan", .flags = "-T", .metavar = "0..5",
-		.type = &type_count, .min = 0, .max = 5, .initial = "3", FIELD(timing),
+		.type = &type_timing, .min = 0, .max = 5, .initial = "3", FIELD(timing),
 		.help = "rate by template, where no rate is given: 0: a probe in 5 min, 1: one in "
 			"15 s, 2: 2.5/s, 3: 10k/s, 4: 100k/s, 5: 1M/s"},
 	{KEY("scan", "rate"), .group = "Scan", .flags = "--rate", .metavar = "N",
@@ -1319,9 +1380,9 @@ int ctl_config_print_help(FILE *out) {
 	      "       prtip-dp [options] TARGET... [-- EAL ARGUMENTS]\n"
 	      "\n"
 	      "TARGET: 192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, 192.0.2-3.1-99,\n"
-	      "192.0.*.1, 2001:db8::1 or 2001:db8::/120, also several split at commas. Targets\n"
-	      "on the command line (with -iL too) replace the configuration file's; exclusions\n"
-	      "add to them.\n",
+	      "192.0.*.1, 2001:db8::1, 2001:db8::/120 or a host name, also several split at\n"
+	      "commas. Targets on the command line (with -iL too) replace the configuration\n"
+	      "file's; exclusions add to them.\n",
 		out);
 	for (unsigned g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
 		fprintf(out, "\n%s:\n", groups[g]);

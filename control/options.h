@@ -29,6 +29,10 @@ struct port_settings {
 /* What the rows read their values into. */
 struct settings {
 	const char *targets, *targets_file, *exclude, *exclude_file, *ports;
+	unsigned resolve, family; /* of names among the targets: places in the rows' names */
+	const char *resolved;
+	uint64_t top_ports;
+	const char *exclude_ports;
 	bool default_excludes;
 	const struct dp_scan_type *type;
 	unsigned dedup, hugepages; /* places in the rows' names */

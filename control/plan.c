@@ -6,6 +6,7 @@
 #include "checkpoint.h"
 #include "detect.h"
 #include "human.h"
+#include "names.h"
 #include "options.h"
 #include "plan.h"
 #include "version.h"
@@ -206,6 +207,43 @@ static bool has_both_families(const struct ctl_config *config) {
 	return dp_ipset_has_v4(addresses) && dp_ipset_has_v6(addresses);
 }
 
+/*
+ * What the names among the targets stand for; each line begins with @indent. Only some where there are
+ * many: --print-config has them all.
+ */
+static void print_names(const struct ctl_config *config, const char *indent, FILE *out) {
+	const unsigned most = config->verbose ? UINT32_MAX : 20;
+	const struct name *name;
+	unsigned shown = 0;
+
+	for (unsigned i = 0; (name = names_at(config->names, i)) && shown < most; i++) {
+		if (!name->wanted)
+			continue;
+		fprintf(out, "%s%s", indent, name->text);
+		for (unsigned k = 0; k < name->nb_ips; k++) {
+			fputs(k ? ", " : " is ", out);
+			print_ip(out, name->ips[k]);
+		}
+		if (!name->nb_ips)
+			fprintf(out, ": %s; left out", name->failure);
+		if (name->nb_others)
+			fprintf(out, " (and %u not scanned)", name->nb_others);
+		fprintf(out, "\n");
+		shown++;
+	}
+	if (shown < names_count(config->names))
+		fprintf(out, "%sand %u more names, which --print-config lists\n", indent,
+			names_count(config->names) - shown);
+}
+
+static void print_name_counts(const struct ctl_config *config, FILE *out) {
+	if (!names_count(config->names))
+		return;
+	fprintf(out, "names       %u, %u of them without an address\n", names_count(config->names),
+		names_failed(config->names));
+	print_names(config, "            ", out);
+}
+
 static void print_scope(const struct ctl_config *config, FILE *out) {
 	char text[HUMAN_WIDE_BYTES], more[HUMAN_WIDE_BYTES];
 
@@ -214,6 +252,7 @@ static void print_scope(const struct ctl_config *config, FILE *out) {
 	fprintf(out, "targets     ");
 	print_space(config, out);
 	fprintf(out, "%s\n", has_both_families(config) ? ", IPv4 and IPv6" : "");
+	print_name_counts(config, out);
 	fprintf(out, "excluded    %s pairs by the default list, %s by you\n",
 		human_wide(config->excluded_default, text),
 		human_wide(config->excluded_exclude, more));
@@ -390,7 +429,7 @@ int plan_print(const struct ctl_config *config, FILE *out, struct dp_error *err)
 	print_memory(&plan, dedup, out);
 	print_detection(config, out);
 	print_plugins(config, out);
-	fprintf(out, "nothing was sent\n");
+	fprintf(out, names_count(config->names) ? "no probe was sent\n" : "nothing was sent\n");
 	dedup_destroy(dedup);
 	if (fflush(out) || ferror(out))
 		return dp_fail(err, false, -errno, "standard output: %s", strerror(errno));
@@ -440,6 +479,7 @@ void plan_print_start(const struct ctl_config *config, const struct dp_plan *pla
 	print_space(config, out);
 	fprintf(out, "%s, seed %" PRIu64 "\n", config->shards > 1 ? ", one shard of them" : "",
 		config->seed);
+	print_names(config, "", out);
 	for (unsigned i = 0; i < plan->nb_ports; i++) {
 		print_start_device(&plan->ports[i], out);
 		if (plan->ports[i].ephemeral_overlap)

@@ -13,6 +13,7 @@
 #include "human.h"
 #include "journal.h"
 #include "keeper.h"
+#include "names.h"
 #include "notify.h"
 #include "output.h"
 #include "pipeline.h"
@@ -724,6 +725,8 @@ static void begin_summary(struct run *run) {
 		.shards = config->shards,
 		.excluded_default = config->excluded_default,
 		.excluded_exclude = config->excluded_exclude,
+		.names = names_count(config->names),
+		.names_failed = names_failed(config->names),
 		.dedup_exact = dedup_is_exact(run->dedup),
 		.dedup_capacity = dedup_capacity(run->dedup),
 	};

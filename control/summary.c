@@ -267,6 +267,10 @@ static void print_targets(struct page *page, const struct ctl_summary *s) {
 	item(page, "%s", s->type->has_ports ? "address and port pairs" : "addresses");
 	if (s->shards > 1)
 		item(page, "shard %u/%u", s->shard, s->shards);
+	if (s->names)
+		item(page, "%s host names among them", human_count(s->names, a));
+	if (s->names_failed)
+		item(page, "%s without an address left out", human_count(s->names_failed, b));
 	end_line(page);
 	if (s->excluded_default || s->excluded_exclude) {
 		line(page, "excluded");
@@ -568,6 +572,12 @@ static void json_plan(struct json *json, const struct ctl_summary *s) {
 	json_u128(json, "default", s->excluded_default);
 	json_u128(json, "exclude", s->excluded_exclude);
 	json_end(json);
+	if (s->names) {
+		json_begin(json, "names");
+		json_u64(json, "given", s->names);
+		json_u64(json, "failed", s->names_failed);
+		json_end(json);
+	}
 }
 
 void ctl_account_json(struct json *json, const struct ctl_plugin_account *plugin) {

@@ -41,6 +41,7 @@ struct ctl_summary {
 	unsigned passes; /* the most that a pair gets, payloads counted */
 	uint32_t shard, shards;
 	dp_u128 excluded_default, excluded_exclude; /* pairs, whole scan */
+	unsigned names, names_failed; /* among the targets; the latter stood for no address */
 	uint64_t excluded_running; /* addresses that SIGHUP took out of what was to be scanned */
 	struct dp_stats stats;
 	struct dp_levels levels; /* of rings, now; for status records */

@@ -6,6 +6,7 @@
  * the set of ranges.
  */
 #include "datadir.h"
+#include "names.h"
 #include "targets.h"
 
 #include <ctype.h>
@@ -17,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	TOKEN_BYTES = 128, /* more than any address expression takes */
+	TOKEN_BYTES = NAMES_LONGEST + 8, /* more than any address expression or name takes */
 	CHUNK_BYTES = 64 * 1024,
 	PATTERN_RANGES = 1 << 20, /* that one octet pattern may expand to */
 };
@@ -41,7 +42,13 @@ struct entry {
 	dp_ip first, last; /* hull; all of it where not @pattern */
 	bool pattern; /* IPv4: for each octet, the lowest and highest value it takes */
 	uint8_t low[4], high[4];
+	const char *name; /* NULL: addresses; else all that counts is this, not terminated */
+	size_t name_length;
 };
+
+/* How the entries of a list are read: 0, or -EINVAL with @err filled. */
+typedef int (*read_fn)(
+	const char *text, size_t length, struct entry *entry, struct value_error *err);
 
 /* The list that is built from; what an entry means depends on which list it stands in. */
 typedef int (*entry_fn)(void *user, const struct entry *entry);
@@ -67,8 +74,9 @@ static int refuse(const char *text, size_t length, struct value_error *err) {
 		return value_fail(err, text, length,
 			"hexadecimal; write the address in decimal, such as 192.0.2.1");
 	if (is_host_name(text, length))
-		return value_fail(
-			err, text, length, "host names are not in this version; give an address");
+		return value_fail(err, text, length,
+			"host names can be targets, but this takes addresses, as a name may stand "
+			"for others tomorrow; give an address");
 	return value_fail(err, text, length,
 		"not an address; give one such as 192.0.2.1, 192.0.2.0/24, "
 		"192.0.2.1-192.0.2.9, 192.0.2-3.1-99, 2001:db8::1, 2001:db8::/120 or "
@@ -270,6 +278,7 @@ static int read_entry(
 	const char *slash = memchr(text, '/', length);
 	int ret;
 
+	entry->name = NULL;
 	if (memchr(text, ':', length))
 		return read_entry6(text, length, entry, err);
 	if (slash)
@@ -285,6 +294,19 @@ static int read_entry(
 		return value_fail(err, text, length,
 			"expands to %llu separate ranges, at most %d are taken; give fewer",
 			(unsigned long long)pattern_ranges(entry), PATTERN_RANGES);
+	return 0;
+}
+
+/* An entry of a list of targets, which may be a host name. */
+static int read_target(
+	const char *text, size_t length, struct entry *entry, struct value_error *err) {
+	unsigned bits;
+	int ret = names_is_one(text, length, &bits, err);
+
+	if (ret <= 0)
+		return ret < 0 ? ret : read_entry(text, length, entry, err);
+	entry->name = text;
+	entry->name_length = length;
 	return 0;
 }
 
@@ -335,7 +357,8 @@ static bool is_separator(char c) {
 }
 
 /* Call @entry_cb for every entry of a list. 0, a negative errno, -EINVAL with @err filled. */
-static int each_in_list(const char *list, entry_fn entry_cb, void *user, struct value_error *err) {
+static int each_in_list(const char *list, read_fn read_one, entry_fn entry_cb, void *user,
+	struct value_error *err) {
 	while (list && *list) {
 		struct entry entry;
 		size_t length = 0;
@@ -347,7 +370,7 @@ static int each_in_list(const char *list, entry_fn entry_cb, void *user, struct 
 			length++;
 		if (!length)
 			break;
-		ret = read_entry(list, length, &entry, err);
+		ret = read_one(list, length, &entry, err);
 		if (ret < 0)
 			return ret;
 		ret = entry_cb(user, &entry);
@@ -362,13 +385,11 @@ static int ignore_entry(void *user, const struct entry *entry) {
 	return 0;
 }
 
-int targets_check(const char *list, char **canonical, struct value_error *err) {
-	int ret = each_in_list(list, ignore_entry, NULL, err);
+/* The entries of a list separated by ", ", to be freed. */
+static int tidy_list(const char *list, char **canonical) {
 	char *out;
 	size_t at = 0;
 
-	if (ret < 0)
-		return ret;
 	out = malloc(2 * strlen(list) + 1);
 	if (!out)
 		return -ENOMEM;
@@ -386,6 +407,18 @@ int targets_check(const char *list, char **canonical, struct value_error *err) {
 	return 0;
 }
 
+int targets_check(const char *list, char **canonical, struct value_error *err) {
+	int ret = each_in_list(list, read_entry, ignore_entry, NULL, err);
+
+	return ret < 0 ? ret : tidy_list(list, canonical);
+}
+
+int targets_check_named(const char *list, char **canonical, struct value_error *err) {
+	int ret = each_in_list(list, read_target, ignore_entry, NULL, err);
+
+	return ret < 0 ? ret : tidy_list(list, canonical);
+}
+
 /* ---- Files ---- */
 
 /* A file of entries while it is read. */
@@ -396,6 +429,7 @@ struct list_file {
 	bool comment; /* until the end of the line */
 	size_t length;
 	char token[TOKEN_BYTES];
+	read_fn read_one;
 	entry_fn entry_cb;
 	void *user;
 	struct dp_error *err;
@@ -408,7 +442,7 @@ static int finish_token(struct list_file *file) {
 
 	if (!file->length)
 		return 0;
-	ret = read_entry(file->token, file->length, &entry, &why);
+	ret = file->read_one(file->token, file->length, &entry, &why);
 	if (ret < 0)
 		return dp_fail(file->err, true, ret, "%s:%u: %s: %s", file->name, file->line,
 			why.part, why.why);
@@ -469,8 +503,8 @@ static int read_file(struct list_file *file, char *chunk) {
 }
 
 /* Call @entry_cb for every entry of the file @path; `-` is standard input. */
-static int each_in_file(
-	const char *path, const char *what, entry_fn entry_cb, void *user, struct dp_error *err) {
+static int each_in_file(const char *path, const char *what, read_fn read_one, entry_fn entry_cb,
+	void *user, struct dp_error *err) {
 	const bool standard = !strcmp(path, "-");
 	struct list_file *file = calloc(1, sizeof(*file) + CHUNK_BYTES);
 	int ret;
@@ -479,6 +513,7 @@ static int each_in_file(
 		return dp_fail(err, false, -ENOMEM, "out of memory");
 	file->name = standard ? "standard input" : path;
 	file->line = 1;
+	file->read_one = read_one;
 	file->entry_cb = entry_cb;
 	file->user = user;
 	file->err = err;
@@ -494,8 +529,8 @@ static int each_in_file(
 }
 
 /* The same for every file of a list of them, split at commas; @again: but not standard input. */
-static int each_in_files(const char *paths, const char *what, bool again, entry_fn entry_cb,
-	void *user, struct dp_error *err) {
+static int each_in_files(const char *paths, const char *what, bool again, read_fn read_one,
+	entry_fn entry_cb, void *user, struct dp_error *err) {
 	char *copy, *rest, *path;
 	int ret = 0;
 
@@ -513,7 +548,7 @@ static int each_in_files(const char *paths, const char *what, bool again, entry_
 		while (length && (path[length - 1] == ' ' || path[length - 1] == '\t'))
 			path[--length] = '\0';
 		if (length && !(again && !strcmp(path, "-")))
-			ret = each_in_file(path, what, entry_cb, user, err);
+			ret = each_in_file(path, what, read_one, entry_cb, user, err);
 	}
 	free(copy);
 	return ret;
@@ -595,12 +630,15 @@ struct build {
 	struct dp_ipset *covered; /* all others: the default ranges are cut out of them */
 	struct dp_ipset *all;
 	struct dp_ipset *cut; /* the operator's exclusions */
+	struct names *names; /* NULL: there are none among the targets */
 	dp_u128 nb_all, nb_default, nb_never, nb_exclude; /* addresses */
 };
 
 static int add_target(void *user, const struct entry *entry) {
 	struct build *build = user;
 
+	if (entry->name)
+		return names_want(build->names, entry->name, entry->name_length);
 	return add_entry(inside_one(&build->defaults, entry->first, entry->last) ? build->meant
 										 : build->covered,
 		entry);
@@ -645,20 +683,50 @@ static int unite(struct dp_ipset *set, const struct dp_ipset *other) {
 	return add_ranges(set, ranges, nb);
 }
 
+/* The addresses that a name stands for, or all that share their prefix. */
+static int add_name(struct build *build, const struct name *name) {
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < name->nb_ips; i++) {
+		const unsigned width = dp_ip_is_v4(name->ips[i]) ? 32 : 128;
+		const unsigned bits = name->bits == NAMES_NO_PREFIX ? width : name->bits;
+		const dp_u128 host = bits == width ? 0 : DP_U128_MAX >> (128 - width) >> bits;
+		const struct entry entry
+			= {.first = name->ips[i] & ~host, .last = name->ips[i] | host};
+
+		ret = add_target(build, &entry);
+	}
+	return ret;
+}
+
+static int add_names(const struct targets_spec *spec, struct build *build, struct dp_error *err) {
+	const struct name *name;
+	int ret = build->names ? names_resolve(build->names, &spec->policy, err) : 0;
+
+	for (unsigned i = 0; !ret && (name = names_at(build->names, i)); i++)
+		if (name->wanted && add_name(build, name) < 0)
+			ret = dp_fail(err, false, -ENOMEM, "out of memory for the targets");
+	return ret;
+}
+
 static int read_targets(
 	const struct targets_spec *spec, struct build *build, struct dp_error *err) {
+	const read_fn read_one = build->names ? read_target : read_entry;
 	struct value_error why;
 	int ret = 0;
 
 	if (spec->default_list)
-		ret = each_in_file(spec->default_list, "default exclude list", add_default,
-			&build->defaults, err);
+		ret = each_in_file(spec->default_list, "default exclude list", read_entry,
+			add_default, &build->defaults, err);
 	if (ret < 0)
 		return ret;
 	tidy(&build->defaults);
-	if (each_in_list(spec->targets, add_target, build, &why) < 0)
+	if (each_in_list(spec->targets, read_one, add_target, build, &why) < 0)
 		return dp_fail(err, false, -ENOMEM, "out of memory for the targets");
-	ret = each_in_files(spec->targets_files, "target file", false, add_target, build, err);
+	ret = each_in_files(
+		spec->targets_files, "target file", false, read_one, add_target, build, err);
+	if (!ret)
+		ret = add_names(spec, build, err);
 	dp_ipset_seal(build->meant);
 	dp_ipset_seal(build->covered);
 	return ret;
@@ -689,9 +757,10 @@ static int read_exclusions(
 	struct value_error why;
 	int ret;
 
-	if (each_in_list(spec->exclude, add_exclusion, set, &why) < 0)
+	if (each_in_list(spec->exclude, read_entry, add_exclusion, set, &why) < 0)
 		return dp_fail(err, false, -ENOMEM, "out of memory for the exclusions");
-	ret = each_in_files(spec->exclude_files, "exclude file", again, add_exclusion, set, err);
+	ret = each_in_files(
+		spec->exclude_files, "exclude file", again, read_entry, add_exclusion, set, err);
 	if (ret < 0)
 		return ret;
 	dp_ipset_seal(set);
@@ -732,6 +801,12 @@ static int nothing_left(
 	char all[DP_U128_TEXT_BYTES], by_default[DP_U128_TEXT_BYTES], never[DP_U128_TEXT_BYTES],
 		exclude[DP_U128_TEXT_BYTES];
 
+	if (!build->nb_all && names_failed(build->names)) {
+		char failures[400];
+
+		names_list_failures(build->names, failures, sizeof(failures));
+		return dp_fail(err, true, -EINVAL, "no targets: no address for %s", failures);
+	}
 	if (!build->nb_all)
 		return dp_fail(
 			err, true, -EINVAL, "no targets: %s names no address", spec->targets_files);
@@ -821,7 +896,7 @@ static int freeze(const struct targets_spec *spec, struct build *build, struct t
 }
 
 int targets_build(const struct targets_spec *spec, struct targets *targets, struct dp_error *err) {
-	struct build build = {0};
+	struct build build = {.names = spec->names};
 	int ret = -ENOMEM;
 
 	*targets = (struct targets){0};

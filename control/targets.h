@@ -6,6 +6,7 @@
 #ifndef CTL_TARGETS_H
 #define CTL_TARGETS_H
 
+#include "names.h"
 #include "value.h"
 
 #include <dp/error.h>
@@ -26,6 +27,8 @@ struct targets_spec {
 	const char *default_list; /* path of the default exclusions; NULL: not wanted */
 	const uint16_t *ports; /* ascending */
 	unsigned nb_ports; /* 0 where the type has none */
+	struct names *names; /* NULL: targets are addresses only; else what is found is put there */
+	struct names_policy policy; /* of those */
 };
 
 struct targets {
@@ -48,6 +51,9 @@ int targets_read_excludes(
  * freed). 0, -ENOMEM, or -EINVAL with @err filled.
  */
 int targets_check(const char *list, char **canonical, struct value_error *err);
+
+/* The same for a list of targets, which takes host names too: `www.example.org`, `name/24`. */
+int targets_check_named(const char *list, char **canonical, struct value_error *err);
 
 /*
  * Read a port list in nmap's syntax for a scan of @type: `T:`, `U:` and `S:` only where it sends
