@@ -2092,14 +2092,19 @@ static int publish(struct config *config, struct dp_error *err) {
 	return publish_outputs(config, err);
 }
 
-/* --help and --version need nothing else to be right. */
+/* --help, --version and --doctor need nothing else to be right. */
 static bool wants_text(struct config *config, const struct arguments *arguments) {
+	for (unsigned i = 0; i < arguments->nb; i++)
+		if (arguments->list[i].option
+			&& arguments->list[i].option == options_by_flag("--json", 6))
+			config->public.json = true;
 	for (unsigned i = 0; i < arguments->nb; i++) {
 		const struct option *option = arguments->list[i].option;
 
 		if (option && option->role == OPTION_ACTION
 			&& (option->action == CTL_ACTION_HELP
-				|| option->action == CTL_ACTION_VERSION)) {
+				|| option->action == CTL_ACTION_VERSION
+				|| option->action == CTL_ACTION_DOCTOR)) {
 			config->public.action = option->action;
 			return true;
 		}

@@ -3,6 +3,7 @@
  * The program: read the configuration, do what it asks for, give the exit status. The only place
  * that prints an error, and the only one with globals: what signals count.
  */
+#include "doctor.h"
 #include "listing.h"
 #include "plan.h"
 #include "plugin_cmd.h"
@@ -15,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,7 +60,8 @@ static void fill_standard_descriptors(void) {
 }
 
 static int report(int status, const struct dp_error *err) {
-	if (status == RUN_FAILED || status == RUN_USAGE)
+	/* What --doctor finds is no error of ours. */
+	if ((status == RUN_FAILED || status == RUN_USAGE) && *err->text)
 		fprintf(stderr, "prtip-dp: %s\n", err->text);
 	return status;
 }
@@ -77,10 +80,19 @@ static int print_version(void) {
 	return printf("prtip-dp %s\n", CTL_VERSION) < 0 ? -errno : 0;
 }
 
+static int run_doctor(bool json, struct dp_error *err) {
+	unsigned nb_bad = 0;
+	const int rc = printed(doctor(getenv(DOCTOR_ROOT_VARIABLE), json, stdout, &nb_bad), err);
+
+	return rc == RUN_COMPLETE && nb_bad ? RUN_FAILED : rc;
+}
+
 static int act(const struct ctl_config *config, struct dp_error *err) {
 	switch (config->action) {
 	case CTL_ACTION_HELP:
 		return printed(ctl_config_print_help(stdout), err);
+	case CTL_ACTION_DOCTOR:
+		return run_doctor(config->json, err);
 	case CTL_ACTION_VERSION:
 		return printed(print_version(), err);
 	case CTL_ACTION_PRINT_CONFIG:
