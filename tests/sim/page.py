@@ -189,7 +189,7 @@ def check_page(tap, browser):
     until("a scan that answers", record)
     browser.call("Page.navigate", url=URL)
     until("the page", lambda: browser.evaluate(f"location.href === '{URL}' && document.readyState === 'complete'"))
-    until("some points", lambda: browser.shown()["points"] >= 3)
+    until("some points", lambda: browser.shown()["points"] >= 2)
     # The page is as old as its time says; records of before and after that enclose it.
     before = record()
     shown = until("a newer state", lambda: (s := browser.shown())["ts"] > before["ts"] and s)
@@ -199,7 +199,7 @@ def check_page(tap, browser):
     tap.check(shown["probes_sent"] > 0 and shown["states"]["open"] > 0 and len(shown["plugins"]) == 2, "and some are not 0",
               str(shown))  # fmt: skip
     tap.check(shown["phase"] == "scanning" and shown["title"].startswith("scanning"), "the phase is there", str(shown))
-    tap.check(shown["points"] >= 3 and 0 < shown["done"] < 100, "the curve has points, and the bar its length", str(shown))
+    tap.check(shown["points"] >= 2 and 0 < shown["done"] < 100, "the curve has points, and the bar its length", str(shown))
     tap.check(not shown["bad"], "nothing is red where nothing is lost", str(shown["bad"]))
 
 
@@ -242,7 +242,7 @@ def check_end(tap, browser, scan):
     wrong = [key for key in ("probes_sent", "results", "responses") if shown[key] != {**summary, "responses": {
         **summary["responses"], "rejected": summary["rejected"]}}[key]]  # fmt: skip
     tap.check(not wrong, "and what it shows is the summary's", f"{wrong}: {shown}, {summary}")
-    time.sleep(5)
+    until("polls that fail", lambda: browser.evaluate("failures >= FAILURES"))
     tap.check(browser.shown()["phase"] == "ended: interrupted", "it stays so when nobody answers any more")
     browser.look(1100, "light", "ended")
     browser.evaluate("before = {...before, phase: 'scanning'}; 0")

@@ -156,6 +156,9 @@ def check_metrics(tap):
               "/metrics: status and type", str(headers))  # fmt: skip
     first = parse(text)
     tap.check(True, f"/metrics is in the text format ({len(first)} families)")
+    with open(os.path.join(TOP, "docs", "watching.md"), encoding="utf-8") as file:
+        known = {name for row in file if row.startswith("| `prtip_") for name in re.findall("`(prtip_[a-z_]+)`", row.split("|")[1])}
+    tap.check(known == set(first), "docs/watching.md has each of them", str(known ^ set(first)))
     if shutil.which("promtool"):
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
         tap.check(done.returncode == 0 and not done.stderr, "promtool finds nothing", done.stderr)
@@ -295,7 +298,7 @@ def truth():
 
 def check_resumed(tap):
     """Counts go on; where it listens is kept with the checkpoint."""
-    scan = start("resumed", "--rate", "1k", "--set", f"metrics.listen=[::1]:{PORT}", "--checkpoint", "ckpt",
+    scan = start("resumed", "--rate", "2k", "--set", f"metrics.listen=[::1]:{PORT}", "--checkpoint", "ckpt",
                  "198.18.0.0/22")  # fmt: skip
     first = until("half of it", lambda: (r := ask("/status.json", host="::1"))[0] == 200
                   and json.loads(r[2])["probes_sent"] > 1000 and json.loads(r[2]), scan)  # fmt: skip
