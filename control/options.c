@@ -1397,6 +1397,8 @@ int ctl_config_print_help(FILE *out) {
 				print_flag(out, &table[i]);
 	}
 	fputs("\n"
+	      "What nmap, masscan and zmap call otherwise is known too: docs/migrating.md.\n"
+	      "\n"
 	      "Examples:\n"
 	      "  prtip-dp -p 1-65535 127.0.0.1\n"
 	      "  prtip-dp -p 22,80,443 --rate 50k -o ndjson:results.ndjson 198.18.0.0/16\n"

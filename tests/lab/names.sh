@@ -39,6 +39,9 @@ dns_stop() {
 }
 asked() { grep -c 'query\[' dns.log; }
 
+# What would be scanned: the same start, but nothing is sent.
+list() { on scanner "$PRTIP_DP" --list-targets -p 80 "$@" 2>list.err | sort; }
+
 dns 198.18.0.5,2001:db8::5
 listen world 0.0.0.0 80
 listen world :: 80
@@ -55,34 +58,27 @@ tap_match "and are shown" "$(cat both.err)" '^web\.lab\.example is (198\.18\.0\.
 tap_is "each was asked for once" "$(asked)" 2
 tap_is "the summary counts the name" "$(json both.sum names)" '{"given": 1, "failed": 0}'
 
-scan v4 "${port[@]}" --set scan.family=ipv4 -p 80 web.lab.example
-tap_is "[scan] family = ipv4" "$(records v4.ndjson)" "198.18.0.5 80 tcp open"
-scan v6 "${port[@]}" --set scan.family=ipv6 -p 80 web.lab.example
-tap_is "ipv6" "$(records v6.ndjson)" "2001:db8::5 80 tcp open"
-scan source "${port[@]}" --set dataplane.source=$SPARE_IP -p 80 web.lab.example
-tap_is "a source of one family: the names' addresses of that family" "$(records source.ndjson)" \
-	"198.18.0.5 80 tcp open"
+tap_is "[scan] family = ipv4" "$(list --set scan.family=ipv4 web.lab.example)" "198.18.0.5 80 tcp"
+tap_is "ipv6" "$(list --set scan.family=ipv6 web.lab.example)" "2001:db8::5 80 tcp"
+tap_is "a source of one family: the names' addresses of that family" \
+	"$(list --set dataplane.source=$SPARE_IP web.lab.example)" "198.18.0.5 80 tcp"
 ip -n scanner -6 route delete 2001:db8:0::/48
-scan routed "${port[@]}" -p 80 web.lab.example
-tap_is "no route to its IPv6 address: the other one" "$(records routed.ndjson)" "198.18.0.5 80 tcp open"
+tap_is "no route to its IPv6 address: the other one" "$(list web.lab.example)" "198.18.0.5 80 tcp"
 scan unrouted "${port[@]}" -p 80 four.lab.example six.lab.example
 scan_status "no route to the only address: the rest is scanned" unrouted 0
 tap_match "and the reason named" "$(cat unrouted.err)" \
 	'^prtip-dp: warning: target six\.lab\.example: .*no route.*; left out$'
 ip -n scanner -6 route add 2001:db8:0::/48 via $WORLD_IP6
-scan hosts "${port[@]}" -p 80 from-hosts.example
-tap_is "/etc/hosts counts" "$(records hosts.ndjson)" "198.18.3.1 80 tcp open"
+tap_is "/etc/hosts counts" "$(list from-hosts.example)" "198.18.3.1 80 tcp"
 
 dns_stop
 dns 198.18.0.5 198.18.0.6
 scan first "${port[@]}" -p 80 web.lab.example
 tap_is "several addresses: one of them" "$(records first.ndjson | grep -c '^198\.18\.0\.[56] 80')" 1
 tap_match "the other is named" "$(cat first.err)" '\(and 1 not scanned\)'
-scan all "${port[@]}" --set scan.resolve=all -p 80 WEB.Lab.Example web.lab.example
-tap_is "resolve = all: all of them, each once" "$(records all.ndjson | tr '\n' ' ')" \
-	"198.18.0.5 80 tcp open 198.18.0.6 80 tcp open "
+tap_is "resolve = all: all of them, each once" \
+	"$(list --set scan.resolve=all WEB.Lab.Example web.lab.example | tr '\n' ' ')" "198.18.0.5 80 tcp 198.18.0.6 80 tcp "
 
-list() { on scanner "$PRTIP_DP" --list-targets -p 80 "$@" 2>list.err | sort; }
 list 198.18.7.0/24 >want
 list net.lab.example/24 >got
 tap_same "name/24 is its network" got want
