@@ -268,7 +268,7 @@ static void outputs(struct codec *c, struct checkpoint *k) {
 }
 
 static void plugins(struct codec *c, struct checkpoint *k) {
-	list(c, &k->plugins, &k->nb_plugins, sizeof *k->plugins, 44);
+	list(c, &k->plugins, &k->nb_plugins, sizeof *k->plugins, 44 + 8 * LH_STATUS_COUNT);
 	for (unsigned i = 0; i < k->nb_plugins && !c->error; i++) {
 		struct checkpoint_plugin *plugin = &k->plugins[i];
 
@@ -276,6 +276,7 @@ static void plugins(struct codec *c, struct checkpoint *k) {
 		text(c, &plugin->version);
 		u64(c, &plugin->offered);
 		u64s(c, plugin->status, sizeof plugin->status);
+		u64s(c, plugin->filtered, sizeof plugin->filtered);
 		u64(c, &plugin->spilled);
 		u64(c, &plugin->deaths);
 		u64(c, &plugin->lane_cpu_us);

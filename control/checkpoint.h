@@ -21,7 +21,7 @@
 #include "summary.h"
 
 enum {
-	CHECKPOINT_VERSION = 1,
+	CHECKPOINT_VERSION = 2,
 	CHECKPOINT_MAX_BYTES = 1 << 30, /* more is refused unread */
 };
 
@@ -51,14 +51,16 @@ struct checkpoint_output {
 struct checkpoint_plugin {
 	char *name, *version;
 	uint64_t offered, status[LH_STATUS_COUNT], spilled, deaths;
+	uint64_t filtered[LH_STATUS_COUNT]; /* of status: of results that are not written */
 	uint64_t lane_cpu_us;
 };
 
 /* What the whole scan has counted up to here. */
 struct checkpoint_counts {
-	uint64_t unique, duplicates, hidden, surplus, excluded_running, dedup_evicted;
+	uint64_t unique, duplicates, hidden, surplus, undecided, excluded_running, dedup_evicted;
 	uint64_t waiting; /* of the unique ones, in the journal */
 	uint64_t states[DP_STATE_COUNT];
+	uint64_t filtered[DP_STATE_COUNT]; /* of the unique ones */
 	uint64_t elapsed_ns;
 	struct dp_stats stats;
 };

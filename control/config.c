@@ -8,6 +8,7 @@
 #include "checkpoint.h"
 #include "config.h"
 #include "detect.h"
+#include "filter.h"
 #include "habits.h"
 #include "inifile.h"
 #include "names.h"
@@ -46,6 +47,7 @@ struct config {
 	struct plugin_set *plugins; /* NULL: not looked for yet */
 	struct payload_file *payloads, *hellos; /* NULL: none */
 	struct detect_rules *fingerprints; /* NULL: none */
+	struct filter *filter; /* NULL: none */
 };
 
 static const char plugin_section[] = "plugin:"; /* NAME */
@@ -790,8 +792,8 @@ static int add_output_of(struct config *config, const char *name, const char *pa
 
 	if (!lh_name_valid(name) || options_by_key("output", name))
 		return dp_fail(err, true, -EINVAL,
-			"-o %s: no such format; give ndjson, table, summary or an output plugin's "
-			"name",
+			"-o %s: no such format; give table, ndjson, csv, xml, grep, list, summary "
+			"or an output plugin's name",
 			shown);
 	if (before && !before->dropped && *before->path)
 		return output_twice(shown, name, before->path, err);
@@ -821,8 +823,8 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 	}
 	if (option && option->later)
 		return dp_fail(err, true, -EINVAL,
-			"-o %s: the format %s is not in this version; give ndjson, table or "
-			"summary",
+			"-o %s: the format %s is not in this version; give table, ndjson, csv, "
+			"xml, grep, list or summary",
 			shown.part, format);
 	if (!config->outputs_given && drop_file_outputs(config) < 0)
 		return no_memory(err);
@@ -831,6 +833,33 @@ static int add_output(struct config *config, const char *value, struct dp_error 
 	if (*config->text[row_of(config, option)])
 		return output_twice(shown.part, format, config->text[row_of(config, option)], err);
 	return set_value(config, option, colon + 1, &origin, err);
+}
+
+/* -oX FILE, -oA BASE: @option names the formats, each with what is added to the path. */
+static int add_outputs(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	const char *rest = argument->option->sets;
+	int ret = 0;
+
+	if (strchr(rest, '.') && !strcmp(argument->value, "-"))
+		return dp_fail(err, true, -EINVAL,
+			"%s -: several files, which standard output cannot be; give the beginning "
+			"of their names",
+			argument->flag);
+	while (!ret && *rest) {
+		const size_t format = strcspn(rest, ". "), whole = strcspn(rest, " ");
+		char *output;
+
+		if (asprintf(&output, "%.*s:%s%.*s", (int)format, rest, argument->value,
+			    (int)(whole - format), rest + format)
+			< 0)
+			return no_memory(err);
+		ret = add_output(config, output, err);
+		free(output);
+		rest += whole;
+		rest += strspn(rest, " ");
+	}
+	return ret;
 }
 
 static int choose_action(
@@ -910,6 +939,8 @@ static int apply_argument(
 	case OPTION_SET:
 		return set_pair(config, argument->value, &set, err);
 	case OPTION_OUTPUT:
+		if (argument->option->sets)
+			return add_outputs(config, argument, err);
 		return add_output(config, argument->value, err);
 	case OPTION_PLUGIN_ARG:
 		return set_plugin_arg(config, argument->value, err);
@@ -1976,6 +2007,10 @@ static int publish_outputs(struct config *config, struct dp_error *err) {
 		: config->settings.append	       ? CTL_FILE_APPEND
 						       : CTL_FILE_CREATE;
 	public->include_closed = config->settings.include_closed;
+	public->open_only = config->settings.open_only;
+	public->reason = config->settings.reason;
+	public->fields = config->settings.fields;
+	public->filter = config->filter;
 	return ret;
 }
 
@@ -2112,6 +2147,55 @@ static bool wants_text(struct config *config, const struct arguments *arguments)
 	return false;
 }
 
+/* A field of a plugin that does not run would be empty for good. */
+static int check_plugin_of(
+	const struct config *config, const char *key, const char *plugin, struct dp_error *err) {
+	const struct plugin_set *set = config->plugins;
+
+	for (unsigned i = 0; set && i < set->nb_enabled; i++)
+		if (!strcmp(set->enabled[i]->name, plugin))
+			return 0;
+	return dp_fail(err, true, -EINVAL,
+		"[output] %s: plugins.%s: no such plugin runs; give --plugin %s, or another field",
+		key, plugin, plugin);
+}
+
+static int compile_filter(struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+	struct value_error why;
+	const char *plugin;
+	int ret = *s->filter ? filter_create(s->filter, &config->filter, &why) : 0;
+
+	if (ret)
+		return ret == -ENOMEM ? no_memory(err)
+				      : dp_fail(err, true, ret, "[output] filter: %s", why.why);
+	for (unsigned i = 0; !ret && config->filter && (plugin = filter_plugin(config->filter, i));
+		i++)
+		ret = check_plugin_of(config, "filter", plugin, err);
+	if (!ret && config->filter && s->max_results && !filter_is_early(config->filter))
+		ret = dp_fail(err, true, -EINVAL,
+			"max_results and this filter exclude each other: what banners and plugins "
+			"say is known when enough was found; leave one of them out");
+	return ret;
+}
+
+static int check_fields(const struct config *config, struct dp_error *err) {
+	const char *rest = config->settings.fields;
+	struct field field;
+	char why[64];
+	int ret = 0;
+
+	while (!ret && *rest) {
+		const size_t length = strcspn(rest, ", ");
+
+		if (!field_find(rest, length, &field, why, sizeof why) && *field.plugin)
+			ret = check_plugin_of(config, "fields", field.plugin, err);
+		rest += length;
+		rest += strspn(rest, ", ");
+	}
+	return ret;
+}
+
 static int fill(struct config *config, const struct arguments *arguments, struct dp_error *err) {
 	int ret = set_defaults(config, err);
 
@@ -2137,6 +2221,10 @@ static int fill(struct config *config, const struct arguments *arguments, struct
 		ret = choose_seed(config, err);
 	if (!ret)
 		ret = find_plugins(config, err);
+	if (!ret)
+		ret = compile_filter(config, err);
+	if (!ret)
+		ret = check_fields(config, err);
 	if (!ret)
 		ret = check_device(config, err);
 	if (!ret && config->public.action == CTL_ACTION_PRINT_CONFIG)
@@ -2197,6 +2285,7 @@ void ctl_config_destroy(struct ctl_config *public) {
 	payload_file_destroy(config->payloads);
 	payload_file_destroy(config->hellos);
 	detect_rules_destroy(config->fingerprints);
+	filter_destroy(config->filter);
 	checkpoint_clear(&config->resume);
 	dp_space_destroy(config->public.space);
 	names_destroy(config->names);

@@ -74,7 +74,7 @@ enum {
 };
 
 struct ctl_output_spec {
-	const char *format; /* "table", "ndjson", "summary", or a plugin's name */
+	const char *format; /* as output_find() knows it, or a plugin's name */
 	const char *path; /* "-": standard output */
 	unsigned plugin; /* 1 + its place in ctl_plugins.enabled; 0: a format of our own */
 };
@@ -98,6 +98,7 @@ struct ctl_allowed {
 };
 
 struct detect_rules;
+struct filter;
 struct checkpoint;
 struct names;
 
@@ -147,6 +148,10 @@ struct ctl_config {
 	unsigned nb_outputs; /* 0: table on a terminal, NDJSON otherwise, decided by main */
 	enum ctl_file_mode file_mode;
 	bool include_closed;
+	bool open_only; /* and hosts that are up */
+	bool reason; /* in tables, beside services too */
+	const char *fields; /* of CSV, split at ", "; "": the usual ones */
+	const struct filter *filter; /* of what is written; NULL: everything */
 
 	struct ctl_plugins plugins;
 

@@ -11,10 +11,10 @@
 #include <string.h>
 
 /*
- * Bytes of the character at @p, of which there are @left (not 0); 0 where it is none. The second byte
+ * The second byte
  * tells overlong forms, surrogates and what lies above U+10FFFF (RFC 3629, section 4).
  */
-static unsigned utf8_length(const uint8_t *p, size_t left) {
+unsigned json_utf8_length(const uint8_t *p, size_t left) {
 	const uint8_t low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
 	const uint8_t high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
 
@@ -35,7 +35,7 @@ bool json_is_utf8(const void *bytes, size_t n) {
 	const uint8_t *p = bytes, *end = p + n;
 
 	while (p < end) {
-		unsigned length = utf8_length(p, (size_t)(end - p));
+		unsigned length = json_utf8_length(p, (size_t)(end - p));
 		if (!length)
 			return false;
 		p += length;
@@ -87,7 +87,7 @@ char *json_escape(char *to, const void *bytes, size_t n) {
 	const uint8_t *p = bytes, *end = p + n;
 
 	while (p < end) {
-		unsigned length = utf8_length(p, (size_t)(end - p));
+		unsigned length = json_utf8_length(p, (size_t)(end - p));
 		to = escape_character(to, p, length);
 		p += length ? length : 1;
 	}
@@ -100,7 +100,7 @@ static void put_string(FILE *out, const char *text) {
 
 	putc('"', out);
 	for (size_t left = strlen(text); left;) {
-		unsigned length = utf8_length(p, left);
+		unsigned length = json_utf8_length(p, left);
 		char *end = escape_character(character, p, length);
 		fwrite(character, 1, (size_t)(end - character), out);
 		length = length ? length : 1;

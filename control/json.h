@@ -30,6 +30,9 @@ enum {
 	JSON_ESCAPED = 6, /* bytes that one byte of text becomes at the most */
 };
 
+/* Bytes of the character of UTF-8 at @p, where @left bytes are (not 0); 0: it is none. */
+unsigned json_utf8_length(const uint8_t *p, size_t left);
+
 /* True where @bytes are whole characters of UTF-8 (RFC 3629: none overlong, no surrogates). */
 bool json_is_utf8(const void *bytes, size_t n);
 

@@ -4,6 +4,7 @@
  *
  * Main thread, before the scan starts. Owns nothing.
  */
+#include "filter.h"
 #include "names.h"
 #include "options.h"
 #include "targets.h"
@@ -666,6 +667,45 @@ static int read_ports(const struct option *option, const char *text, void *field
 	return ret;
 }
 
+/* Empty, or names of record fields. */
+static int read_fields(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	const char *rest = text;
+	char problem[VALUE_WHY_BYTES];
+	struct field found;
+
+	while (*rest) {
+		size_t length;
+		const char *name = next_item(&rest, &length);
+
+		if (!length)
+			return value_fail(why, text, strlen(text), "a name is empty");
+		if (field_find(name, length, &found, problem, sizeof problem))
+			return value_fail(why, name, length, "%s", problem);
+	}
+	return read_list(text, NULL, canonical, why);
+}
+
+/* Empty, or an expression that can stand in an INI file. */
+static int read_filter(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	struct filter *filter = NULL;
+	const char *comment = strstr(text, " ;");
+	int ret = *text ? filter_create(text, &filter, why) : 0;
+
+	filter_destroy(filter);
+	if (!ret && comment)
+		ret = value_fail(why, comment, strlen(comment),
+			"column %d: ` ;` begins a comment in a file; write \\x3b in a pattern",
+			(int)(comment - text) + 1);
+	if (!ret && strlen(text) > option->max)
+		ret = value_fail(why, text, strlen(text), "too long; give at most %llu characters",
+			(unsigned long long)option->max);
+	return ret ? ret : keep(text, canonical);
+}
+
+static const struct option_type type_fields = {.read = read_fields, .text = true, .list = true};
+static const struct option_type type_filter = {.read = read_filter, .text = true};
 static const struct option_type type_text = {.read = read_text, .text = true};
 const struct option_type option_path = {.read = read_text, .text = true, .complete = "file"};
 static const struct option_type type_bool = {.read = read_bool, .complete = "bool"};
@@ -726,6 +766,12 @@ const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 	{                                                                                          \
 		.role = OPTION_SHORTHAND, .group = "Scan", .flags = flag,                          \
 		.sets = "scan.type=" name, .help = "the same as --scan-type " name                 \
+	}
+/* An output by a flag of its own: a format, or several, each with the ending of its file's name. */
+#define OUTPUT(flag, formats, argument, text)                                                      \
+	{                                                                                          \
+		.role = OPTION_OUTPUT, .group = "Output", .flags = flag, .metavar = argument,      \
+		.sets = formats, .help = text                                                      \
 	}
 /* A key of one port: `source`, and `source0` to `source7`. */
 #define OF_PORT(name) .numbered = true, FIELD(ports_of[0].name)
@@ -959,9 +1005,16 @@ static const struct option table[] = {
 		.flags = "-o",
 		.metavar = "FORMAT:PATH",
 		.help
-		= "write results as ndjson or table, the summary as summary, or what the output "
-		  "plugin of that name makes; - is standard output; replaces the file's outputs; "
-		  "once for each format"},
+		= "write results as table, ndjson, csv, xml, grep or list, the summary as summary, "
+		  "or what the output plugin of that name makes (docs/formats.md); - is standard "
+		  "output; replaces the file's outputs; once for each format"},
+	OUTPUT("-oX", "xml", "FILE", "the same as -o xml:FILE"),
+	OUTPUT("-oG", "grep", "FILE", "the same as -o grep:FILE"),
+	OUTPUT("-oJ", "ndjson", "FILE", "the same as -o ndjson:FILE"),
+	OUTPUT("-oL", "list", "FILE", "the same as -o list:FILE"),
+	OUTPUT("-oN", "table", "FILE", "the same as -o table:FILE"),
+	OUTPUT("-oA", "table.nmap xml.xml grep.gnmap ndjson.ndjson", "BASE",
+		"all of BASE.nmap (a table), BASE.xml, BASE.gnmap and BASE.ndjson"),
 	{KEY("output", "ndjson"), .type = &option_path, .initial = "", FIELD(output_ndjson),
 		.help
 		= "write results as NDJSON to this file; - is standard output; empty: do not"},
@@ -969,10 +1022,14 @@ static const struct option table[] = {
 		.help = "write results as a table for people"},
 	{KEY("output", "summary"), .type = &option_path, .initial = "", FIELD(output_summary),
 		.help = "write the summary as one JSON object"},
-	LATER_TEXT("output", "csv", "", "write results as CSV"),
-	LATER_TEXT("output", "xml", "", "write results as nmap's XML"),
-	LATER_TEXT("output", "list", "", "write results as a list"),
-	LATER_TEXT("output", "grep", "", "write results as nmap's greppable lines"),
+	{KEY("output", "csv"), .type = &option_path, .initial = "", FIELD(output_csv),
+		.help = "write results as CSV, the fields that `fields` names"},
+	{KEY("output", "xml"), .type = &option_path, .initial = "", FIELD(output_xml),
+		.help = "write results as XML for what reads nmap's"},
+	{KEY("output", "list"), .type = &option_path, .initial = "", FIELD(output_list),
+		.help = "write results as a list for what reads masscan's"},
+	{KEY("output", "grep"), .type = &option_path, .initial = "", FIELD(output_grep),
+		.help = "write results by host for what reads nmap's greppable lines"},
 	LATER_TEXT("output", "pcapng", "", "write responses as a capture"),
 	{KEY("output", "overwrite"), .type = &type_bool, .initial = "no", FIELD(overwrite),
 		.help = "replace output files that exist: yes, no"},
@@ -990,6 +1047,28 @@ static const struct option table[] = {
 		.help = "append to output files that exist"},
 	{KEY("output", "include_closed"), .type = &type_bool, .initial = "no",
 		FIELD(include_closed), .help = "write closed ports too: yes, no"},
+	{KEY("output", "fields"), .group = "Output", .flags = "--fields --output-fields",
+		.metavar = "A,B,C", .type = &type_fields, .initial = "", FIELD(fields),
+		.help = "fields of csv, such as ip,port,service.name; empty: the usual ones "
+			"(docs/formats.md)"},
+	{KEY("output", "filter"), .group = "Output", .flags = "--filter --output-filter",
+		.metavar = "EXPR", .type = &type_filter, .max = 4096, .initial = "", FIELD(filter),
+		.help = "write only the records that it holds for, such as state = open && port in "
+			"(80, 443) (docs/formats.md); empty: all"},
+	{KEY("output", "open"), .type = &type_bool, .initial = "no", FIELD(open_only),
+		.help = "write only open ports and hosts that are up: yes, no"},
+	{KEY("output", "reason"), .type = &type_bool, .initial = "no", FIELD(reason),
+		.help = "tables have the reason of each state beside services, too: yes, no"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Output",
+		.flags = "--open",
+		.sets = "output.open=yes",
+		.help = "write only open ports and hosts that are up"},
+	{.role = OPTION_SHORTHAND,
+		.group = "Output",
+		.flags = "--reason",
+		.sets = "output.reason=yes",
+		.help = "tables have the reason of each state beside services, too"},
 
 	{KEY("checkpoint", "file"), .group = "Output", .flags = "--checkpoint", .metavar = "FILE",
 		.type = &type_text, .initial = "", FIELD(checkpoint),

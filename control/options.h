@@ -55,6 +55,9 @@ struct settings {
 	uint64_t tx_lcores, rx_lcores;
 
 	const char *output_ndjson, *output_table, *output_summary;
+	const char *output_csv, *output_xml, *output_list, *output_grep;
+	const char *fields, *filter;
+	bool open_only, reason;
 	bool overwrite, append, include_closed;
 
 	double sim_alive, sim_open, sim_loss, sim_duplicate;
@@ -115,7 +118,7 @@ enum option_role {
 	OPTION_CONFIG, /* names the INI file */
 	OPTION_RESUME, /* names the checkpoint to go on from */
 	OPTION_SET, /* takes SECTION.KEY=VALUE */
-	OPTION_OUTPUT, /* takes FORMAT:PATH */
+	OPTION_OUTPUT, /* takes FORMAT:PATH; with @sets, FORMAT or FORMAT.ENDING ..., PATH alone */
 	OPTION_MORE, /* adds to a list of its own, which joins that of a key when all was read */
 	OPTION_PLUGIN_ARG, /* takes NAME.KEY=VALUE */
 };

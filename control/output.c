@@ -9,6 +9,10 @@
 static const struct output_format *const formats[] = {
 	&output_table,
 	&output_ndjson,
+	&output_csv,
+	&output_xml,
+	&output_grep,
+	&output_list,
 	&output_summary,
 };
 

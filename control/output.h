@@ -16,16 +16,30 @@
 struct output_params {
 	bool color; /* ANSI colours are welcome */
 	unsigned index; /* in ctl_config.outputs */
+	const struct ctl_config *config; /* for what headings say; NULL: nothing is known */
 };
 
 struct output_format {
 	const char *name; /* as in -o NAME:PATH */
 	const char *line_start; /* see sink_admit(); NULL: free text */
 	bool raw; /* takes a raw sink */
+	bool grouped; /* a line may have several results */
+
+	/*
+	 * How the last lines begin, of a file that has one end: it is not appended to, and a scan that goes
+	 * on with it takes the end off first. NULL: a file that any number of runs may add to.
+	 */
+	const char *trailer;
 	bool exact; /* a line is a result, and output_ndjson_read() knows whose: it can be gone on with */
 
 	/* Make the state. 0 or a negative errno. */
 	int (*open)(struct sink *sink, const struct output_params *params, void **state);
+
+	/*
+	 * The line that its files begin with, as an existing one has to (@line_start is "" then: whatever
+	 * is cut short at the end of such a file is a line of ours); the state's. NULL: none.
+	 */
+	const char *(*first_line)(const void *state);
 
 	/*
 	 * @n results in the order of their arrival, and what they point to: the writer's, and gone after
@@ -42,7 +56,8 @@ struct output_format {
 	void (*close)(void *state); /* free the state */
 };
 
-extern const struct output_format output_ndjson, output_summary, output_table;
+extern const struct output_format output_csv, output_grep, output_list, output_ndjson,
+	output_summary, output_table, output_xml;
 
 /*
  * What stands for an output plugin, under whatever name: one with format_result(), whose texts are

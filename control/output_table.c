@@ -9,7 +9,7 @@
  * and RTT out.
  *
  * Where one of the held rows has a service, SERVICE and VERSION take the place of REASON, TTL and
- * RTT. What else there is to say about a row (what plugins found, a banner that nobody named a
+ * RTT; with `reason` they do not, and a service follows its row as other things do. What else there is to say about a row (what plugins found, a banner that nobody named a
  * service for) follows it, a line each. All that others wrote passes through human_text(): no control
  * character of theirs reaches the terminal, and what is cut ends in a ~.
  */
@@ -51,6 +51,7 @@ struct row {
 struct table {
 	struct sink *sink;
 	bool color;
+	bool reason; /* its column stays */
 	bool started; /* the heading is out */
 	bool flowing; /* the held rows are out; others follow as they come */
 	bool services; /* the columns are those with services */
@@ -68,6 +69,7 @@ static int table_open(struct sink *sink, const struct output_params *params, voi
 		return -ENOMEM;
 	table->sink = sink;
 	table->color = params->color && sink->terminal;
+	table->reason = params->config && params->config->reason;
 	table->started = table->flowing = table->services = false;
 	table->compact = table->unfiltered = false;
 	table->ip_columns = IPV4_COLUMNS;
@@ -301,7 +303,7 @@ static void hold(struct table *table, const struct result *result) {
 	row->answer = result->answer;
 	row->more = NULL;
 	if (result->extra) {
-		describe(&more, notes, result->extra, false);
+		describe(&more, notes, result->extra, table->reason);
 		row->more = keep(&more);
 		if (!row->more && !table->sink->error)
 			table->sink->error = -ENOMEM;

@@ -61,8 +61,12 @@ CHECKED_TEST(output, has_a_row_for_each_format, look_for_leaks) {
 	cr_assert_eq(output_find("table"), &output_table);
 	cr_assert_eq(output_find("ndjson"), &output_ndjson);
 	cr_assert_eq(output_find("summary"), &output_summary);
-	cr_assert_null(output_find("xml"));
-	cr_assert_null(output_at(3));
+	cr_assert_eq(output_find("csv"), &output_csv);
+	cr_assert_eq(output_find("xml"), &output_xml);
+	cr_assert_eq(output_find("grep"), &output_grep);
+	cr_assert_eq(output_find("list"), &output_list);
+	cr_assert_null(output_find("yaml"));
+	cr_assert_null(output_at(7));
 }
 
 CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {

@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "coverage.h"
 #include "dedup.h"
+#include "filter.h"
 #include "human.h"
 #include "journal.h"
 #include "keeper.h"
@@ -146,6 +147,56 @@ static struct result_extra *own_banner(struct run *run, const struct dp_answer *
 	return extra;
 }
 
+/* It is not written, for good: a scan that goes on need not ask again. */
+static void leave_out(struct run *run, const struct dp_answer *answer) {
+	run->summary.filtered[answer->state]++;
+	if (run->journal)
+		journal_pair(
+			run->journal, answer->ip, run->config->type->has_ports ? answer->port : 0);
+}
+
+/* Whether a complete record is written. */
+static bool passes(struct run *run, const struct result *result) {
+	const struct filter *filter = run->config->filter;
+	enum filter_verdict verdict;
+
+	if (!filter || filter_is_early(filter))
+		return true;
+	verdict = filter_match(filter, result, true);
+	/* What cannot be decided is not lost. */
+	run->summary.undecided += verdict == FILTER_UNKNOWN;
+	return verdict != FILTER_NO;
+}
+
+/* What plugins said to a record that nobody reads: it counts all the same. */
+static void count_unwritten(struct run *run, const struct result_extra *extra) {
+	struct ctl_summary *s = &run->summary;
+
+	for (unsigned i = 0; extra && i < extra->nb_plugins; i++)
+		for (unsigned k = 0; k < s->nb_plugins; k++)
+			if (!strcmp(s->plugins[k].name, extra->plugins[i].name))
+				s->plugins[k].filtered[extra->plugins[i].status]++;
+}
+
+/* Keep those of the finished results that are written. */
+static void filter_held(struct run *run) {
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < run->nb_held; i++) {
+		struct result *result = &run->held[i];
+
+		if (passes(run, result)) {
+			run->held[kept++] = *result;
+			continue;
+		}
+		leave_out(run, &result->answer);
+		count_unwritten(run, result->extra);
+		result_extra_free(result->extra);
+		run->taken--;
+	}
+	run->nb_held = kept;
+}
+
 static void hand_over(struct run *run, const struct dp_answer *answer) {
 	struct result *result;
 
@@ -161,16 +212,30 @@ static void hand_over(struct run *run, const struct dp_answer *answer) {
 	result->answer.banner_bytes = 0;
 	if (run->config->banner && answer->banner_bytes)
 		result->extra = own_banner(run, answer);
+	if (passes(run, result))
+		return;
+	leave_out(run, answer);
+	result_extra_free(result->extra);
+	run->nb_held--;
+	run->taken--;
 }
 
 static bool has_all_results(const struct run *run) {
 	return run->config->max_results && run->taken >= run->config->max_results;
 }
 
-/* Whether it becomes a line of the outputs. */
-static bool is_written(const struct run *run, const struct dp_answer *answer) {
-	return !(answer->state == DP_STATE_CLOSED && !run->config->include_closed)
-		&& !has_all_results(run);
+static bool is_hidden(const struct run *run, const struct dp_answer *answer) {
+	return answer->state == DP_STATE_CLOSED && !run->config->include_closed;
+}
+
+/* Whether the answer alone tells that its record is not written. */
+static bool is_filtered(const struct run *run, const struct dp_answer *answer) {
+	const struct ctl_config *config = run->config;
+	const struct result result = {.answer = *answer};
+
+	if (config->open_only && answer->state != DP_STATE_OPEN && answer->state != DP_STATE_UP)
+		return true;
+	return config->filter && filter_match(config->filter, &result, false) == FILTER_NO;
 }
 
 static void take_state(struct run *run, const struct dp_answer *answer) {
@@ -185,14 +250,19 @@ static void take_state(struct run *run, const struct dp_answer *answer) {
 	}
 	run->summary.unique++;
 	run->summary.states[answer->state]++;
-	if (run->journal && !is_written(run, answer))
-		journal_pair(run->journal, answer->ip, port);
-	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
+	if (is_hidden(run, answer)) {
 		run->summary.hidden++;
-	else if (has_all_results(run))
+	} else if (is_filtered(run, answer)) {
+		leave_out(run, answer);
+		return;
+	} else if (has_all_results(run)) {
 		run->summary.surplus++;
-	else
+	} else {
 		hand_over(run, answer);
+		return;
+	}
+	if (run->journal)
+		journal_pair(run->journal, answer->ip, port);
 }
 
 static void take_answer(struct run *run, const struct dp_answer *answer) {
@@ -227,10 +297,11 @@ static bool take_finished(struct run *run) {
 	if (!deliver_held(run) || !run->pipeline)
 		return false;
 	run->held_at = 0;
-	run->nb_held = pipeline_take(run->pipeline, run->held, BATCH);
+	const unsigned taken = run->nb_held = pipeline_take(run->pipeline, run->held, BATCH);
+	filter_held(run);
 	note_held(run);
 	deliver_held(run);
-	return run->nb_held > 0;
+	return taken > 0;
 }
 
 /* Take one batch of answers as far as the results have somewhere to go. True where there was one. */
@@ -734,13 +805,17 @@ static void begin_summary(struct run *run) {
 		return;
 	run->before = run->resume->counts;
 	run->summary.resumed = run->resume->resumed + 1;
-	run->summary.unique = run->before.hidden + run->before.surplus;
+	memcpy(run->summary.filtered, run->before.filtered, sizeof run->summary.filtered);
+	run->summary.undecided = run->before.undecided;
+	run->summary.unique
+		= run->before.hidden + run->before.surplus + ctl_summary_filtered(&run->summary);
 	run->summary.duplicates = run->before.duplicates;
 	run->summary.hidden = run->before.hidden;
 	run->summary.surplus = run->before.surplus;
 	run->summary.excluded_running = run->before.excluded_running;
 	/* Those that were written are counted as they are read. */
-	run->summary.states[DP_STATE_CLOSED] = run->before.hidden;
+	memcpy(run->summary.states, run->before.filtered, sizeof run->summary.states);
+	run->summary.states[DP_STATE_CLOSED] += run->before.hidden;
 }
 
 /* Every pair that answered is hidden, written or lost. */
@@ -751,7 +826,8 @@ static void account_results(struct run *run) {
 	s->waiting = run->pipeline
 		? pipeline_waiting(run->pipeline) + pipeline_finished(run->pipeline)
 		: 0;
-	s->lost_results = s->unique - s->hidden - s->surplus - s->results - s->waiting;
+	s->lost_results = s->unique - s->hidden - ctl_summary_filtered(s) - s->surplus - s->results
+		- s->waiting;
 }
 
 /* Pairs that got fewer transmissions than others would make the estimate wrong. */
@@ -1085,6 +1161,18 @@ static void take_counts(struct run *run) {
 	}
 }
 
+/* What plugins said to results that are in no output. */
+static void take_unwritten(struct run *run) {
+	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
+		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
+
+		for (unsigned k = 0; k < LH_STATUS_COUNT; k++) {
+			run->summary.plugins[i].offered += plugin->filtered[k];
+			run->summary.plugins[i].status[k] += plugin->filtered[k];
+		}
+	}
+}
+
 /* What is known of the results now, and which outputs may repeat some. */
 static void take_resumed(struct run *run, const struct ctl_output_spec *outputs) {
 	for (unsigned i = 0; i < writer_outputs(run->writer); i++) {
@@ -1098,9 +1186,12 @@ static void take_resumed(struct run *run, const struct ctl_output_spec *outputs)
 	run->taken = run->summary.delivered = writer_written(run->writer);
 	if (!run->exact)
 		take_counts(run);
+	else
+		take_unwritten(run);
 	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
 		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
 
+		memcpy(run->summary.plugins[i].filtered, plugin->filtered, sizeof plugin->filtered);
 		run->summary.plugins[i].spilled += plugin->spilled;
 		run->summary.plugins[i].deaths += plugin->deaths;
 		run->summary.plugins[i].lane_cpu_s += (double)plugin->lane_cpu_us / 1e6;
@@ -1124,6 +1215,7 @@ static int open_writer(struct run *run) {
 		.nb_plugins = config->plugins.nb_enabled,
 		.archive = run->archive,
 		.file_mode = config->file_mode,
+		.config = config,
 		.color = color_on(STDOUT_FILENO),
 		.track = *config->checkpoint,
 	};
@@ -1138,7 +1230,7 @@ static int open_writer(struct run *run) {
 		fill_points(run->resume, points);
 		params.resume = points;
 		params.results = run->before.unique - run->before.hidden - run->before.surplus
-			- run->before.waiting;
+			- ctl_summary_filtered(&run->summary) - run->before.waiting;
 		params.on_line = take_line;
 		params.user = run;
 	}

@@ -309,6 +309,7 @@ static void count_all(const struct saver *saver, struct checkpoint_counts *count
 		.duplicates = s->duplicates,
 		.hidden = s->hidden,
 		.surplus = s->surplus,
+		.undecided = s->undecided,
 		.excluded_running = s->excluded_running,
 		.dedup_evicted = s->dedup_evicted,
 		.waiting = saver->view.pipeline ? pipeline_waiting(saver->view.pipeline)
@@ -317,6 +318,7 @@ static void count_all(const struct saver *saver, struct checkpoint_counts *count
 		.elapsed_ns = (uint64_t)(s->elapsed_s * 1e9),
 		.stats = s->stats};
 	memcpy(counts->states, s->states, sizeof counts->states);
+	memcpy(counts->filtered, s->filtered, sizeof counts->filtered);
 	/* They are not covered, and answer again. */
 	if (saver->view.pipeline)
 		counts->states[DP_STATE_OPEN] -= pipeline_without_banner(saver->view.pipeline);
@@ -354,6 +356,8 @@ static void count_plugins(struct saver *saver) {
 		pipeline_settled_account(saver->view.pipeline, i, &account);
 		plugin->offered = account.offered;
 		memcpy(plugin->status, account.status, sizeof plugin->status);
+		memcpy(plugin->filtered, saver->view.summary->plugins[i].filtered,
+			sizeof plugin->filtered);
 		plugin->spilled = account.spilled;
 		plugin->deaths = account.deaths;
 		plugin->lane_cpu_us = (uint64_t)(account.lane_cpu_s * 1e6);

@@ -143,6 +143,7 @@ static int find_end(struct sink *sink, int fd, const char *line_start, struct dp
 	if (rc)
 		return dp_fail(err, true, rc, "cannot append to %s: %s", sink->path, strerror(-rc));
 	sink->start = size;
+	sink->kept = true;
 	if (tail == size || sink->raw)
 		return 0;
 	if (!line_start) {
@@ -182,6 +183,25 @@ static int lock(const struct sink *sink, struct dp_error *err) {
 		return 0;
 	return dp_fail(
 		err, true, -EBUSY, "%s is being written by another run of prtip-dp", sink->path);
+}
+
+int sink_check_start(struct sink *sink, const char *text, struct dp_error *err) {
+	const size_t want = strlen(text);
+	char *found = sink->kept ? malloc(want + 1) : NULL;
+	int fd = found ? open_again(sink) : -1;
+	ssize_t n = fd < 0 ? -1 : pread(fd, found, want, 0);
+	const bool same = n >= 0 && !memcmp(found, text, (size_t)n);
+	int rc = sink->kept && !same ? -EINVAL : 0;
+
+	if (rc)
+		dp_fail(err, true, rc,
+			"cannot append to %s: its first line is not the one of this format, %.*s",
+			sink->path, (int)strcspn(text, "\n"), text);
+	sink->follows = sink->kept && sink->start > 0;
+	if (fd >= 0)
+		close(fd);
+	free(found);
+	return rc;
 }
 
 int sink_admit(

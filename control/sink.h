@@ -52,6 +52,8 @@ struct sink {
 	bool standard, regular, terminal;
 	bool created, existed;
 	bool named; /* the file had a name when it was opened: without one it would be gone at the end */
+	bool kept; /* what is in the file stays */
+	bool follows; /* and is not nothing: see sink_check_start() */
 	bool tail_open; /* a text file to append to does not end in a newline */
 	off_t start; /* cut the file here and begin, or -1: where it stands */
 	struct digest *digest; /* of this scan's bytes in a regular file; NULL: nobody asked */
@@ -87,6 +89,13 @@ bool sink_same(const struct sink *a, const struct sink *b);
  */
 int sink_admit(
 	struct sink *sink, enum ctl_file_mode mode, const char *line_start, struct dp_error *err);
+
+/*
+ * Behind sink_admit() or sink_go_on(), for a format whose files begin with the line @text: a file whose
+ * content stays has to begin so, too. Sets @follows where there is such content, so that the line
+ * is not written again. 0, or a negative errno with @err filled.
+ */
+int sink_check_start(struct sink *sink, const char *text, struct dp_error *err);
 
 /* Keep account of what is written, for sink_point(); before sink_begin(). 0 or -ENOMEM. */
 int sink_track(struct sink *sink);
@@ -145,6 +154,12 @@ void sink_note(struct sink *sink, const char *text, size_t bytes);
 
 /* Raw sinks: one result, of @bytes that may be none. */
 void sink_raw(struct sink *sink, const void *bytes, size_t n);
+
+/* The same for one line that has @results results in it. */
+static inline void sink_lines(struct sink *sink, size_t bytes, unsigned results) {
+	sink->used += bytes;
+	sink->held += results;
+}
 
 /* Hand over @text, one line with its newline, which is no result. */
 void sink_heading(struct sink *sink, const char *text);

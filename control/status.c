@@ -120,6 +120,7 @@ static void put_results(struct json *json, const struct ctl_summary *s) {
 	json_u64(json, "duplicates", s->duplicates);
 	json_u64(json, "unique", s->unique);
 	json_u64(json, "hidden", s->hidden);
+	json_u64(json, "filtered_out", ctl_summary_filtered(s));
 	json_u64(json, "surplus", s->surplus);
 	json_u64(json, "waiting", s->waiting);
 	json_u64(json, "awaiting_banner", s->awaiting_banner);

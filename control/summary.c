@@ -104,6 +104,14 @@ dp_u128 ctl_summary_no_answer(const struct ctl_summary *summary) {
 	return tried > summary->unique ? tried - summary->unique : 0;
 }
 
+uint64_t ctl_summary_filtered(const struct ctl_summary *summary) {
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
+		all += summary->filtered[i];
+	return all;
+}
+
 uint64_t ctl_summary_lost_total(const struct ctl_summary *summary) {
 	return total_of(summary, lost_counters, COUNT(lost_counters));
 }
@@ -412,6 +420,10 @@ static void print_results(struct page *page, const struct ctl_summary *s) {
 	item(page, "%s results", human_count(s->results, a));
 	if (s->hidden)
 		item(page, "%s closed ones left out", human_count(s->hidden, a));
+	if (ctl_summary_filtered(s))
+		item(page, "%s left out by the filter", human_count(ctl_summary_filtered(s), a));
+	if (s->undecided)
+		item(page, "%s that the filter could not decide", human_count(s->undecided, a));
 	if (s->surplus)
 		item(page, "%s beyond max_results left out", human_count(s->surplus, a));
 	end_line(page);
@@ -655,6 +667,10 @@ static void json_details(struct json *json, const struct ctl_summary *s) {
 	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
 		json_u64(json, dp_state_name(i), s->states[i]);
 	json_u64(json, "hidden", s->hidden);
+	if (ctl_summary_filtered(s))
+		json_u64(json, "filtered_out", ctl_summary_filtered(s));
+	if (s->undecided)
+		json_u64(json, "filter_undecided", s->undecided);
 	if (s->surplus)
 		json_u64(json, "surplus", s->surplus);
 	if (s->excluded_running || t->probes_excluded) {

@@ -18,6 +18,7 @@ struct ctl_plugin_account {
 	const char *name;
 	uint64_t offered;
 	uint64_t status[LH_STATUS_COUNT];
+	uint64_t filtered[LH_STATUS_COUNT]; /* of them: of results that are not written */
 	uint64_t waiting; /* offered and not answered now: at its lanes, held back, or on disk */
 	uint64_t spilled; /* results that waited on disk */
 	uint64_t deaths; /* of its lanes */
@@ -49,6 +50,8 @@ struct ctl_summary {
 	uint64_t duplicates; /* validated answers beyond the first of a pair */
 	uint64_t states[DP_STATE_COUNT]; /* of the unique ones */
 	uint64_t hidden; /* answered, but closed and include_closed is off: not written */
+	uint64_t filtered[DP_STATE_COUNT]; /* answered, but left out by `filter` or `open` */
+	uint64_t undecided; /* written, as a pattern of the filter took too long to match them */
 	uint64_t surplus; /* answered, but beyond max_results: not written */
 	uint64_t results; /* records written to the outputs */
 	uint64_t lost_results; /* answers that could not be written: an output failed */
@@ -90,6 +93,9 @@ uint64_t ctl_summary_tried(const struct ctl_summary *summary);
 
 /* Responses to probes of the scan, repeats included. */
 uint64_t ctl_summary_validated(const struct ctl_summary *summary);
+
+/* What `filter` and `open` left out, of all states. */
+uint64_t ctl_summary_filtered(const struct ctl_summary *summary);
 
 /* Sum of the counters under `lost`. */
 uint64_t ctl_summary_lost_total(const struct ctl_summary *summary);

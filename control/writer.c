@@ -102,7 +102,7 @@ static void fail_output(struct writer *w, struct output *o, int error) {
 
 	o->failed = true;
 	human_count(sink_results(o->sink), count);
-	if (counted && o->sink->raw)
+	if (counted && (o->sink->raw || o->format->grouped))
 		fail(w, error, "%s: %s; at least %s results of this run are in it",
 			sink_name(o->sink), describe(error), count);
 	else if (counted)
@@ -275,6 +275,24 @@ static int check_place(const struct writer *w, const struct output *o, struct dp
 	return 0;
 }
 
+static int is_trailer(void *user, const char *line, size_t bytes) {
+	const char *trailer = user;
+	const size_t want = strlen(trailer);
+
+	return bytes >= want && !memcmp(line, trailer, want);
+}
+
+/* The end of a file that goes on comes off. */
+static int cut_trailer(struct output *o, struct dp_error *err) {
+	const uint64_t results = o->sink->lines;
+	int rc = sink_each_line(o->sink, is_trailer, (void *)o->format->trailer);
+
+	o->sink->lines = results;
+	return rc ? dp_fail(
+		       err, true, rc, "cannot go on with %s: %s", sink_name(o->sink), strerror(-rc))
+		  : 0;
+}
+
 /* Take up an output of a scan that goes on. */
 static int go_on(struct output *o, const struct writer_params *params, struct dp_error *err) {
 	const struct sink_point *point = &params->resume[o->index];
@@ -286,6 +304,8 @@ static int go_on(struct output *o, const struct writer_params *params, struct dp
 			o->format->write_results ? CTL_FILE_APPEND : CTL_FILE_OVERWRITE,
 			o->format->line_start, err);
 	rc = sink_go_on(o->sink, point, o->format->line_start, err);
+	if (!rc && o->format->trailer)
+		return cut_trailer(o, err);
 	if (rc || !o->format->exact)
 		return rc;
 	rc = sink_each_line(o->sink, params->on_line, params->user);
@@ -297,7 +317,8 @@ static int go_on(struct output *o, const struct writer_params *params, struct dp
 
 static int open_output(struct writer *w, const struct writer_params *params,
 	const struct ctl_output_spec *spec, struct dp_error *err) {
-	const struct output_params output = {.color = params->color, .index = w->nb_outputs};
+	const struct output_params output
+		= {.color = params->color, .index = w->nb_outputs, .config = params->config};
 	struct output *o = &w->outputs[w->nb_outputs];
 	int rc;
 
@@ -314,6 +335,12 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	rc = check_place(w, o, err);
 	if (rc)
 		return rc;
+	if (!params->resume && o->format->trailer && o->sink->existed
+		&& params->file_mode == CTL_FILE_APPEND)
+		return dp_fail(err, true, -EEXIST,
+			"cannot append to %s: a file in the format %s ends once; give another, or "
+			"--overwrite",
+			sink_name(o->sink), o->name);
 	rc = params->resume ? go_on(o, params, err)
 			    : sink_admit(o->sink, params->file_mode, o->format->line_start, err);
 	if (!rc && params->track && sink_track(o->sink))
@@ -323,7 +350,9 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	rc = o->format->open(o->sink, &output, &o->state);
 	if (rc)
 		return dp_fail(err, false, rc, "output %s: %s", o->name, strerror(-rc));
-	return 0;
+	if (o->format->first_line)
+		rc = sink_check_start(o->sink, o->format->first_line(o->state), err);
+	return rc;
 }
 
 unsigned writer_outputs(const struct writer *writer) {

@@ -24,6 +24,7 @@ struct writer_params {
 	unsigned nb_plugins;
 	struct archive *archive; /* gets all results too; NULL: none */
 	enum ctl_file_mode file_mode;
+	const struct ctl_config *config; /* what headings say; NULL: nothing is known */
 	bool color; /* tables on a terminal */
 	bool track; /* for writer_sync() */
 

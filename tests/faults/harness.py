@@ -95,7 +95,8 @@ def judge_summary(summary, records, accounts=True):
     states = ("open", "closed", "filtered", "unfiltered", "up")
     unique = sum(summary[state] for state in states)
     lost = summary["lost"]
-    same(unique, summary["results"] + summary["hidden"] + summary.get("surplus", 0) + lost["results"])
+    same(unique, summary["results"] + summary["hidden"] + summary.get("filtered_out", 0)
+         + summary.get("surplus", 0) + lost["results"])
     if summary["complete"]:
         spared = summary.get("excluded_running", {}).get("probes", 0)
         same(summary["targets"], unique + summary["no_answer"] + spared)

@@ -174,8 +174,8 @@ def broken(record):
     waiting = sum(p["waiting"] for p in r["plugins"].values())
     known = r["unique"] + r["duplicates"]
     rules = {
-        "unique = hidden + surplus + waiting + finished + delivered": r["unique"]
-        == r["hidden"] + r["surplus"] + r["waiting"] + r["finished"] + r["delivered"],
+        "unique = hidden + filtered_out + surplus + waiting + finished + delivered": r["unique"]
+        == r["hidden"] + r["filtered_out"] + r["surplus"] + r["waiting"] + r["finished"] + r["delivered"],
         "results <= delivered": r["results"] <= r["delivered"],
         "waiting = awaiting_banner + those of plugins": r["waiting"] == r["awaiting_banner"] + waiting,
         "unique + duplicates <= validated": known <= r["validated"],
