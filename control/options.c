@@ -808,7 +808,9 @@ static const struct option table[] = {
 	LATER_TEXT("output", "xml", "", "write results as nmap's XML"),
 	LATER_TEXT("output", "list", "", "write results as a list"),
 	LATER_TEXT("output", "grep", "", "write results as nmap's greppable lines"),
-	LATER_TEXT("output", "pcapng", "", "write responses as a capture"),
+	{KEY("output", "pcapng"), .type = &option_path, .initial = "", FIELD(output_pcapng),
+		.help = "write the responses as received to this capture file; - is standard "
+			"output; empty: do not"},
 	{KEY("output", "overwrite"), .type = &type_bool, .initial = "no", FIELD(overwrite),
 		.help = "replace output files that exist: yes, no"},
 	{KEY("output", "append"), .type = &type_bool, .initial = "no", FIELD(append),

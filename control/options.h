@@ -50,7 +50,7 @@ struct settings {
 	} source_ports;
 	uint64_t tx_lcores, rx_lcores;
 
-	const char *output_ndjson, *output_table, *output_summary;
+	const char *output_ndjson, *output_table, *output_summary, *output_pcapng;
 	bool overwrite, append, include_closed;
 
 	double sim_alive, sim_open, sim_loss, sim_duplicate;

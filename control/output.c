@@ -9,6 +9,7 @@
 static const struct output_format *const formats[] = {
 	&output_table,
 	&output_ndjson,
+	&output_pcapng,
 	&output_summary,
 };
 

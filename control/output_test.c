@@ -62,7 +62,8 @@ CHECKED_TEST(output, has_a_row_for_each_format, look_for_leaks) {
 	cr_assert_eq(output_find("ndjson"), &output_ndjson);
 	cr_assert_eq(output_find("summary"), &output_summary);
 	cr_assert_null(output_find("xml"));
-	cr_assert_null(output_at(3));
+	cr_assert_eq(output_find("pcapng"), &output_pcapng);
+	cr_assert_null(output_at(4));
 }
 
 CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {

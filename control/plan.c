@@ -53,6 +53,9 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 		.nb_payloads = config->nb_payloads,
 		.verbose = config->verbose,
 	};
+	for (unsigned i = 0; i < config->nb_outputs; i++)
+		params->capture |= !config->outputs[i].plugin
+			&& !strcmp(config->outputs[i].format, "pcapng");
 	memcpy(params->ports, config->devices, sizeof(params->ports));
 	if (plugins_have_sockets(config))
 		params->exception.ip = config->plugins.source_ip;

@@ -18,6 +18,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+	WHOLE_BYTES = 1 << 20, /* of a file that are searched for whole blocks at once */
+};
+
 const char *sink_name(const struct sink *sink) {
 	return sink->standard ? "standard output" : sink->path;
 }
@@ -135,8 +139,48 @@ static bool is_half_line(int fd, off_t tail, off_t size, const char *line_start)
 		&& !memcmp(text, line_start, n);
 }
 
+/*
+ * Where the whole blocks of a file end, from @at on where one begins. @empty: there need not be any. A
+ * block is shorter than what is looked at once. 0 or a negative errno, -EINVAL: it is no such file.
+ */
+static int find_whole(struct sink *sink, int fd, off_t at, bool empty) {
+	char *block = malloc(WHOLE_BYTES);
+	int rc = block ? 0 : -ENOMEM;
+	const off_t begin = at;
+
+	while (!rc) {
+		ssize_t n = pread(fd, block, WHOLE_BYTES, at);
+		size_t whole = n > 0 ? sink->whole(block, (size_t)n) : 0;
+
+		if (n < 0)
+			rc = -errno;
+		else if (whole == SIZE_MAX || (n == WHOLE_BYTES && !whole))
+			rc = -EINVAL;
+		if (rc || !whole)
+			break;
+		at += (off_t)whole;
+	}
+	free(block);
+	sink->start = at;
+	return !rc && at == begin && !empty ? -EINVAL : rc;
+}
+
+static int find_blocks_end(struct sink *sink, int fd, off_t size, struct dp_error *err) {
+	int rc = find_whole(sink, fd, sink->known_blocks, sink->known_blocks || !size);
+
+	if (rc == -EINVAL)
+		return dp_fail(err, true, rc,
+			"cannot append to %s: it is no file of this format and byte order",
+			sink->path);
+	return rc ? dp_fail(err, true, rc, "cannot append to %s: %s", sink->path, strerror(-rc))
+		  : 0;
+}
+
 static int find_end(struct sink *sink, int fd, const char *line_start, struct dp_error *err) {
 	off_t size = lseek(fd, 0, SEEK_END), tail;
+
+	if (sink->whole && size >= 0)
+		return find_blocks_end(sink, fd, size, err);
 	int rc = size < 0 ? -errno : find_tail(fd, size, &tail);
 
 	if (rc)
@@ -261,6 +305,7 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 		return dp_fail(
 			err, true, -errno, "cannot read %s: %s", sink->path, strerror(errno));
 	rc = check_beginning(sink, fd, point, err);
+	sink->known_blocks = (off_t)point->end;
 	if (!rc)
 		rc = find_end(sink, fd, line_start, err);
 	sink->base = point->start;
@@ -372,6 +417,18 @@ static uint64_t count_lines(const struct sink *sink, size_t bytes) {
 	return lines;
 }
 
+/* The bytes of the first @done of the buffer that are whole lines, or blocks. */
+static size_t whole_part(const struct sink *sink, size_t done) {
+	const char *newline;
+
+	if (sink->whole) {
+		size_t whole = sink->whole(sink->buffer, done);
+		return whole <= done ? whole : 0;
+	}
+	newline = memrchr(sink->buffer, '\n', done);
+	return newline ? (size_t)(newline - sink->buffer) + 1 : 0;
+}
+
 /*
  * The first @done bytes of the buffer went out before the failure. A regular file gets rid of the
  * half line at its end; of what others may have put behind it nothing is touched. The descriptor
@@ -379,10 +436,10 @@ static uint64_t count_lines(const struct sink *sink, size_t bytes) {
  */
 static void cut_half_line(struct sink *sink, size_t done) {
 	struct stat st;
-	const char *newline = memrchr(sink->buffer, '\n', done);
-	size_t whole = newline ? (size_t)(newline - sink->buffer) + 1 : 0;
+	size_t whole = whole_part(sink, done);
 
-	sink->lines += count_lines(sink, whole);
+	if (!sink->whole)
+		sink->lines += count_lines(sink, whole);
 	if (!sink->regular || whole == done)
 		return;
 	off_t end = lseek(sink->fd, 0, SEEK_CUR);
@@ -423,7 +480,7 @@ int sink_flush(struct sink *sink) {
 			continue;
 		}
 		sink->error = (int)n;
-		if (!sink->raw)
+		if (!sink->raw || sink->whole)
 			cut_half_line(sink, done);
 	}
 	if (!sink->error) {
@@ -474,6 +531,11 @@ void sink_heading(struct sink *sink, const char *text) {
 	size_t bytes = strlen(text);
 
 	memcpy(sink_room(sink), text, bytes);
+	sink_line(sink, bytes);
+	sink->headings++;
+}
+
+void sink_raw_heading(struct sink *sink, size_t bytes) {
 	sink_line(sink, bytes);
 	sink->headings++;
 }

@@ -9,7 +9,8 @@
  * blank: then it belongs to the one above it.
  *
  * A raw sink takes bytes of others instead of lines (sink_raw()): nothing is cut off or put between
- * them, and where it fails the results of its last block count as lost.
+ * them, and where it fails the results of its last block count as lost. One with @whole has blocks of
+ * bytes where others have lines: what is no whole block at the end of a file is cut off.
  *
  *     sink_open()    get the descriptor; nothing of an existing file changes
  *     sink_admit()   may it be written to?
@@ -48,6 +49,11 @@ struct sink {
 	dev_t device;
 	ino_t inode;
 	bool raw; /* set before sink_admit() */
+	/*
+	 * Of a raw one, likewise: how many of @n bytes are whole blocks, 0 where the first is not, SIZE_MAX
+	 * where none begins here. NULL: any bytes are.
+	 */
+	size_t (*whole)(const char *bytes, size_t n);
 	bool mid_line; /* of a raw one: what was written last is no newline */
 	bool standard, regular, terminal;
 	bool created, existed;
@@ -58,6 +64,7 @@ struct sink {
 	uint64_t base, at; /* where those begin and end */
 	bool resumed; /* the file is gone on with: until sink_begin() the digest ends at known */
 	uint64_t known;
+	off_t known_blocks; /* of one with @whole: a block begins here, where there is one */
 };
 
 /* How far the file of a sink is: all but @regular is 0 where it is none. */
@@ -147,6 +154,9 @@ void sink_raw(struct sink *sink, const void *bytes, size_t n);
 
 /* Hand over @text, one line with its newline, which is no result. */
 void sink_heading(struct sink *sink, const char *text);
+
+/* Raw sinks: @bytes were put into sink_room(), and are no result. */
+void sink_raw_heading(struct sink *sink, size_t bytes);
 
 /* Results of this run that are in it, as whole lines. */
 uint64_t sink_results(const struct sink *sink);

@@ -469,7 +469,8 @@ CHECKED_TEST(writer, refuses_an_unknown_format_and_a_directory, expect_nothing_l
 
 	cr_assert_eq(open_writer(&w, CTL_FILE_CREATE, OUTPUTS({"xml", "a", 0})), -EINVAL);
 	cr_assert_str_eq(err.text,
-		"output format 'xml' is not in this version: use one of table, ndjson, summary");
+		"output format 'xml' is not in this version: use one of table, ndjson, pcapng, "
+		"summary");
 	cr_assert_eq(open_writer(&w, CTL_FILE_OVERWRITE, OUTPUTS({"ndjson", "/tmp", 0})), -EISDIR);
 	cr_assert_str_eq(err.text, "cannot write to /tmp: Is a directory");
 	writer_destroy(NULL);

@@ -78,7 +78,6 @@ FLAGS = [
     (GOOD + ["-o", "xml:x"], ["xml", "not in this version"]),
     (GOOD + ["-o", "list:x"], ["list", "not in this version"]),
     (GOOD + ["-o", "grep:x"], ["grep", "not in this version"]),
-    (GOOD + ["-o", "pcapng:x"], ["pcapng", "not in this version"]),
     (GOOD + ["-o", "ndjson:a", "-o", "ndjson:b"], ["-o ndjson:b", "goes to a"]),
     (GOOD + ["--set", "scan.rate"], ["--set scan.rate", "SECTION.KEY=VALUE"]),
     (GOOD + ["--set", "rate=5"], ["--set rate=5", "SECTION.KEY=VALUE"]),
