@@ -180,10 +180,11 @@ static void write_batch(struct writer *w, const struct result *results, unsigned
 	publish_written(w);
 }
 
-static void flush_all(struct writer *w) {
+/* Write what outputs hold, @settled: so that they could be gone on with. */
+static void flush_all(struct writer *w, bool settled) {
 	for (unsigned i = 0; i < w->nb_outputs; i++) {
 		struct output *o = &w->outputs[i];
-		if (!o->failed && sink_flush(o->sink))
+		if (!o->failed && (settled ? sink_settle(o->sink) : sink_flush(o->sink)))
 			fail_output(w, o, o->sink->error);
 	}
 	publish_written(w);
@@ -222,7 +223,7 @@ static void take_points(struct writer *w) {
 	for (unsigned i = 0; i < w->nb_outputs; i++)
 		if (!w->outputs[i].failed && w->outputs[i].format->settle)
 			w->outputs[i].format->settle(w->outputs[i].state);
-	flush_all(w);
+	flush_all(w, true);
 	for (unsigned i = 0; i < w->nb_outputs; i++)
 		sink_point(w->outputs[i].sink, &w->points[i]);
 	/* Release: who sees the number sees the points. */
@@ -244,7 +245,7 @@ static void *writer_main(void *arg) {
 			take_points(w);
 			continue;
 		}
-		flush_all(w);
+		flush_all(w, false);
 		take_points(w);
 		if (ending) {
 			end_archive(w);
@@ -333,6 +334,11 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	if (rc)
 		return rc;
 	w->nb_outputs++; /* from here on writer_destroy() takes care of it */
+	if (o->sink->zipped && spec->plugin)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s:%s: what a plugin writes is not compressed in this version: give a "
+			"path without .zst",
+			o->name, spec->path);
 	o->sink->raw = o->format->raw;
 	o->sink->whole = o->format->whole;
 	rc = check_place(w, o, err);
@@ -517,7 +523,7 @@ static void join(struct writer *w) {
 
 void writer_pump(struct writer *writer) {
 	if (pump_all(writer))
-		flush_all(writer);
+		flush_all(writer, false);
 }
 
 int writer_drain(struct writer *writer, struct dp_error *err) {
