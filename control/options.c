@@ -1030,7 +1030,9 @@ static const struct option table[] = {
 		.help = "write results as a list for what reads masscan's"},
 	{KEY("output", "grep"), .type = &option_path, .initial = "", FIELD(output_grep),
 		.help = "write results by host for what reads nmap's greppable lines"},
-	LATER_TEXT("output", "pcapng", "", "write responses as a capture"),
+	{KEY("output", "pcapng"), .type = &option_path, .initial = "", FIELD(output_pcapng),
+		.help = "write the responses as received to this capture file; - is standard "
+			"output; empty: do not"},
 	{KEY("output", "overwrite"), .type = &type_bool, .initial = "no", FIELD(overwrite),
 		.help = "replace output files that exist: yes, no"},
 	{KEY("output", "append"), .type = &type_bool, .initial = "no", FIELD(append),

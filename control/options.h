@@ -55,7 +55,7 @@ struct settings {
 	uint64_t tx_lcores, rx_lcores;
 
 	const char *output_ndjson, *output_table, *output_summary;
-	const char *output_csv, *output_xml, *output_list, *output_grep;
+	const char *output_csv, *output_xml, *output_list, *output_grep, *output_pcapng;
 	const char *fields, *filter;
 	bool open_only, reason;
 	bool overwrite, append, include_closed;

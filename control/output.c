@@ -13,6 +13,7 @@ static const struct output_format *const formats[] = {
 	&output_xml,
 	&output_grep,
 	&output_list,
+	&output_pcapng,
 	&output_summary,
 };
 

@@ -13,8 +13,19 @@
 #include "sink.h"
 #include "summary.h"
 
+#include <dp/capture.h>
+
+/* Where frames for captures come from. */
+struct capture_source {
+	struct dp_engine *engine;
+	bool (*read)(
+		struct dp_engine *engine, dp_capture_fn fn, void *user); /* dp_engine_capture() */
+	const struct dp_plan *plan; /* what its ports are */
+};
+
 struct output_params {
 	bool color; /* ANSI colours are welcome */
+	const struct capture_source *capture; /* NULL: no frames are kept */
 	unsigned index; /* in ctl_config.outputs */
 	const struct ctl_config *config; /* for what headings say; NULL: nothing is known */
 };
@@ -47,6 +58,15 @@ struct output_format {
 	 */
 	void (*write_results)(void *state, const struct result *results, unsigned n);
 
+	/*
+	 * Take what comes from elsewhere than write_results, as much as is here; true where there was some.
+	 * On the writer thread, after its end on the control core. NULL: nothing does.
+	 */
+	bool (*pump)(void *state);
+
+	/* See sink.h; NULL where it has lines. */
+	size_t (*whole)(const char *bytes, size_t n);
+
 	/* Write what is held back, as a checkpoint relies on it; as write_results. NULL: nothing is. */
 	void (*settle)(void *state);
 
@@ -57,7 +77,7 @@ struct output_format {
 };
 
 extern const struct output_format output_csv, output_grep, output_list, output_ndjson,
-	output_summary, output_table, output_xml;
+	output_pcapng, output_summary, output_table, output_xml;
 
 /*
  * What stands for an output plugin, under whatever name: one with format_result(), whose texts are

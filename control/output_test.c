@@ -66,7 +66,8 @@ CHECKED_TEST(output, has_a_row_for_each_format, look_for_leaks) {
 	cr_assert_eq(output_find("grep"), &output_grep);
 	cr_assert_eq(output_find("list"), &output_list);
 	cr_assert_null(output_find("yaml"));
-	cr_assert_null(output_at(7));
+	cr_assert_eq(output_find("pcapng"), &output_pcapng);
+	cr_assert_null(output_at(8));
 }
 
 CHECKED_TEST(output, ndjson_golden_lines, look_for_leaks) {

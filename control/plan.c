@@ -55,6 +55,9 @@ int plan_params(const struct ctl_config *config, struct dp_params *params, struc
 		.verbose = config->verbose,
 		.telemetry = config->telemetry,
 	};
+	for (unsigned i = 0; i < config->nb_outputs; i++)
+		params->capture |= !config->outputs[i].plugin
+			&& !strcmp(config->outputs[i].format, "pcapng");
 	memcpy(params->ports, config->devices, sizeof(params->ports));
 	if (plugins_have_sockets(config))
 		params->exception.ip = config->plugins.source_ip;

@@ -71,6 +71,7 @@ struct run {
 	struct dp_key *key; /* of the cookies */
 	struct dp_engine *engine;
 	struct writer *writer;
+	struct capture_source capture;
 	struct dedup *dedup;
 	struct coverage *coverage; /* NULL: not estimated */
 	struct saver *saver; /* NULL: no checkpoints */
@@ -777,6 +778,8 @@ static void drain_plugins(struct run *run) {
 static void post_scan(struct run *run) {
 	while (!run->failed && atomic_load(run->interrupts) < 2
 		&& !plugin_run_post_scan(run->plugins, run->archive, run->writer)) {
+		/* The writer thread has ended; the packet path goes on for single probes. */
+		writer_pump(run->writer);
 		late_turn(run);
 	}
 }
@@ -1217,11 +1220,17 @@ static int open_writer(struct run *run) {
 		.file_mode = config->file_mode,
 		.config = config,
 		.color = color_on(STDOUT_FILENO),
+		.capture = &run->capture,
 		.track = *config->checkpoint,
 	};
 	struct sink_point points[CTL_MAX_OUTPUTS];
 	int rc;
 
+	run->capture = (struct capture_source){
+		.engine = run->engine,
+		.read = dp_engine_capture,
+		.plan = dp_engine_plan(run->engine),
+	};
 	if (run->resume) {
 		if (run->resume->nb_outputs != params.nb_outputs)
 			return dp_fail(run->err, true, -EINVAL,

@@ -6,6 +6,7 @@
  * descriptor, the name and the block of lines that waits to be written.
  */
 #include "sink.h"
+#include "zipped.h"
 
 #include <lh/path.h>
 
@@ -18,6 +19,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+	WHOLE_BYTES = 1 << 20, /* of a file that are searched for whole blocks at once */
+};
 
 const char *sink_name(const struct sink *sink) {
 	return sink->standard ? "standard output" : sink->path;
@@ -80,7 +85,7 @@ int sink_open(const char *path, struct sink **sink, struct dp_error *err) {
 	s->path = strdup(path);
 	s->room = SINK_BUFFER_BYTES;
 	s->buffer = malloc(s->room);
-	if (!s->path || !s->buffer) {
+	if (!s->path || !s->buffer || (zipped_wanted(path) && zipped_create(&s->zipped))) {
 		dp_fail(err, false, rc, "out of memory");
 		goto destroy;
 	}
@@ -136,8 +141,66 @@ static bool is_half_line(int fd, off_t tail, off_t size, const char *line_start)
 		&& !memcmp(text, line_start, n);
 }
 
+/*
+ * Where the whole blocks of a file end, from @at on where one begins. @empty: there need not be any. A
+ * block is shorter than what is looked at once. 0 or a negative errno, -EINVAL: it is no such file.
+ */
+static int find_whole(struct sink *sink, int fd, off_t at, bool empty) {
+	char *block = malloc(WHOLE_BYTES);
+	int rc = block ? 0 : -ENOMEM;
+	const off_t begin = at;
+
+	while (!rc) {
+		ssize_t n = pread(fd, block, WHOLE_BYTES, at);
+		size_t whole = n > 0 ? sink->whole(block, (size_t)n) : 0;
+
+		if (n < 0)
+			rc = -errno;
+		else if (whole == SIZE_MAX || (n == WHOLE_BYTES && !whole))
+			rc = -EINVAL;
+		if (rc || !whole)
+			break;
+		at += (off_t)whole;
+	}
+	free(block);
+	sink->start = at;
+	return !rc && at == begin && !empty ? -EINVAL : rc;
+}
+
+static int find_blocks_end(struct sink *sink, int fd, off_t size, struct dp_error *err) {
+	int rc = find_whole(sink, fd, sink->known_blocks, sink->known_blocks || !size);
+
+	if (rc == -EINVAL)
+		return dp_fail(err, true, rc,
+			"cannot append to %s: it is no file of this format and byte order",
+			sink->path);
+	return rc ? dp_fail(err, true, rc, "cannot append to %s: %s", sink->path, strerror(-rc))
+		  : 0;
+}
+
+/* Another frame can stand behind whole ones only: a reader stops in half a one. */
+static int find_frames_end(struct sink *sink, int fd, off_t size, struct dp_error *err) {
+	int whole = zipped_is_whole(fd, (size_t)size);
+
+	if (whole < 0)
+		return dp_fail(
+			err, true, whole, "cannot append to %s: %s", sink->path, strerror(-whole));
+	if (!whole)
+		return dp_fail(err, true, -EINVAL,
+			"cannot append to %s: it does not end with a whole zstd frame, as after a "
+			"kill; take what is in it with zstd -dc, and give another file",
+			sink->path);
+	sink->start = size;
+	return 0;
+}
+
 static int find_end(struct sink *sink, int fd, const char *line_start, struct dp_error *err) {
 	off_t size = lseek(fd, 0, SEEK_END), tail;
+
+	if (sink->zipped && size >= 0)
+		return find_frames_end(sink, fd, size, err);
+	if (sink->whole && size >= 0)
+		return find_blocks_end(sink, fd, size, err);
 	int rc = size < 0 ? -errno : find_tail(fd, size, &tail);
 
 	if (rc)
@@ -299,7 +362,10 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 		return dp_fail(
 			err, true, -errno, "cannot read %s: %s", sink->path, strerror(errno));
 	rc = check_beginning(sink, fd, point, err);
-	if (!rc)
+	sink->known_blocks = (off_t)point->end;
+	if (!rc && sink->zipped)
+		sink->start = (off_t)point->end;
+	else if (!rc)
 		rc = find_end(sink, fd, line_start, err);
 	sink->base = point->start;
 	if (!rc && (uint64_t)sink->start < point->end)
@@ -312,7 +378,34 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 	return rc;
 }
 
+/* The lines of a compressed file are all of those before its last point. */
+static int each_zipped_line(struct sink *sink, sink_line_fn fn, void *user) {
+	int fd = open(sink->path, O_RDONLY | O_CLOEXEC), rc = 0;
+	FILE *file = fd < 0 ? NULL : zipped_reader(fd, sink->base, (uint64_t)sink->start);
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+
+	if (!file)
+		return -errno;
+	sink->lines = 0;
+	errno = 0;
+	while (!rc && (n = getline(&line, &room, file)) > 0) {
+		rc = fn(user, line, (size_t)n);
+		sink->lines += !rc;
+		errno = 0;
+	}
+	if (!rc && errno)
+		rc = -errno;
+	free(line);
+	fclose(file);
+	return rc > 0 ? -EBADMSG : rc;
+}
+
 int sink_each_line(struct sink *sink, sink_line_fn fn, void *user) {
+	if (sink->zipped)
+		return each_zipped_line(sink, fn, user);
+
 	FILE *file = fopen(sink->path, "re");
 	uint64_t at = sink->base;
 	char *line = NULL;
@@ -410,6 +503,21 @@ static uint64_t count_lines(const struct sink *sink, size_t bytes) {
 	return lines;
 }
 
+/* The bytes of the first @done of the buffer that are whole lines, or blocks. */
+static size_t whole_part(const struct sink *sink, size_t done) {
+	const char *newline;
+
+	/* Compressed, all of the buffer is one. */
+	if (sink->zipped)
+		return 0;
+	if (sink->whole) {
+		size_t whole = sink->whole(sink->buffer, done);
+		return whole <= done ? whole : 0;
+	}
+	newline = memrchr(sink->buffer, '\n', done);
+	return newline ? (size_t)(newline - sink->buffer) + 1 : 0;
+}
+
 /*
  * The first @done bytes of the buffer went out before the failure. A regular file gets rid of the
  * half line at its end; of what others may have put behind it nothing is touched. The descriptor
@@ -417,10 +525,10 @@ static uint64_t count_lines(const struct sink *sink, size_t bytes) {
  */
 static void cut_half_line(struct sink *sink, size_t done) {
 	struct stat st;
-	const char *newline = memrchr(sink->buffer, '\n', done);
-	size_t whole = newline ? (size_t)(newline - sink->buffer) + 1 : 0;
+	size_t whole = whole_part(sink, done);
 
-	sink->lines += count_lines(sink, whole);
+	if (whole && !sink->whole)
+		sink->lines += count_lines(sink, whole);
 	if (!sink->regular || whole == done)
 		return;
 	off_t end = lseek(sink->fd, 0, SEEK_CUR);
@@ -449,25 +557,29 @@ static void check_name(struct sink *sink) {
 	sink->lines = 0;
 }
 
-int sink_flush(struct sink *sink) {
-	size_t done = 0;
+/* Write what is held. @end: a compressed frame ends with it. */
+static int flush(struct sink *sink, bool end) {
+	const char *bytes = sink->buffer;
+	size_t done = 0, all = sink->used;
 
-	if (sink->used && !sink->error)
+	if (sink->zipped && !sink->error && (all || end))
+		sink->error = zipped_put(sink->zipped, sink->buffer, sink->used, end, &bytes, &all);
+	if (all && !sink->error)
 		clear_progress(sink);
-	while (!sink->error && done < sink->used) {
-		ssize_t n = write_some(sink, sink->buffer + done, sink->used - done);
+	while (!sink->error && done < all) {
+		ssize_t n = write_some(sink, bytes + done, all - done);
 		if (n > 0) {
 			done += (size_t)n;
 			continue;
 		}
 		sink->error = (int)n;
-		if (!sink->raw)
+		if (!sink->raw || sink->whole || sink->zipped)
 			cut_half_line(sink, done);
 	}
 	if (!sink->error) {
 		if (sink->digest)
-			digest_add(sink->digest, sink->buffer, sink->used);
-		sink->at += sink->used;
+			digest_add(sink->digest, bytes, all);
+		sink->at += all;
 		sink->lines += sink->held;
 		sink->mid_line = sink->used ? sink->buffer[sink->used - 1] != '\n' : sink->mid_line;
 	}
@@ -476,6 +588,14 @@ int sink_flush(struct sink *sink) {
 	sink->used = 0;
 	sink->held = 0;
 	return sink->error;
+}
+
+int sink_flush(struct sink *sink) {
+	return flush(sink, false);
+}
+
+int sink_settle(struct sink *sink) {
+	return flush(sink, sink->zipped && (sink->used || zipped_in_frame(sink->zipped)));
 }
 
 char *sink_room_for(struct sink *sink, size_t bytes) {
@@ -516,6 +636,11 @@ void sink_heading(struct sink *sink, const char *text) {
 	sink->headings++;
 }
 
+void sink_raw_heading(struct sink *sink, size_t bytes) {
+	sink_line(sink, bytes);
+	sink->headings++;
+}
+
 uint64_t sink_results(const struct sink *sink) {
 	return sink->lines > sink->headings ? sink->lines - sink->headings : 0;
 }
@@ -523,7 +648,8 @@ uint64_t sink_results(const struct sink *sink) {
 int sink_finish(struct sink *sink) {
 	int rc;
 
-	sink_flush(sink);
+	/* A file without any frame would be none to a reader. */
+	flush(sink, sink->zipped && (sink->used || zipped_in_frame(sink->zipped) || sink->at == 0));
 	check_name(sink);
 	rc = sink->error;
 
@@ -554,6 +680,7 @@ void sink_destroy(struct sink *sink) {
 		close(sink->fd);
 	}
 	digest_destroy(sink->digest);
+	zipped_destroy(sink->zipped);
 	free(sink->buffer);
 	free(sink->path);
 	free(sink);

@@ -9,7 +9,12 @@
  * blank: then it belongs to the one above it.
  *
  * A raw sink takes bytes of others instead of lines (sink_raw()): nothing is cut off or put between
- * them, and where it fails the results of its last block count as lost.
+ * them, and where it fails the results of its last block count as lost. One with @whole has blocks of
+ * bytes where others have lines: what is no whole block at the end of a file is cut off.
+ *
+ * A sink whose path ends in .zst compresses: what others write at once is a block there, and
+ * sink_settle() ends a frame. A file that is cut anywhere can be read up to its last whole block; at a
+ * point of sink_point() it can be gone on with.
  *
  *     sink_open()    get the descriptor; nothing of an existing file changes
  *     sink_admit()   may it be written to?
@@ -35,12 +40,15 @@ enum {
 	SINK_BUFFER_BYTES = SINK_BLOCK_BYTES + SINK_LONGEST_LINE,
 };
 
+struct zipped;
+
 struct sink {
 	char *path; /* as the user wrote it */
 	char *buffer; /* whole lines that wait */
 	size_t room; /* bytes that it can hold; SINK_BUFFER_BYTES at the least */
 	size_t used; /* bytes in it */
 	unsigned held; /* results and headings in it */
+	struct zipped *zipped; /* compresses what goes out; NULL: as it is */
 	int fd;
 	int error; /* 0, or the negative errno that ended it */
 	uint64_t lines; /* results and headings written by this run, whole lines */
@@ -48,6 +56,11 @@ struct sink {
 	dev_t device;
 	ino_t inode;
 	bool raw; /* set before sink_admit() */
+	/*
+	 * Of a raw one, likewise: how many of @n bytes are whole blocks, 0 where the first is not, SIZE_MAX
+	 * where none begins here. NULL: any bytes are.
+	 */
+	size_t (*whole)(const char *bytes, size_t n);
 	bool mid_line; /* of a raw one: what was written last is no newline */
 	bool standard, regular, terminal;
 	bool created, existed;
@@ -60,6 +73,7 @@ struct sink {
 	uint64_t base, at; /* where those begin and end */
 	bool resumed; /* the file is gone on with: until sink_begin() the digest ends at known */
 	uint64_t known;
+	off_t known_blocks; /* of one with @whole: a block begins here, where there is one */
 };
 
 /* How far the file of a sink is: all but @regular is 0 where it is none. */
@@ -103,7 +117,7 @@ int sink_track(struct sink *sink);
 /*
  * Instead of sink_admit(), to go on with what an earlier run of the same scan wrote: the file must
  * have the bytes up to @point, unchanged. Whole lines behind them are kept, half a one is cut off by
- * sink_begin(); @line_start as in sink_admit(). 0, or a negative errno with @err filled.
+ * sink_begin(), as is all behind them in a compressed one; @line_start as in sink_admit(). 0, or a negative errno with @err filled.
  */
 int sink_go_on(struct sink *sink, const struct sink_point *point, const char *line_start,
 	struct dp_error *err);
@@ -115,7 +129,7 @@ int sink_go_on(struct sink *sink, const struct sink_point *point, const char *li
 typedef int (*sink_line_fn)(void *user, const char *line, size_t bytes);
 int sink_each_line(struct sink *sink, sink_line_fn fn, void *user);
 
-/* What was flushed so far, of a sink that is tracked. */
+/* What was flushed so far, of a sink that is tracked; of a compressed one after sink_settle(). */
 void sink_point(const struct sink *sink, struct sink_point *point);
 
 /* From here on the file is ours. 0, or a negative errno with @err filled. */
@@ -126,6 +140,9 @@ int sink_begin(struct sink *sink, struct dp_error *err);
  * so that nothing of what was written to it is to be had any more.
  */
 int sink_flush(struct sink *sink);
+
+/* The same, and end what a reader would miss the end of: then the file can be cut here, and gone on with. */
+int sink_settle(struct sink *sink);
 
 /* Room for one line of up to SINK_LONGEST_LINE bytes, newline included. Never NULL. */
 static inline char *sink_room(struct sink *sink) {
@@ -163,6 +180,9 @@ static inline void sink_lines(struct sink *sink, size_t bytes, unsigned results)
 
 /* Hand over @text, one line with its newline, which is no result. */
 void sink_heading(struct sink *sink, const char *text);
+
+/* Raw sinks: @bytes were put into sink_room(), and are no result. */
+void sink_raw_heading(struct sink *sink, size_t bytes);
 
 /* Results of this run that are in it, as whole lines. */
 uint64_t sink_results(const struct sink *sink);

@@ -38,6 +38,7 @@ static const struct counter lost_counters[] = {
 	{"plugin_skipped", 0, plugin_skipped},
 	{"rx_no_mbuf", STAT(lost_rx_no_mbuf), NULL},
 	{"reply_dropped", STAT(lost_reply_dropped), NULL},
+	{"capture_full", STAT(lost_capture_full), NULL},
 	{"link_down", STAT(lost_link_down), NULL},
 	{"next_hop_moved", STAT(lost_next_hop_moved), NULL},
 	{"results", offsetof(struct ctl_summary, lost_results), NULL},

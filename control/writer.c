@@ -180,13 +180,29 @@ static void write_batch(struct writer *w, const struct result *results, unsigned
 	publish_written(w);
 }
 
-static void flush_all(struct writer *w) {
+/* Write what outputs hold, @settled: so that they could be gone on with. */
+static void flush_all(struct writer *w, bool settled) {
 	for (unsigned i = 0; i < w->nb_outputs; i++) {
 		struct output *o = &w->outputs[i];
-		if (!o->failed && sink_flush(o->sink))
+		if (!o->failed && (settled ? sink_settle(o->sink) : sink_flush(o->sink)))
 			fail_output(w, o, o->sink->error);
 	}
 	publish_written(w);
+}
+
+/* Take what comes from elsewhere than the queue. True where there was some. */
+static bool pump_all(struct writer *w) {
+	bool any = false;
+
+	for (unsigned i = 0; i < w->nb_outputs; i++) {
+		struct output *o = &w->outputs[i];
+		if (o->failed || !o->format->pump)
+			continue;
+		any |= o->format->pump(o->state);
+		if (o->sink->error)
+			fail_output(w, o, o->sink->error);
+	}
+	return any;
 }
 
 /* What it holds back may fail too. */
@@ -207,7 +223,7 @@ static void take_points(struct writer *w) {
 	for (unsigned i = 0; i < w->nb_outputs; i++)
 		if (!w->outputs[i].failed && w->outputs[i].format->settle)
 			w->outputs[i].format->settle(w->outputs[i].state);
-	flush_all(w);
+	flush_all(w, true);
 	for (unsigned i = 0; i < w->nb_outputs; i++)
 		sink_point(w->outputs[i].sink, &w->points[i]);
 	/* Release: who sees the number sees the points. */
@@ -222,12 +238,14 @@ static void *writer_main(void *arg) {
 		/* Read before the queue: nothing is put after this was set. */
 		bool ending = atomic_load_explicit(&w->ending, memory_order_acquire);
 		unsigned n = spsc_get(w->queue, batch, BATCH);
-		if (n) {
+		bool pumped = pump_all(w);
+		if (n)
 			write_batch(w, batch, n);
+		if (n || (pumped && !ending)) {
 			take_points(w);
 			continue;
 		}
-		flush_all(w);
+		flush_all(w, false);
 		take_points(w);
 		if (ending) {
 			end_archive(w);
@@ -293,15 +311,20 @@ static int cut_trailer(struct output *o, struct dp_error *err) {
 		  : 0;
 }
 
+/* Whether all of it is written at the end. */
+static bool is_once(const struct output_format *format) {
+	return !format->write_results && !format->pump;
+}
+
 /* Take up an output of a scan that goes on. */
 static int go_on(struct output *o, const struct writer_params *params, struct dp_error *err) {
 	const struct sink_point *point = &params->resume[o->index];
 	int rc;
 
 	/* What is written at the end only is written anew. */
-	if (!o->format->write_results || !point->regular)
+	if (is_once(o->format) || !point->regular)
 		return sink_admit(o->sink,
-			o->format->write_results ? CTL_FILE_APPEND : CTL_FILE_OVERWRITE,
+			is_once(o->format) ? CTL_FILE_OVERWRITE : CTL_FILE_APPEND,
 			o->format->line_start, err);
 	rc = sink_go_on(o->sink, point, o->format->line_start, err);
 	if (!rc && o->format->trailer)
@@ -318,7 +341,8 @@ static int go_on(struct output *o, const struct writer_params *params, struct dp
 static int open_output(struct writer *w, const struct writer_params *params,
 	const struct ctl_output_spec *spec, struct dp_error *err) {
 	const struct output_params output
-		= {.color = params->color, .index = w->nb_outputs, .config = params->config};
+		= {.color = params->color, .capture = params->capture, .index = w->nb_outputs,
+			.config = params->config};
 	struct output *o = &w->outputs[w->nb_outputs];
 	int rc;
 
@@ -331,8 +355,19 @@ static int open_output(struct writer *w, const struct writer_params *params,
 	if (rc)
 		return rc;
 	w->nb_outputs++; /* from here on writer_destroy() takes care of it */
+	if (o->sink->zipped && spec->plugin)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s:%s: what a plugin writes is not compressed in this version: give a "
+			"path without .zst",
+			o->name, spec->path);
 	o->sink->raw = o->format->raw;
+	o->sink->whole = o->format->whole;
 	rc = check_place(w, o, err);
+	if (!rc && o->sink->whole && o->sink->terminal)
+		rc = dp_fail(err, true, -EINVAL,
+			"%s:%s: it is no text, and %s is a terminal: give a file, or a pipe to "
+			"what reads it",
+			o->name, spec->path, sink_name(o->sink));
 	if (rc)
 		return rc;
 	if (!params->resume && o->format->trailer && o->sink->existed
@@ -366,7 +401,7 @@ bool writer_is_exact(const struct writer *writer, unsigned output) {
 }
 
 bool writer_is_once(const struct writer *writer, unsigned output) {
-	return !writer->outputs[output].format->write_results;
+	return is_once(writer->outputs[output].format);
 }
 
 /* A scan that goes on has results already: as many as an exact output has lines. */
@@ -515,6 +550,11 @@ static void join(struct writer *w) {
 	w->running = false;
 }
 
+void writer_pump(struct writer *writer) {
+	if (pump_all(writer))
+		flush_all(writer, false);
+}
+
 int writer_drain(struct writer *writer, struct dp_error *err) {
 	join(writer);
 	return first_failure(writer, err);
@@ -533,7 +573,7 @@ static void finish_outputs(
 	struct writer *w, bool takes_results, const struct ctl_summary *summary) {
 	for (unsigned i = 0; i < w->nb_outputs; i++) {
 		struct output *o = &w->outputs[i];
-		if (!o->format->write_results != takes_results)
+		if (is_once(o->format) != takes_results)
 			finish_output(w, o, summary);
 	}
 	publish_written(w);

@@ -16,6 +16,7 @@
 #include "summary.h"
 
 struct writer;
+struct capture_source;
 
 struct writer_params {
 	const struct ctl_output_spec *outputs;
@@ -26,6 +27,7 @@ struct writer_params {
 	enum ctl_file_mode file_mode;
 	const struct ctl_config *config; /* what headings say; NULL: nothing is known */
 	bool color; /* tables on a terminal */
+	const struct capture_source *capture; /* of the packet path; NULL: it keeps no frames */
 	bool track; /* for writer_sync() */
 
 	/* A scan that goes on: how far each output was, and how many results there were. NULL: none. */
@@ -81,6 +83,9 @@ const char *writer_failure(const struct writer *writer);
 
 /* Results written to all outputs so far, those of a resumed scan's beginning too. Any thread. */
 uint64_t writer_written(const struct writer *writer);
+
+/* Control core, after writer_drain(): write what came from elsewhere than writer_put() since. May wait. */
+void writer_pump(struct writer *writer);
 
 /*
  * Control core, at the end: wait until the queue is written, join the thread. 0, or a negative

@@ -470,7 +470,7 @@ CHECKED_TEST(writer, refuses_an_unknown_format_and_a_directory, expect_nothing_l
 	cr_assert_eq(open_writer(&w, CTL_FILE_CREATE, OUTPUTS({"yaml", "a", 0})), -EINVAL);
 	cr_assert_str_eq(err.text,
 		"output format 'yaml' is not in this version: use one of table, ndjson, csv, xml, "
-		"grep, list, summary");
+		"grep, list, pcapng, summary");
 	cr_assert_eq(open_writer(&w, CTL_FILE_OVERWRITE, OUTPUTS({"ndjson", "/tmp", 0})), -EISDIR);
 	cr_assert_str_eq(err.text, "cannot write to /tmp: Is a directory");
 	writer_destroy(NULL);

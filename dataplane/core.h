@@ -10,6 +10,7 @@
  *     tx.c      neighbours first, then probes
  *     probes.c  a burst of probes, from the order to frames
  *     rx.c      receive, validate, hand over, reply
+ *     capture_read.c  frames for captures
  *     exception.c  what is the kernel's, to and from a TAP
  *     peer_*.c  what stands in for a wire: the simulated network, and lo
  */
@@ -17,6 +18,7 @@
 #define CORE_H
 
 #include "book.h"
+#include "capture.h"
 #include "counters.h"
 #include "handover.h"
 #include "ifsock.h"
@@ -121,6 +123,7 @@ struct rx {
 				   * The lowest bit of an entry: it is charged */
 	struct rte_mempool *reply_pool;
 	struct rte_ring *exceptions; /* producer: this lcore; NULL: no exception path */
+	struct capture_ring *capture; /* likewise, consumer: the writer; NULL: no captures */
 
 	_Atomic uint8_t pressure; /* writer: this lcore, readers: TX lcores */
 	_Atomic bool backlog; /* more waits in the device than was taken; likewise */
@@ -128,7 +131,7 @@ struct rx {
 	counter response[DP_RESPONSE_COUNT];
 	counter banners, banner_mss, zero_window;
 	counter single_answers, replies_sent, ring_full, reply_dropped;
-	counter exception_dropped;
+	counter exception_dropped, capture_full;
 };
 
 /* How long a loop has found nothing to do. */
@@ -239,6 +242,8 @@ struct dp_engine {
 
 	/* TSC to UTC, re-anchored by dp_engine_tick(); control core only. */
 	uint64_t anchor_tsc, anchor_ns;
+	/* The same of who calls dp_engine_capture(); 0: not yet. */
+	uint64_t capture_anchor_tsc, capture_anchor_ns;
 
 	_Atomic bool stop; /* writer: control core, readers: lcores */
 	_Atomic bool stop_sending; /* writer: control core or a signal, readers: TX lcores */
@@ -342,6 +347,9 @@ unsigned tx_frame_room(const struct tx *tx);
 void tx_finish(struct worker *worker);
 /* Cycles until this lcore has something to send by itself; 0: now. */
 uint64_t tx_wait_tsc(const struct worker *worker);
+
+/* capture_read.c: a copy of a frame with its verdict, where captures are wanted. RX lcore. */
+void capture_frame(struct worker *worker, const struct rte_mbuf *mbuf, uint64_t now_tsc);
 
 /* rx.c */
 bool rx_turn(struct worker *worker);

@@ -437,6 +437,8 @@ void dp_engine_destroy(struct dp_engine *engine) {
 		neigh_destroy(port->neigh);
 	}
 	for (unsigned i = 0; i < DP_MAX_LCORES; i++) {
+		if (engine->worker[i])
+			capture_destroy(engine->worker[i]->rx.capture);
 		free(engine->worker[i]);
 		dp_pieces_clear(&engine->work.share[i]);
 	}
@@ -475,6 +477,7 @@ static void add_rx(struct dp_stats *stats, const struct rx *rx) {
 	stats->lost_ring_full += counted(&rx->ring_full);
 	stats->lost_reply_dropped += counted(&rx->reply_dropped);
 	stats->exception_dropped += counted(&rx->exception_dropped);
+	stats->lost_capture_full += counted(&rx->capture_full);
 }
 
 /* From the first probe of any lcore to the latest. */

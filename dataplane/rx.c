@@ -197,6 +197,13 @@ static void hand_over(const struct dp_engine *engine, struct rte_mbuf *mbuf,
 	*(struct dp_answer *)rte_mbuf_to_priv(mbuf) = *answer;
 }
 
+/* Each response to the scan is in a capture, and each segment of a banner. */
+static bool is_captured(const struct rx *rx, const struct dp_answer *answer) {
+	return rx->capture
+		&& (answer->kind == DP_ANSWER_STATE
+			|| (answer->kind == DP_ANSWER_BANNER && answer->banner_bytes > 0));
+}
+
 /*
  * Where only targets on link are asked by ARP or ND, what a neighbour says about another is no answer,
  * although nothing in it tells.
@@ -216,6 +223,7 @@ static bool take_frame(
 	struct rx *rx = &worker->rx;
 	struct frame_view view;
 	enum frame_kind kind;
+	bool captured;
 
 	view.neigh.mac = 0;
 	kind = parse(worker, frame, mbuf->data_len, &meta, &view);
@@ -232,7 +240,10 @@ static bool take_frame(
 		}
 		count_answer(rx, &view);
 		answer_segment(worker, frame, &view);
+		captured = is_captured(rx, &view.answer);
 		hand_over(engine, mbuf, &view, now_tsc);
+		if (captured)
+			capture_frame(worker, mbuf, now_tsc);
 		return true;
 	case FRAME_CONNECTION:
 		answer_segment(worker, frame, &view);
@@ -303,9 +314,27 @@ static bool reply_room(const struct worker *worker) {
 	return replies ? ring_room(replies) >= 2 * BURST : tx_frame_room(&worker->tx) >= 2 * BURST;
 }
 
-/* Tell the TX lcores how full the ring is. Returns whether a burst still fits. */
+/* How full the fuller one of the rings is that this lcore fills, as if both were rings of answers. */
+static unsigned fuller_level(const struct rx *rx) {
+	const unsigned answers = ring_level(rx->answers);
+	unsigned frames;
+
+	if (!rx->capture)
+		return answers;
+	frames = (unsigned)(capture_level(rx->capture) / (CAPTURE_RING_BYTES / ANSWER_RING));
+	return frames > answers ? frames : answers;
+}
+
+/* Whether the copies of a burst still fit, however long, and wherever the ring ends. */
+static bool capture_has_room(const struct rx *rx) {
+	return !rx->capture
+		|| capture_level(rx->capture) + (BURST + 1) * CAPTURE_MAX_ENTRY
+		< CAPTURE_RING_BYTES;
+}
+
+/* Tell the TX lcores how full the rings are. Returns whether a burst still fits. */
 static bool publish_pressure(struct rx *rx) {
-	unsigned level = ring_level(rx->answers);
+	unsigned level = fuller_level(rx);
 	uint8_t pressure = atomic_load_explicit(&rx->pressure, memory_order_relaxed);
 
 	if (level > ANSWER_RING / 4 * 3)
@@ -315,7 +344,7 @@ static bool publish_pressure(struct rx *rx) {
 	else if (pressure != PRESSURE_STOP || level < ANSWER_RING / 4)
 		pressure = PRESSURE_NONE;
 	atomic_store_explicit(&rx->pressure, pressure, memory_order_relaxed);
-	return level + BURST < ANSWER_RING;
+	return level + BURST < ANSWER_RING && capture_has_room(rx);
 }
 
 bool rx_turn(struct worker *worker) {

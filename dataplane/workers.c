@@ -66,6 +66,8 @@ static int make_rx(
 	rx->answers = new_ring("answers", ring_number, sizeof(void *), ANSWER_RING);
 	if (!rx->answers)
 		return dp_fail(err, false, -ENOMEM, "no memory for the ring to the control core");
+	if (worker->engine->params.capture && !(rx->capture = capture_create()))
+		return dp_fail(err, false, -ENOMEM, "no memory for the ring of captured frames");
 	if (worker->tx.active) {
 		rx->reply_pool = worker->tx.reply_pool;
 		return 0;

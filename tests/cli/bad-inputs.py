@@ -94,7 +94,6 @@ FLAGS = [
     (GOOD + ["-o", ":x"], ["-o :x", "FORMAT:PATH"]),
     (GOOD + ["-o", "json:x"], ["-o json:x", "no such format", "ndjson"]),
     (GOOD + ["-o", "overwrite:yes"], ["no such format"]),
-    (GOOD + ["-o", "pcapng:x"], ["pcapng", "not in this version"]),
     (GOOD + ["-oA", "-"], ["-oA -", "standard output"]),
     (GOOD + ["-oX", "a", "-o", "xml:b"], ["xml goes to a already"]),
     (GOOD + ["-oX"], ["-oX: needs a value", "-oX FILE"]),

@@ -102,6 +102,7 @@ struct dp_params {
 	} banner;
 	const struct dp_payload *payloads; /* the operator's, likewise, for UDP */
 	unsigned nb_payloads;
+	bool capture; /* keep copies of responses for dp_engine_capture(), see dp/capture.h */
 	struct dp_sim_params sim;
 	bool verbose; /* let EAL and driver messages through to standard error */
 	bool telemetry; /* DPDK's socket for it; dp/telemetry.h */
@@ -338,6 +339,8 @@ struct dp_stats {
 	uint64_t lost_rx_no_mbuf;
 	uint64_t lost_ring_full; /* validated, but the ring to the control core was full */
 	uint64_t lost_reply_dropped; /* replies that found no room to leave */
+	uint64_t
+		lost_capture_full; /* frames that a capture had no room for; their verdicts are not lost */
 	uint64_t
 		lost_link_down; /* probes sent so shortly before a link went down that it took them, or
 				  * their answers; at the most */
