@@ -79,7 +79,9 @@ struct settings {
 	const char *checkpoint;
 	uint64_t checkpoint_interval_ns;
 
-	bool quiet, verbose, json; /* flags without a key */
+	const char *control_socket;
+
+	bool quiet, verbose, json, json_status; /* flags without a key */
 	unsigned new_type; /* likewise; enum lh_type */
 };
 
