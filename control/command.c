@@ -24,8 +24,8 @@ static const struct {
 };
 
 const char command_keys[]
-	= "keys: + - a tenth more or less, * / double or halve the rate, p pause or go on, "
-	  "Enter or others: state, Ctrl-C stop";
+	= "keys: + a tenth more, - a tenth less, * double, / halve the rate\n"
+	  "      p pause or go on, Enter and others: state, Ctrl-C stop";
 
 static int read_factor(const char *text, double *factor, struct value_error *err) {
 	char *end;

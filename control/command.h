@@ -34,7 +34,7 @@ int command_read(const char *line, struct command *command, struct value_error *
 /* As with nmap any key is a question for the state that has no other meaning. */
 struct command command_of_key(char key);
 
-/* What the keys are, a line for people. */
+/* What the keys are, two lines for people. */
 extern const char command_keys[];
 
 enum {

@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -125,6 +124,27 @@ void keys_open(void) {
 		catch_stop();
 }
 
+/* What a terminal sends for arrows and the like: Escape, [ or O, and on to a letter or ~. */
+static unsigned skip_sequence(const char *keys, unsigned at, unsigned n) {
+	if (++at < n && (keys[at] == '[' || keys[at] == 'O'))
+		do
+			at++;
+		while (at < n && (keys[at] < '@' || keys[at] > '~'));
+	return at + 1;
+}
+
+static unsigned leave_sequences_out(char *keys, unsigned n) {
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n;) {
+		if (keys[i] == ESCAPE)
+			i = skip_sequence(keys, i, n);
+		else
+			keys[kept++] = keys[i++];
+	}
+	return kept;
+}
+
 unsigned keys_read(char *keys, unsigned room) {
 	struct pollfd ready = {.fd = TERMINAL, .events = POLLIN};
 	ssize_t n;
@@ -135,10 +155,7 @@ unsigned keys_read(char *keys, unsigned room) {
 	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLIN))
 		return 0;
 	n = read(TERMINAL, keys, room);
-	if (n <= 0)
-		return 0;
-	const char *escape = memchr(keys, ESCAPE, (size_t)n);
-	return escape ? (unsigned)(escape - keys) : (unsigned)n;
+	return n > 0 ? leave_sequences_out(keys, (unsigned)n) : 0;
 }
 
 void keys_close(void) {
