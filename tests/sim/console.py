@@ -29,7 +29,7 @@ import plugins  # pylint: disable=wrong-import-position
 
 SIM = ("--set", "dataplane.port=sim", "--set", "sim.duplicate=0.2", "--set", "scan.cooldown=500ms",
        "--set", "output.include_closed=yes", "--set", "output.overwrite=yes", "-o", "ndjson:results")  # fmt: skip
-PROGRESS = re.compile(r"^ ?(\d+\.\d%|cooldown|paused|loading|starting|writing) ")
+PROGRESS = re.compile(r"^ *(\d+\.\d%|cooldown|paused|loading|starting|writing) ")
 STEP_S = 20  # that anything may take
 
 
