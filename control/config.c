@@ -864,6 +864,9 @@ static int add_outputs(
 
 static int choose_action(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
+	if (argument->option->action == CTL_ACTION_CONTROL)
+		return dp_fail(err, true, -EINVAL,
+			"--control: goes in front of all else: prtip-dp --control SOCKET COMMAND");
 	if (config->action && config->public.action != argument->option->action)
 		return dp_fail(err, true, -EINVAL, "%s: does not go with %s; give one of them",
 			argument->flag, config->action);
@@ -1007,7 +1010,7 @@ static int find_paths(
 
 bool ctl_config_may_change(const char *section, const char *key) {
 	static const char *const may[][2] = {{"dataplane", NULL}, {"metrics", NULL},
-		{"status", NULL}, {"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"},
+		{"status", NULL}, {"control", NULL}, {"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"},
 		{"scan", "cooldown"}, {"scan", "dedup"}, {"scan", "dedup_mb"},
 		{"scan", "max_runtime"}, {"scan", "max_results"}, {"plugins", "lanes"},
 		{"plugins", "memory_mb"}, {"plugins", "cpu_seconds"}, {"plugins", "wall_seconds"},
@@ -1182,13 +1185,22 @@ static unsigned count_stdin(const char *files) {
 	return count;
 }
 
-static int check_stdin(const struct config *config, struct dp_error *err) {
+static bool reads_config_from_stdin(const struct config *config) {
+	return config->config_path && !strcmp(config->config_path, "/dev/stdin");
+}
+
+/* What a resumed scan read from there, its checkpoint has. */
+static unsigned count_stdin_readers(const struct config *config) {
 	const struct settings *s = &config->settings;
-	const bool config_stdin = config->config_path && !strcmp(config->config_path, "/dev/stdin");
-	/* What a resumed scan read from there, its checkpoint has. */
-	const unsigned readers = config->resume_path
-		? 0
-		: count_stdin(s->targets_file) + count_stdin(s->exclude_file) + config_stdin;
+
+	return config->resume_path ? 0
+				   : count_stdin(s->targets_file) + count_stdin(s->exclude_file)
+			+ reads_config_from_stdin(config);
+}
+
+static int check_stdin(const struct config *config, struct dp_error *err) {
+	const bool config_stdin = reads_config_from_stdin(config);
+	const unsigned readers = count_stdin_readers(config);
 
 	if (readers > 1)
 		return dp_fail(err, true, -EINVAL,
@@ -2122,6 +2134,12 @@ static int publish(struct config *config, struct dp_error *err) {
 	if (!config->resume_path)
 	public->by_value = has_stream(s->targets_file) || has_stream(s->exclude_file);
 	public->quiet = s->quiet;
+	public->json_status = s->json_status;
+	public->control_socket = s->control_socket;
+	public->config_file = config->config_path && strcmp(config->config_path, "/dev/stdin")
+		? config->config_path
+		: NULL;
+	public->stdin_used = count_stdin_readers(config) > 0;
 	public->verbose = s->verbose;
 	publish_plugins(config);
 	return publish_outputs(config, err);
@@ -2267,6 +2285,73 @@ int ctl_config_load(int argc, char **argv, struct ctl_config **out, struct dp_er
 	}
 	*out = &config->public;
 	return 0;
+}
+
+/* ---- The rate, read again ---- */
+
+struct rate_reader {
+	const char *path;
+	char *rate, *timing; /* texts; NULL: none */
+};
+
+static int take_rate_key(void *user, const struct ini_entry *entry, struct dp_error *err) {
+	struct rate_reader *reader = user;
+	char **text;
+
+	if (!entry->key || strcmp(entry->section, "scan") != 0)
+		return 0;
+	if (!strcmp(entry->key, "rate"))
+		text = &reader->rate;
+	else if (!strcmp(entry->key, "timing"))
+		text = &reader->timing;
+	else
+		return 0;
+	free(*text);
+	*text = strdup(entry->value);
+	return *text ? 0 : no_memory(err);
+}
+
+static int read_rate_texts(
+	const struct rate_reader *reader, struct value_rate *rate, struct dp_error *err) {
+	const uint64_t most = sizeof timing_pps / sizeof *timing_pps - 1;
+	const bool timed = !reader->rate || !*reader->rate;
+	struct value_error why;
+	uint64_t timing;
+	int rc;
+
+	if (timed && !reader->timing)
+		return dp_fail(err, true, -ENOENT, "%.250s: [scan] has neither rate nor timing",
+			reader->path);
+	rc = timed ? value_read_count(reader->timing, 0, most, &timing, &why)
+		   : value_read_rate(reader->rate, rate, &why);
+	if (rc)
+		return dp_fail(err, true, rc, "%.250s: [scan] %s = %s: %s", reader->path,
+			timed ? "timing" : "rate", why.part, why.why);
+	if (timed)
+		*rate = (struct value_rate){.pps = timing_pps[timing]};
+	return 0;
+}
+
+int ctl_config_read_rate(
+	const struct ctl_config *config, struct value_rate *rate, struct dp_error *err) {
+	struct rate_reader reader = {.path = config->config_file};
+	struct stat st;
+	int rc;
+
+	if (!reader.path)
+		return dp_fail(
+			err, true, -ENOENT, "there is no --config file to read the rate from");
+	/* A pipe would make us wait. */
+	if (stat(reader.path, &st) < 0)
+		return dp_fail(err, true, -errno, "%.250s: %s", reader.path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return dp_fail(err, true, -ESPIPE, "%.250s: not a regular file", reader.path);
+	rc = inifile_read(reader.path, take_rate_key, &reader, err);
+	if (!rc)
+		rc = read_rate_texts(&reader, rate, err);
+	free(reader.rate);
+	free(reader.timing);
+	return rc;
 }
 
 void ctl_config_destroy(struct ctl_config *public) {

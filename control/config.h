@@ -28,6 +28,7 @@ enum ctl_action {
 	CTL_ACTION_REMOVE_PLUGIN,
 	CTL_ACTION_CHECK_PLUGIN,
 	CTL_ACTION_NEW_PLUGIN,
+	CTL_ACTION_CONTROL,
 };
 
 enum ctl_dedup {
@@ -71,6 +72,7 @@ struct ctl_plugins {
 
 enum {
 	CTL_MAX_OUTPUTS = 16,
+	CTL_SOCKET_PATH_MAX = 4095,
 };
 
 struct ctl_output_spec {
@@ -183,6 +185,12 @@ struct ctl_config {
 	uint64_t status_interval_ns;
 	const char *status_file; /* "": none */
 	bool quiet, verbose;
+	bool json_status; /* records on standard error, instead of the progress line */
+
+	/* [control] */
+	const char *control_socket; /* path; "": none */
+	const char *config_file; /* --config; NULL: none, or standard input */
+	bool stdin_used; /* something was read from standard input */
 
 	/* What a person should know before the run, a line each without its end. */
 	const char *const *warnings;
@@ -196,6 +204,15 @@ struct ctl_config {
  */
 int ctl_config_load(int argc, char **argv, struct ctl_config **config, struct dp_error *err);
 void ctl_config_destroy(struct ctl_config *config); /* NULL is fine */
+
+/*
+ * The rate that [scan] of the file of --config names now, by `rate` or else by `timing`, whatever the command
+ * line said; nothing else of the file matters. For SIGUSR2, while a scan runs. 0, or a negative errno with
+ * @err filled.
+ */
+struct value_rate;
+int ctl_config_read_rate(
+	const struct ctl_config *config, struct value_rate *rate, struct dp_error *err);
 
 /*
  * All keys that have a value, with their canonical text: what ctl_config_load() needs to come to the

@@ -4,6 +4,7 @@
  */
 #include "human.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,24 @@ char *human_short(uint64_t n, char text[static HUMAN_BYTES]) {
 	for (; value >= 999.995 && units[unit + 1]; unit++)
 		value /= 1000;
 	snprintf(text, HUMAN_BYTES, "%.2f%c", value, units[unit]);
+	return text;
+}
+
+char *human_tiny(double n, char text[static HUMAN_BYTES]) {
+	static const char units[] = "kMGTPE";
+	unsigned unit = 0;
+
+	if (!(n > 0)) /* also not a number */
+		n = 0;
+	if (n < 999.5) {
+		snprintf(text, HUMAN_BYTES, n < 9.95 && n != floor(n) ? "%.1f" : "%.0f", n);
+		return text;
+	}
+	for (n /= 1000; n >= 999.5 && units[unit + 1]; unit++)
+		n /= 1000;
+	if (n > 999)
+		n = 999;
+	snprintf(text, HUMAN_BYTES, n < 9.95 ? "%.1f%c" : "%.0f%c", n, units[unit]);
 	return text;
 }
 

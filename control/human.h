@@ -16,6 +16,7 @@ enum {
 char *human_count(uint64_t n, char text[static HUMAN_BYTES]); /* "1,234,567"; 26 characters */
 char *human_wide(dp_u128 n, char text[static HUMAN_WIDE_BYTES]); /* the same; 51 */
 char *human_short(uint64_t n, char text[static HUMAN_BYTES]); /* "123,456", "1.23M"; 8 */
+char *human_tiny(double n, char text[static HUMAN_BYTES]); /* "2.5", "999", "1.2k", "12M"; 4 */
 char *human_bytes(uint64_t n, char text[static HUMAN_BYTES]); /* "62.9 MB"; 9 */
 char *human_rate(double pps, char text[static HUMAN_BYTES]); /* "99.9 kpps"; 12 */
 char *human_clock(

@@ -758,9 +758,6 @@ const char *const option_overflow_names[] = {"spill", "skip", "throttle", NULL};
 #define DAY_MS (24 * HOUR / MS)
 #define FIELD(name) .offset = offsetof(struct settings, name)
 #define KEY(s, k) .section = s, .key = k
-/* Known to INTERFACE, brought by a later version. */
-#define LATER_FLAG(names, argument)                                                                \
-	{ .role = OPTION_SWITCH, .flags = names, .metavar = argument, .later = true }
 /* nmap's letter for a scan type. */
 #define TYPE(flag, name)                                                                           \
 	{                                                                                          \
@@ -1218,7 +1215,23 @@ static const struct option table[] = {
 	{KEY("status", "file"), .type = &type_text, .initial = "", FIELD(status_file),
 		.help = "file for a status record every interval, as NDJSON; empty: none"},
 
-	LATER_FLAG("--json-status", NULL),
+	{KEY("control", "socket"), .type = &type_text, .max = CTL_SOCKET_PATH_MAX, .initial = "",
+		FIELD(control_socket),
+		.help = "unix socket to control the running scan by (docs/control.md), such as "
+			"/run/prtip-dp.sock; empty: none"},
+	{.role = OPTION_SWITCH,
+		.group = "Output",
+		.flags = "--json-status",
+		FIELD(json_status),
+		.help = "status records on standard error (docs/status.md) instead of progress "
+			"line and summary"},
+	{.role = OPTION_ACTION,
+		.group = "Instead of scanning",
+		.flags = "--control",
+		.metavar = "SOCKET COMMAND",
+		.action = CTL_ACTION_CONTROL,
+		.help = "ask the scan behind a [control] socket: status, rate N, pause, resume, "
+			"stop; in front of all else"},
 };
 
 enum {

@@ -91,7 +91,9 @@ struct settings {
 	bool resume_or_start; /* flag without a key */
 	uint64_t checkpoint_interval_ns;
 
-	bool quiet, verbose, json; /* flags without a key */
+	const char *control_socket;
+
+	bool quiet, verbose, json, json_status; /* flags without a key */
 	unsigned new_type; /* likewise; enum lh_type */
 };
 

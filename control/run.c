@@ -8,6 +8,7 @@
 #include "archive.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "console.h"
 #include "coverage.h"
 #include "dedup.h"
 #include "filter.h"
@@ -88,6 +89,7 @@ struct run {
 	int reloaded; /* SIGHUPs that were followed */
 	uint64_t taken; /* results on their way or written: at most max_results */
 	struct progress progress;
+	struct console *console;
 	struct status *status; /* NULL: no status records */
 	struct notify notify; /* the service manager, if there is one */
 	bool status_failed; /* and it was said */
@@ -344,7 +346,9 @@ static const char *phase_name(const struct run *run, enum dp_phase phase) {
 		return "plugins";
 	if (run->link_down_ns)
 		return "link down";
-	return run->sent_ns ? "cooldown" : "scanning";
+	if (run->sent_ns)
+		return "cooldown";
+	return dp_engine_is_paused(run->engine) ? "paused" : "scanning";
 }
 
 /* Of the scan, what came before a resumption included. */
@@ -361,12 +365,14 @@ static double remaining_s(const struct run *run, uint64_t now_ns) {
 	const uint64_t done = ctl_summary_tried(s);
 	const dp_u128 all = ctl_summary_transmissions(s);
 	const dp_u128 left = all > done ? all - done : 0;
-	double pps = dp_engine_plan(run->engine)->rate_pps, sending_s;
+	double pps = dp_engine_rate(run->engine), sending_s;
 
 	if (run->closed)
 		return -1;
 	if (run->sent_ns)
 		return seconds(run->sent_ns + run->config->cooldown_ns) - seconds(now_ns);
+	if (dp_engine_is_paused(run->engine))
+		return -1;
 	if (pps <= 0 && run->sending_ns && now_ns > run->sending_ns)
 		pps = (double)(s->stats.probes_sent - run->before.stats.probes_sent)
 			/ seconds(now_ns - run->sending_ns);
@@ -415,6 +421,9 @@ static void update_summary(struct run *run, uint64_t now_ns) {
 	s->results = writer_written(run->writer);
 	count_waiting(run);
 	s->elapsed_s = elapsed_s(run, now_ns);
+	s->asked_pps = dp_engine_rate(run->engine);
+	s->paused = dp_engine_is_paused(run->engine);
+	s->remaining_s = remaining_s(run, now_ns);
 	/* N probes have N - 1 gaps between them. */
 	if (s->stats.sending_ns && s->stats.probes_sent > 1)
 		s->rate_pps = (double)(s->stats.probes_sent - 1) / seconds(s->stats.sending_ns);
@@ -485,8 +494,14 @@ static void notify_turn(struct run *run, const char *phase, uint64_t now_ns) {
 	notify_status(&run->notify, text);
 }
 
+static bool shows_progress(const struct run *run) {
+	return !run->config->quiet && !run->config->json_status;
+}
+
 /* What is due ten times a second. */
 static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
+	bool spoke;
+
 	if (now_ns - run->tick_ns < TICK_NS)
 		return;
 	run->tick_ns = now_ns;
@@ -494,15 +509,18 @@ static void tick(struct run *run, uint64_t now_ns, enum dp_phase phase) {
 	watch_link(run, now_ns);
 	update_summary(run, now_ns);
 	notify_turn(run, phase_name(run, phase), now_ns);
+	spoke = console_step(run->console, phase_name(run, phase));
+	if (spoke)
+		update_summary(run, now_ns);
 	put_status(run, phase_name(run, phase), now_ns, false);
-	if (!run->config->quiet)
-		progress_show(&run->progress, &run->summary, phase_name(run, phase),
-			remaining_s(run, now_ns), now_ns, false);
+	if (shows_progress(run))
+		progress_show(&run->progress, &run->summary, phase_name(run, phase), now_ns,
+			spoke && run->progress.terminal);
 }
 
 /* Answers come slowly if at all, and no plugin waits for what the control core brings it. */
 static bool is_calm(const struct run *run) {
-	const double pps = dp_engine_plan(run->engine)->rate_pps;
+	const double pps = dp_engine_rate(run->engine);
 
 	return (run->sent_ns || (pps > 0 && pps <= DP_NAP_CALM_PPS))
 		&& !(run->plugins && pipeline_waiting(run->pipeline));
@@ -890,6 +908,7 @@ static void end_summary(struct run *run) {
 	/* The last of them may have come after all was sent, from what was on its way. */
 	if (has_all_results(run) && !s->interrupted)
 		s->limit = CTL_LIMIT_RESULTS;
+	s->remaining_s = 0;
 	s->complete = !run->failed && !is_ending(run);
 	estimate_coverage(run);
 }
@@ -916,6 +935,12 @@ static void note_failure(struct run *run, const struct dp_error *err) {
 	run->failed = true;
 }
 
+/* Until progress_end(). */
+static void begin_writing(struct run *run) {
+	if (shows_progress(run))
+		progress_begin(&run->progress, "writing");
+}
+
 /* The packet path goes on while plugins may still want single probes. */
 static void finish_results(struct run *run) {
 	struct dp_error err;
@@ -925,8 +950,10 @@ static void finish_results(struct run *run) {
 	drain(run);
 	if (run->pipeline && !run->failed)
 		drain_plugins(run);
+	begin_writing(run);
 	if (writer_drain(run->writer, &err))
 		note_failure(run, &err);
+	progress_end(&run->progress);
 	/* What looks at all results waits for the end of a scan that will go on. */
 	if (run->archive && !(run->saver && is_ending(run) && !has_all_results(run)))
 		post_scan(run);
@@ -965,7 +992,9 @@ static void finish(struct run *run) {
 	finish_results(run);
 	if (!run->config->quiet)
 		progress_clear(&run->progress);
+	console_end(run->console);
 	end_summary(run);
+	begin_writing(run);
 	end_saver(run);
 	if (writer_finish(run->writer, &run->summary, &err)) {
 		note_failure(run, &err);
@@ -976,8 +1005,9 @@ static void finish(struct run *run) {
 		saver_complete(run->saver);
 	/* An output that failed at its end has fewer than it took. */
 	account_results(run);
+	progress_end(&run->progress);
 	put_status(run, "end", monotonic_ns(), true);
-	if (!run->config->quiet)
+	if (shows_progress(run))
 		ctl_summary_print(&run->summary, color_on(STDERR_FILENO), stderr);
 	web_show_end(run->web, run->interrupts);
 }
@@ -1323,6 +1353,19 @@ static int start_metrics(struct run *run) {
 	return rc ? rc : web_start(run->web, run->err);
 }
 
+/* Who may change the rate, ask and stop while it runs. */
+static int open_console(struct run *run, const struct run_signals *signals) {
+	const struct console_view view = {.config = run->config,
+		.engine = run->engine,
+		.progress = &run->progress,
+		.summary = &run->summary,
+		.status = run->status,
+		.state_asks = signals->state_asks,
+		.rate_asks = signals->rate_asks};
+
+	return console_create(&view, &run->console, run->err);
+}
+
 /* What looks on while answers come. */
 static int open_watchers(struct run *run) {
 	const struct ctl_config *config = run->config;
@@ -1485,8 +1528,8 @@ static void free_held(struct run *run) {
 		result_extra_free(run->held[run->held_at].extra);
 }
 
-int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
-	const atomic_int *reloads, struct dp_error *err) {
+int run_scan(
+	const struct ctl_config *config, const struct run_signals *signals, struct dp_error *err) {
 	struct run *run;
 	struct dp_params params;
 	cpu_set_t cpus;
@@ -1501,8 +1544,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	}
 	run->config = config;
 	run->resume = config->resume;
-	run->interrupts = interrupts;
-	run->reloads = reloads;
+	run->interrupts = signals->interrupts;
+	run->reloads = signals->reloads;
 	run->err = err;
 	run->failed = true; /* until it can start */
 	run->notify.fd = -1;
@@ -1513,11 +1556,13 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	sched_getaffinity(0, sizeof(run->cpus), &run->cpus); /* before EAL pins this thread */
 	progress_init(&run->progress, STDERR_FILENO, config->status_interval_ns);
 	/* Forked while this process is small, has one thread and holds no device. */
-	if (plugin_run_create(
-		    config, &run->plan, &run->cpus, interrupts, &run->progress, &run->plugins, err))
+	if (plugin_run_create(config, &run->plan, &run->cpus, signals->interrupts, &run->progress,
+		    &run->plugins, err))
 		goto destroy_dedup;
 	if (notify_open(&run->notify, err))
 		goto destroy_plugins;
+	if (shows_progress(run) && !config->verbose)
+		progress_begin(&run->progress, "starting");
 	run->released = run->resume && run->resume->begun ? true
 							  : !plugin_run_wants_targets(run->plugins);
 	params.hold = !run->released || (run->resume && run->resume->narrowed);
@@ -1554,11 +1599,14 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 	if (!rc)
 		rc = status_create(config, &run->status, err);
 	if (!rc)
+		rc = open_console(run, signals);
+	if (!rc)
 		rc = open_saver(run);
 	if (!rc)
 		rc = writer_begin(run->writer, err);
 	if (!rc)
 		rc = begin_saver(run);
+	progress_end(&run->progress);
 	/* Whoever fails so far removes what it made; from here on nobody can. */
 	if (!rc)
 		rc = drop_privileges(run);
@@ -1573,6 +1621,8 @@ int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
 		goto destroy_writer;
 	if (!config->quiet)
 		print_start(run);
+	if (console_start(run->console))
+		fprintf(stderr, "press ? for the keys\n");
 	run->started_ns = monotonic_ns();
 	if (dp_engine_start(run->engine, err))
 		goto destroy_writer;
@@ -1586,6 +1636,7 @@ destroy_writer:
 	telemetry_end();
 	watch_destroy(run->watch);
 	free_held(run);
+	console_destroy(run->console);
 	saver_destroy(run->saver);
 	writer_destroy(run->writer);
 	status_destroy(run->status);
@@ -1603,6 +1654,7 @@ destroy_engine:
 destroy_plugins:
 	plugin_run_destroy(run->plugins);
 destroy_dedup:
+	progress_end(&run->progress);
 	dp_space_destroy(run->narrowed_before);
 	dedup_destroy(run->dedup);
 free_run:

@@ -17,11 +17,18 @@ enum {
 	RUN_INTERRUPTED = 130,
 };
 
+/* How many signals came so far; counted by handlers. */
+struct run_signals {
+	const atomic_int *interrupts; /* one stops sending, two end the cooldown too */
+	const atomic_int *reloads; /* SIGHUP: each has the exclude files read again */
+	const atomic_int *state_asks; /* SIGUSR1: each has the state printed */
+	const atomic_int *rate_asks; /* SIGUSR2: each has the rate read again */
+};
+
 /*
- * Scan. @interrupts counts the signals so far: one stops sending, two end the cooldown too. @reloads
- * counts the SIGHUPs: each has the exclude files read again. Returns the exit status; where it is RUN_FAILED or RUN_USAGE, @err says why.
+ * Scan. Returns the exit status; where it is RUN_FAILED or RUN_USAGE, @err says why.
  */
-int run_scan(const struct ctl_config *config, const atomic_int *interrupts,
-	const atomic_int *reloads, struct dp_error *err);
+int run_scan(
+	const struct ctl_config *config, const struct run_signals *signals, struct dp_error *err);
 
 #endif

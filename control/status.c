@@ -7,13 +7,17 @@
 #include "status.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct status {
-	struct sink *sink;
+	struct sink *sink; /* NULL: no file */
+	bool lines; /* on standard error, too */
+	uint64_t missed; /* of these, as their reader was behind */
 	uint64_t interval_ns;
 	uint64_t due_ns; /* monotonic; 0: at once */
 };
@@ -40,25 +44,30 @@ static int check(const struct ctl_config *config, struct dp_error *err) {
 	return 0;
 }
 
+static int open_file(const struct ctl_config *config, struct status *status, struct dp_error *err) {
+	int rc = sink_open(config->status_file, &status->sink, err);
+
+	if (!rc)
+		rc = sink_admit(status->sink, config->file_mode, "{\"ts\":\"", err);
+	return rc ? rc : sink_begin(status->sink, err);
+}
+
 int status_create(const struct ctl_config *config, struct status **out, struct dp_error *err) {
 	struct status *status;
 	int rc;
 
 	*out = NULL;
-	if (!*config->status_file)
+	if (!*config->status_file && !config->json_status)
 		return 0;
-	rc = check(config, err);
+	rc = *config->status_file ? check(config, err) : 0;
 	if (rc)
 		return rc;
 	status = calloc(1, sizeof *status);
 	if (!status)
 		return dp_fail(err, false, -ENOMEM, "out of memory");
 	status->interval_ns = config->status_interval_ns;
-	rc = sink_open(config->status_file, &status->sink, err);
-	if (!rc)
-		rc = sink_admit(status->sink, config->file_mode, "{\"ts\":\"", err);
-	if (!rc)
-		rc = sink_begin(status->sink, err);
+	status->lines = config->json_status;
+	rc = *config->status_file ? open_file(config, status, err) : 0;
 	if (rc) {
 		status_destroy(status);
 		return rc;
@@ -158,8 +167,9 @@ static void put_end(struct json *json, const struct ctl_summary *s) {
 		json_u64(json, "resumed", s->resumed);
 }
 
-int status_record(
-	FILE *out, const struct ctl_summary *s, const char *phase, const struct timespec *at) {
+/* @missed: records that a slow reader left out; NULL: not counted. */
+static int put_record(FILE *out, const struct ctl_summary *s, const char *phase,
+	const struct timespec *at, const uint64_t *missed) {
 	struct json json = {.out = out};
 
 	json_begin(&json, NULL);
@@ -167,7 +177,16 @@ int status_record(
 	json_text(&json, "phase", phase);
 	json_text(&json, "scan_type", s->type->name);
 	json_double(&json, "elapsed_s", s->elapsed_s, 3);
+	if (s->remaining_s >= 0)
+		json_double(&json, "remaining_s", s->remaining_s, 3);
+	else
+		json_null(&json, "remaining_s");
 	json_double(&json, "rate_pps", s->rate_pps, 1);
+	if (s->asked_pps > 0)
+		json_double(&json, "asked_pps", s->asked_pps, 3);
+	else
+		json_null(&json, "asked_pps");
+	json_bool(&json, "paused", s->paused);
 	json_u128(&json, "targets", s->targets);
 	json_u128(&json, "transmissions", ctl_summary_transmissions(s));
 	put_packets(&json, s);
@@ -175,40 +194,100 @@ int status_record(
 	put_parts(&json, s);
 	put_plugins(&json, s);
 	put_end(&json, s);
+	if (missed)
+		json_u64(&json, "records_missed", *missed);
 	json_end(&json);
 	putc('\n', out);
 	return ferror(out) ? -EIO : 0;
 }
 
-int status_put(struct status *status, const struct ctl_summary *summary, const char *phase,
-	uint64_t now_ns, bool force) {
-	char *text = NULL, *room;
-	size_t bytes = 0;
-	struct timespec now;
-	FILE *out;
+int status_record(
+	FILE *out, const struct ctl_summary *s, const char *phase, const struct timespec *at) {
+	return put_record(out, s, phase, at, NULL);
+}
 
-	if (!status || (!force && now_ns < status->due_ns))
-		return 0;
+/* As text of @bytes, as of now; to be freed. NULL: no memory. */
+static char *make_record(const struct ctl_summary *summary, const char *phase,
+	const uint64_t *missed, size_t *bytes) {
+	char *text = NULL;
+	FILE *out = open_memstream(&text, bytes);
+	struct timespec now;
+
+	if (!out)
+		return NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	put_record(out, summary, phase, &now, missed);
+	if (!fclose(out))
+		return text;
+	free(text);
+	return NULL;
+}
+
+char *status_text(const struct ctl_summary *summary, const char *phase) {
+	size_t bytes;
+	char *text = make_record(summary, phase, NULL, &bytes);
+
+	if (text)
+		text[bytes - 1] = '\0';
+	return text;
+}
+
+/*
+ * In one piece, so that nothing of ours comes between. A pipe that says it can be written to takes PIPE_BUF
+ * bytes (4096), which holds a record of some ten plugins; one that is longer may wait for its reader.
+ */
+static void put_line(struct status *status, const char *text, size_t bytes, bool last) {
+	struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (!last && poll(&ready, 1, 0) != 1) {
+		status->missed++;
+		return;
+	}
+	while (bytes) {
+		ssize_t n = write(STDERR_FILENO, text, bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		text += n;
+		bytes -= (size_t)n;
+	}
+}
+
+static int put_in_file(struct status *status, const char *text, size_t bytes) {
+	char *room;
+
 	if (status->sink->error)
 		return status->sink->error;
-	/* By the clock and not by the latest one, so that many are no fewer than they should be. */
-	status->due_ns = status->due_ns && now_ns < status->due_ns + status->interval_ns
-		? status->due_ns + status->interval_ns
-		: now_ns + status->interval_ns;
-	out = open_memstream(&text, &bytes);
-	if (!out)
-		return -errno;
-	clock_gettime(CLOCK_REALTIME, &now);
-	status_record(out, summary, phase, &now);
-	if (fclose(out)) {
-		free(text);
-		return -ENOMEM;
-	}
 	room = sink_room_for(status->sink, bytes);
 	if (room) {
 		memcpy(room, text, bytes);
 		sink_line(status->sink, bytes);
 	}
-	free(text);
 	return sink_flush(status->sink);
+}
+
+int status_put(struct status *status, const struct ctl_summary *summary, const char *phase,
+	uint64_t now_ns, bool force) {
+	char *text;
+	size_t bytes = 0;
+	int rc = 0;
+
+	if (!status || (!force && now_ns < status->due_ns))
+		return 0;
+	/* By the clock and not by the latest one, so that many are no fewer than they should be. */
+	if (!force)
+		status->due_ns = status->due_ns && now_ns < status->due_ns + status->interval_ns
+			? status->due_ns + status->interval_ns
+			: now_ns + status->interval_ns;
+	text = make_record(summary, phase, status->lines ? &status->missed : NULL, &bytes);
+	if (!text)
+		return -ENOMEM;
+	if (status->lines)
+		put_line(status, text, bytes, !strcmp(phase, "end"));
+	if (status->sink)
+		rc = put_in_file(status, text, bytes);
+	free(text);
+	return rc;
 }

@@ -10,6 +10,7 @@
 #include "summary.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -562,6 +563,80 @@ int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out) 
 	print_lost(&page, summary);
 	print_time(&page, summary);
 	return fflush(out) || ferror(out) ? -EIO : 0;
+}
+
+/* ---- While it runs ---- */
+
+static void print_state_title(struct page *page, const struct ctl_summary *s, const char *phase) {
+	const dp_u128 all = ctl_summary_transmissions(s);
+	const double percent = all ? 100.0 * (double)ctl_summary_tried(s) / (double)all : 100;
+	char elapsed[HUMAN_BYTES], left[HUMAN_BYTES], rate[HUMAN_BYTES];
+
+	fprintf(page->out, "%s, %.1f%% sent: %s so far", phase, floor(percent * 10) / 10,
+		human_clock(s->elapsed_s, elapsed));
+	if (s->remaining_s >= 0)
+		fprintf(page->out, ", about %s left", human_clock(s->remaining_s, left));
+	fprintf(page->out, "; rate %s%s\n",
+		s->asked_pps > 0 ? human_rate(s->asked_pps, rate) : "unlimited",
+		s->paused ? ", paused" : "");
+}
+
+static void print_state_packets(struct page *page, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+	char a[HUMAN_BYTES], b[HUMAN_BYTES];
+
+	line(page, "sent");
+	item(page, "%s probes at %s so far", human_count(t->probes_sent, a),
+		human_rate(s->rate_pps, b));
+	if (t->probes_unresolved)
+		item(page, "%s not, for want of a host", human_count(t->probes_unresolved, a));
+	if (t->throttled_ns)
+		item(page, "slowed down for %.3f s", (double)t->throttled_ns / 1e9);
+	end_line(page);
+	line(page, "received");
+	item(page, "%s answers", human_count(ctl_summary_validated(s), a));
+	if (s->duplicates)
+		item(page, "%s duplicates", human_count(s->duplicates, a));
+	item(page, "%s of %s wait in the rings", human_count(s->levels.ring_level, a),
+		human_count(s->levels.ring_size, b));
+	end_line(page);
+}
+
+static void print_state_results(struct page *page, const struct ctl_summary *s) {
+	char a[HUMAN_BYTES];
+
+	line(page, "answered");
+	item(page, "%s %s", human_count(s->unique, a), s->type->has_ports ? "pairs" : "addresses");
+	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
+		if (s->states[i])
+			item(page, "%s %s", human_count(s->states[i], a), dp_state_name(i));
+	end_line(page);
+	line(page, "written");
+	item(page, "%s results", human_count(s->results, a));
+	if (s->awaiting_banner)
+		item(page, "%s wait for banners", human_count(s->awaiting_banner, a));
+	end_line(page);
+	for (unsigned i = 0; i < s->nb_plugins; i++) {
+		const struct ctl_plugin_account *plugin = &s->plugins[i];
+
+		line(page, "plugin");
+		subject(page, plugin->name);
+		item(page, "%s offered", human_count(plugin->offered, a));
+		item(page, "%s waiting", human_count(plugin->waiting, a));
+		if (plugin->spilled)
+			item(page, "%s went to disk", human_count(plugin->spilled, a));
+		end_line(page);
+	}
+}
+
+void ctl_summary_print_state(const struct ctl_summary *summary, const char *phase, FILE *out) {
+	struct page page = {.out = out};
+
+	print_state_title(&page, summary, phase);
+	print_state_packets(&page, summary);
+	print_state_results(&page, summary);
+	print_lost(&page, summary);
+	fflush(out);
 }
 
 static void json_counters(struct json *json, const char *key, const struct ctl_summary *summary,

@@ -60,6 +60,10 @@ struct ctl_summary {
 	uint64_t dedup_evicted; /* entries the window had to forget */
 	double rate_pps; /* probes a second, cooldown left out */
 	double elapsed_s; /* with cooldown */
+	/* While it runs. */
+	double asked_pps; /* the rate that was asked for last; 0: unlimited */
+	bool paused;
+	double remaining_s; /* an estimate, cooldown included; negative: unknown */
 	struct ctl_plugin_account plugins[LH_MAX_PLUGINS];
 	unsigned nb_plugins;
 	uint64_t waiting; /* results that wait for banners and plugins now */
@@ -114,6 +118,9 @@ const char *ctl_summary_ended_by(const struct ctl_summary *summary);
 
 /* A few lines for people. @color: use ANSI colours. 0 or a negative errno. */
 int ctl_summary_print(const struct ctl_summary *summary, bool color, FILE *out);
+
+/* The state of a run that goes on, a few lines for people; @phase as in progress.h. */
+void ctl_summary_print_state(const struct ctl_summary *summary, const char *phase, FILE *out);
 
 /* One JSON object, one line. 0 or a negative errno. */
 int ctl_summary_json(const struct ctl_summary *summary, FILE *out);

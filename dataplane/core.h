@@ -92,6 +92,7 @@ struct tx {
 	bool resting; /* the next transmission of the pairs begins at repeat_tsc */
 	uint64_t repeat_tsc; /* transmissions of a pair keep a distance */
 	struct rate rate;
+	double pps; /* of all lcores together, as this one last saw it */
 	uint64_t throttled_since_tsc;
 	struct rte_mbuf *pending[BURST]; /* made, but not yet taken by the device */
 	unsigned nb_pending, pending_at;
@@ -247,6 +248,9 @@ struct dp_engine {
 
 	_Atomic bool stop; /* writer: control core, readers: lcores */
 	_Atomic bool stop_sending; /* writer: control core or a signal, readers: TX lcores */
+	/* Probes a second of all TX lcores together, 0: unlimited. Writer: control core, readers: lcores. */
+	_Atomic double rate_pps;
+	_Atomic bool paused; /* no probes for now; writer: control core, readers: TX lcores */
 	_Atomic bool single_probes; /* there are some; writer: control core, readers: RX lcores */
 	_Atomic bool released; /* publishes work; writer: control core, readers: TX lcores */
 	/* Never to probe, beyond what the space leaves out; NULL: none. Writer: control core. */
@@ -256,6 +260,16 @@ struct dp_engine {
 	char failure[256]; /* written before phase becomes FAILED, by who does it */
 	_Atomic bool failing; /* somebody writes failure */
 };
+
+static_assert(__atomic_always_lock_free(sizeof(double), 0));
+
+static inline double engine_rate(const struct dp_engine *engine) {
+	return atomic_load_explicit(&engine->rate_pps, memory_order_relaxed);
+}
+
+static inline bool engine_paused(const struct dp_engine *engine) {
+	return atomic_load_explicit(&engine->paused, memory_order_relaxed);
+}
 
 static inline bool engine_stopping(const struct dp_engine *engine) {
 	return atomic_load_explicit(&engine->stop, memory_order_relaxed);

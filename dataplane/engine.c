@@ -386,6 +386,22 @@ bool dp_engine_probe(struct dp_engine *engine, enum dp_proto proto, dp_ip ip, ui
 	return rte_ring_sp_enqueue_elem(engine->singles, &single, sizeof(single)) == 0;
 }
 
+void dp_engine_set_rate(struct dp_engine *engine, double pps) {
+	atomic_store_explicit(&engine->rate_pps, pps, memory_order_relaxed);
+}
+
+double dp_engine_rate(const struct dp_engine *engine) {
+	return engine_rate(engine);
+}
+
+void dp_engine_pause(struct dp_engine *engine, bool pause) {
+	atomic_store_explicit(&engine->paused, pause, memory_order_relaxed);
+}
+
+bool dp_engine_is_paused(const struct dp_engine *engine) {
+	return engine_paused(engine);
+}
+
 void dp_engine_stop_sending(struct dp_engine *engine) {
 	atomic_store_explicit(&engine->stop_sending, true, memory_order_relaxed);
 }

@@ -22,7 +22,7 @@ enum {
 
 /* Whether an lcore may be late for what comes: nobody but itself can send what would be answered. */
 static bool is_calm(const struct dp_engine *engine, bool alone) {
-	const double pps = engine->plan.rate_pps;
+	const double pps = engine_rate(engine);
 
 	if (atomic_load_explicit(&engine->single_probes, memory_order_relaxed))
 		return false;

@@ -913,9 +913,10 @@ static int plan_rate(struct planner *p) {
 	book_destroy(book);
 	plan->frame_bytes = load.longest;
 	plan->wire_bytes = (unsigned)(load.bytes / load.frames + 0.5);
+	plan->wire_bits = 8.0 * load.bytes / load.frames;
 	plan->rate_pps = p->params->rate_pps;
 	if (plan->rate_pps <= 0 && p->params->rate_bps > 0)
-		plan->rate_pps = p->params->rate_bps / (8.0 * load.bytes / load.frames);
+		plan->rate_pps = p->params->rate_bps / plan->wire_bits;
 	return 0;
 }
 

@@ -13,28 +13,36 @@ enum {
 	UNLIMITED_PPS = 32 * 1000 * 1000, /* where an unlimited rate starts to be lowered from */
 };
 
-void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc) {
-	double cycles = (double)tsc_hz * (1 << FRACTION_BITS);
+/* All that follows from the price of a probe. */
+static void set_price(struct rate *rate, double pps) {
+	const double cycles = (double)rate->tsc_hz * (1 << FRACTION_BITS);
 
+	rate->cost = pps > 0 ? (uint64_t)(cycles / pps) : 0;
+	if (pps > 0 && rate->cost == 0)
+		rate->cost = 1;
+	rate->depth = ((rate->tsc_hz / 250) << FRACTION_BITS) + rate->cost;
+	rate->debt_max = (rate->tsc_hz << FRACTION_BITS) + DEBT_TOKENS * rate->cost;
+	rate->first = rate->cost - rate->cost / rate->of * rate->part;
+}
+
+void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc) {
 	*rate = (struct rate){
-		.cost = pps > 0 ? (uint64_t)(cycles / pps) : 0,
-		.depth = (tsc_hz / 250) << FRACTION_BITS,
 		.owed_max = (tsc_hz / 10) << FRACTION_BITS,
 		.pause_tsc = tsc_hz / 20,
-		.unscaled_cost = (uint64_t)(cycles / UNLIMITED_PPS),
+		.unscaled_cost = (uint64_t)((double)tsc_hz * (1 << FRACTION_BITS) / UNLIMITED_PPS),
 		.scale = RATE_FULL,
 		.scaled_tsc = now_tsc,
 		.step_tsc = tsc_hz / 1000,
+		.tsc_hz = tsc_hz,
+		.of = 1,
 	};
-	if (pps > 0 && rate->cost == 0)
-		rate->cost = 1;
-	rate->debt_max = (tsc_hz << FRACTION_BITS) + DEBT_TOKENS * rate->cost;
-	rate->depth += rate->cost;
-	rate->first = rate->cost;
+	set_price(rate, pps);
 	rate_restart(rate, now_tsc);
 }
 
 void rate_stagger(struct rate *rate, unsigned part, unsigned of) {
+	rate->part = part;
+	rate->of = of;
 	rate->first = rate->cost - rate->cost / of * part;
 	rate->credit = rate->first;
 }
@@ -82,6 +90,34 @@ static void earn(struct rate *rate, uint64_t now_tsc) {
 
 static uint64_t cost_now(const struct rate *rate) {
 	return rate->cost ? rate->cost : rate->unscaled_cost;
+}
+
+/* What @tokens come to at the price of now, @most at the most. */
+static uint64_t priced(const struct rate *rate, double tokens, uint64_t most) {
+	const double credit = tokens * (double)cost_now(rate);
+
+	return credit < (double)most ? (uint64_t)credit : most;
+}
+
+void rate_change(struct rate *rate, double pps, uint64_t now_tsc) {
+	const bool unlimited = rate->cost == 0 && rate->scale == RATE_FULL;
+	double tokens, debt;
+
+	if (unlimited)
+		rate->last_tsc = now_tsc;
+	else
+		earn(rate, now_tsc);
+	tokens = (double)rate->credit / (double)cost_now(rate);
+	debt = (double)rate->debt / (double)cost_now(rate);
+	set_price(rate, pps);
+	rate->owed = 0;
+	rate->debt = priced(rate, debt, rate->debt_max);
+	rate->credit = unlimited ? rate->first
+				 : priced(rate, tokens, rate->depth / RATE_FULL * rate->scale);
+}
+
+void rate_pass(struct rate *rate, uint64_t now_tsc) {
+	rate->last_tsc = now_tsc;
 }
 
 unsigned rate_take(struct rate *rate, uint64_t now_tsc, unsigned want) {

@@ -32,6 +32,8 @@ struct rate {
 	uint32_t scale; /* of RATE_FULL: below it while a ring is over half full */
 	uint64_t scaled_tsc; /* when scale last changed */
 	uint64_t step_tsc;
+	uint64_t tsc_hz;
+	unsigned part, of; /* of rate_stagger() */
 };
 
 /* @pps: probes a second for this lcore, 0: unlimited. The first probe may go at once. */
@@ -42,6 +44,16 @@ void rate_init(struct rate *rate, double pps, uint64_t tsc_hz, uint64_t now_tsc)
  * turns instead of sending at the same instant. Right after rate_init().
  */
 void rate_stagger(struct rate *rate, unsigned part, unsigned of);
+
+/*
+ * Another rate from now on, @pps as in rate_init(). What is in the bucket, and what replies took beforehand, stay as
+ * many tokens as they were, so that a change neither bursts nor makes a gap; what is owed for time away
+ * from the CPU is forgotten.
+ */
+void rate_change(struct rate *rate, double pps, uint64_t now_tsc);
+
+/* Nothing is earned for the time before @now_tsc. Again and again while sending is paused. */
+void rate_pass(struct rate *rate, uint64_t now_tsc);
 
 /* Forget what was earned, as at the start of sending. */
 void rate_restart(struct rate *rate, uint64_t now_tsc);

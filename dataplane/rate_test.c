@@ -539,3 +539,109 @@ Test(rate, unlimited_replies) {
 	cr_assert_eq(rate_take(&rate, START_TSC, BURST), BURST);
 	cr_assert_eq(rate_wait_tsc(&rate), 0);
 }
+
+/* From any rate to any other: the new one holds at once and over seconds, with no burst and no gap. */
+Test(rate, changes) {
+	static const double rates[] = {10, 1000, 100e3, 1e6, 0};
+	enum { NB = sizeof(rates) / sizeof(rates[0]) };
+
+	for (unsigned change = 0; change < NB * NB; change++) {
+		const double before = rates[change / NB], after = rates[change % NB];
+		uint64_t now_tsc = START_TSC, at_once, taken;
+		struct rate rate;
+
+		if (after == 0)
+			continue;
+		rate_init(&rate, before, HZ, now_tsc);
+		if (before > 0)
+			run(&rate, &now_tsc, before, 1.234, 10e-6, NULL);
+		/* Something is owed from before, too. */
+		now_tsc += cycles(0.045);
+		if (before > 0)
+			drain(&rate, now_tsc);
+		rate_change(&rate, after, now_tsc);
+		at_once = drain(&rate, now_tsc);
+		cr_assert_leq(at_once, 1, "%lu at once from %g to %g pps", at_once, before, after);
+		taken = at_once + run(&rate, &now_tsc, after, 2, 10e-6, NULL);
+		cr_assert((double)taken >= after * 2 * 0.999 - 1
+				&& (double)taken <= after * 2 * 1.001 + 1,
+			"%lu in 2 s from %g to %g pps", taken, before, after);
+	}
+}
+
+/* To unlimited and back. */
+Test(rate, changes_to_unlimited) {
+	uint64_t now_tsc = START_TSC;
+	struct rate rate;
+
+	rate_init(&rate, 1000, HZ, now_tsc);
+	rate_change(&rate, 0, now_tsc);
+	cr_assert_eq(rate_wait_tsc(&rate), 0);
+	for (unsigned i = 0; i < 100; i++)
+		cr_assert_eq(rate_take(&rate, now_tsc++, BURST), BURST);
+	rate_change(&rate, 1000, now_tsc);
+	cr_assert_eq(drain(&rate, now_tsc), 1);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(0.00099), BURST), 0);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(0.00101), BURST), 1);
+}
+
+/* Half of the way to the next probe is half of it at any rate. */
+Test(rate, changes_keep_what_was_earned) {
+	uint64_t now_tsc = START_TSC;
+	struct rate rate;
+
+	rate_init(&rate, 1.0 / 300, HZ, now_tsc);
+	cr_assert_eq(rate_take(&rate, now_tsc, BURST), 1);
+	now_tsc += cycles(150);
+	rate_change(&rate, 10, now_tsc);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(0.049), BURST), 0);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(0.051), BURST), 1);
+}
+
+/* What replies took stays as many probes. */
+Test(rate, changes_keep_debts) {
+	uint64_t now_tsc = START_TSC;
+	struct rate rate;
+
+	rate_init(&rate, 1000, HZ, now_tsc);
+	drain(&rate, now_tsc);
+	rate_charge(&rate, 20);
+	rate_change(&rate, 100, now_tsc);
+	cr_assert_eq(run(&rate, &now_tsc, 100, 0.2095, 10e-6, NULL), 0);
+	cr_assert_eq(run(&rate, &now_tsc, 100, 0.002, 10e-6, NULL), 1);
+}
+
+/* Buckets that make a rate together keep on taking turns. */
+Test(rate, changes_keep_turns) {
+	enum { PARTS = 4 };
+	struct rate rate[PARTS];
+	uint64_t now_tsc = START_TSC;
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		rate_init(&rate[i], 0, HZ, now_tsc);
+		rate_stagger(&rate[i], i, PARTS);
+		rate_change(&rate[i], 10, now_tsc);
+	}
+	for (unsigned step = 0; step < 100; step++, now_tsc += cycles(0.025)) {
+		unsigned n = 0;
+
+		for (unsigned i = 0; i < PARTS; i++)
+			n += rate_take(&rate[i], now_tsc + cycles(0.001), BURST);
+		cr_assert_eq(n, 1, "%u in step %u", n, step);
+	}
+}
+
+Test(rate, a_pause_earns_nothing) {
+	uint64_t now_tsc = START_TSC;
+	struct rate rate;
+
+	rate_init(&rate, 0.1, HZ, now_tsc);
+	cr_assert_eq(rate_take(&rate, now_tsc, BURST), 1);
+	now_tsc += cycles(4);
+	cr_assert_eq(rate_take(&rate, now_tsc, BURST), 0);
+	for (unsigned i = 0; i < 1000; i++, now_tsc += cycles(0.1))
+		rate_pass(&rate, now_tsc);
+	rate_pass(&rate, now_tsc);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(5.9), BURST), 0);
+	cr_assert_eq(rate_take(&rate, now_tsc + cycles(6.1), BURST), 1);
+}

@@ -210,6 +210,17 @@ static bool follow_rings(struct worker *worker, uint64_t now_tsc) {
 	return pressure != PRESSURE_STOP;
 }
 
+/* Take up the rate that the control core asks for, each lcore its equal part. */
+static void follow_rate(struct worker *worker, uint64_t now_tsc) {
+	const double pps = engine_rate(worker->engine);
+	struct tx *tx = &worker->tx;
+
+	if (pps == tx->pps)
+		return;
+	tx->pps = pps;
+	rate_change(&tx->rate, pps / worker->engine->plan.nb_tx, now_tsc);
+}
+
 /* Sending began with the first probe and lasts until the latest. */
 static void note_time(struct tx *tx, unsigned sent, uint64_t now_tsc) {
 	if (sent == 0)
@@ -330,6 +341,10 @@ static bool send_probes(struct worker *worker, uint64_t now_tsc) {
 		end_piece(worker);
 		return false;
 	}
+	if (engine_paused(worker->engine)) {
+		rate_pass(&tx->rate, now_tsc);
+		return false;
+	}
 	if ((tx->resting && !begin_repeat(worker, now_tsc)) || !follow_rings(worker, now_tsc)
 		|| must_catch_up(worker->port))
 		return false;
@@ -352,7 +367,8 @@ static unsigned singles_due(struct worker *worker, uint64_t now_tsc) {
 	struct tx *tx = &worker->tx;
 	unsigned n = ring_level(tx->singles);
 
-	if (n == 0 || tx_frame_room(tx) < 2 * BURST || !follow_rings(worker, now_tsc))
+	if (n == 0 || engine_paused(worker->engine) || tx_frame_room(tx) < 2 * BURST
+		|| !follow_rings(worker, now_tsc))
 		return 0;
 	return rate_take(&tx->rate, now_tsc, n < BURST ? n : BURST);
 }
@@ -404,6 +420,9 @@ uint64_t tx_wait_tsc(const struct worker *worker) {
 
 	if (!tx->active)
 		return UINT64_MAX;
+	/* The end of a pause may take a nap's time to be seen. */
+	if (engine_paused(worker->engine) && tx->pending_at == tx->nb_pending)
+		return UINT64_MAX;
 	if (tx->singles && ring_level(tx->singles))
 		return rate_wait_tsc(&tx->rate);
 	if (atomic_load_explicit(&tx->done, memory_order_relaxed))
@@ -427,6 +446,7 @@ bool tx_turn(struct worker *worker, uint64_t now_tsc) {
 	int phase = atomic_load_explicit(&engine->phase, memory_order_acquire);
 	bool busy = false, flushed;
 
+	follow_rate(worker, now_tsc);
 	if (tx->singles && phase == DP_PHASE_SENDING)
 		busy = send_singles(worker, now_tsc);
 	flushed = flush_frames(worker, &busy);

@@ -41,6 +41,7 @@ static int make_tx(struct worker *worker, unsigned queue, unsigned number, struc
 	tx->queue = (uint16_t)queue;
 	tx->number = number;
 	tx->refreshing = queue == 0;
+	tx->pps = engine->plan.rate_pps;
 	rate_init(&tx->rate, pps, engine->tsc_hz, rte_rdtsc());
 	rate_stagger(&tx->rate, number, engine->plan.nb_tx);
 	rc = port_new_pool(&tx->reply_pool, "reply", number, REPLY_POOL, REPLY_ROOM, err);
@@ -136,6 +137,7 @@ int workers_create(struct dp_engine *engine, struct dp_error *err) {
 	unsigned workers = 0, senders = 0;
 	int rc = 0;
 
+	atomic_store_explicit(&engine->rate_pps, engine->plan.rate_pps, memory_order_relaxed);
 	/* Devices may have had fewer queues than was planned with. */
 	engine->plan.nb_tx = 0;
 	for (unsigned p = 0; p < engine->plan.nb_ports; p++)

@@ -184,6 +184,7 @@ struct dp_plan {
 	double rate_pps; /* of all ports; 0: unlimited */
 	unsigned frame_bytes; /* the largest probe as handed to the port */
 	unsigned wire_bytes; /* with preamble, FCS and gap; what a rate in bits counts */
+	double wire_bits; /* the same, the mean of all probes: a rate in bits is so many times that in probes */
 };
 
 /*
@@ -284,6 +285,21 @@ void dp_engine_exclude(struct dp_engine *engine, const struct dp_ipset *addresse
  * repeats them, or not at all: an on-link target that is silent to ARP or ND is not sent to.
  */
 bool dp_engine_probe(struct dp_engine *engine, enum dp_proto proto, dp_ip ip, uint16_t port);
+
+/*
+ * Another rate for all ports together, 0: unlimited, from each TX lcore's next turn on. What an lcore had
+ * earned stays as many probes as it was, so that nothing bursts or is left out. At any time after
+ * dp_engine_create(). dp_engine_rate() is the latest; that of the plan stays as it was planned.
+ */
+void dp_engine_set_rate(struct dp_engine *engine, double pps);
+double dp_engine_rate(const struct dp_engine *engine);
+
+/*
+ * No probes for now, single ones neither, or go on: what was made goes out, at most a burst of each lcore.
+ * Answers are received and replied to. The time of a pause earns nothing.
+ */
+void dp_engine_pause(struct dp_engine *engine, bool pause);
+bool dp_engine_is_paused(const struct dp_engine *engine);
 
 /* Send no more probes, or none where they are held. Answers are still received. Async-signal-safe. */
 void dp_engine_stop_sending(struct dp_engine *engine);
