@@ -536,7 +536,6 @@ FILES = [
     ),
     (b"[dataplane]\nport = " + b"x" * 600 + b"\n", ["FILE:2: [dataplane] port = xxx", "too long"]),
     (b"[dataplane]\nprot = sim\n", ["FILE:2: [dataplane] prot", "port"]),
-    (b"[output]\npcapng = x\n", ["FILE:2: [output] pcapng = x", "not in this version"]),
     (b"[output]\nmy-plugin = x\n", ["FILE:2: [output] my-plugin", "ndjson"]),
     (BASE + b"[output]\noverwrite = yes\nappend = yes\n", ["overwrite", "append"]),
     (b"[output]\ninclude_closed = sometimes\n", ["FILE:2: [output] include_closed = sometimes"]),
