@@ -146,7 +146,7 @@ Test(checkpoint, says_what_is_wrong) {
 
 	expect_refused((const uint8_t *)"hello", 5, "no checkpoint");
 	bytes[20] = CHECKPOINT_VERSION + 1;
-	expect_refused(bytes, n, "it has version 2, and this program reads version 1");
+	expect_refused(bytes, n, "it has version 3, and this program reads version 2");
 	bytes[20] = CHECKPOINT_VERSION;
 	bytes[n / 2] ^= 1;
 	expect_refused(bytes, n, "altered");

@@ -316,3 +316,44 @@ CHECKED_TEST(formats, hosts_that_come_late_have_further_elements, look_for_leaks
 	cr_expect_eq(ports, MANY);
 	unlink(path);
 }
+
+/* A line that says what was written is the same line again. */
+CHECKED_TEST(formats, ndjson_lines_are_read, look_for_leaks) {
+	static const char *const names[] = {"builtin", "http-enum", "ssl-checker"};
+	char path[] = "/tmp/formats_test.XXXXXX", again[] = "/tmp/formats_test.XXXXXX";
+	struct result read[RESULTS];
+	const char *paths[] = {path, again};
+
+	close(mkstemp(path));
+	close(mkstemp(again));
+	for (unsigned k = 0; k < 2; k++) {
+		const struct output_params params = {0};
+		const struct ctl_summary summary = {0};
+		struct dp_error err;
+		struct sink *sink;
+		void *state;
+
+		cr_assert_eq(sink_open(paths[k], &sink, &err), 0, "%s", err.text);
+		cr_assert_eq(output_ndjson.open(sink, &params, &state), 0);
+		output_ndjson.write_results(state, k ? read : results, RESULTS);
+		cr_assert_eq(output_ndjson.finish(state, &summary), 0);
+		cr_assert_eq(sink_finish(sink), 0);
+		output_ndjson.close(state);
+		sink_destroy(sink);
+		char *text = content(path), *rest = text, *line;
+		for (unsigned i = 0; !k && (line = strsep(&rest, "\n")) && *line; i++)
+			cr_expect_eq(result_read(line, names, 3, &read[i]), 0, "%s", line);
+		free(text);
+	}
+	char *text = content(path), *same = content(again);
+	cr_expect_str_eq(same, text);
+	for (unsigned i = 0; i < RESULTS; i++)
+		result_extra_free(read[i].extra);
+	struct result none;
+	cr_expect_eq(result_read("{\"ts\":1}", names, 3, &none), -EBADMSG);
+	cr_expect_eq(result_read("", names, 3, &none), -EBADMSG);
+	free(text);
+	free(same);
+	unlink(path);
+	unlink(again);
+}

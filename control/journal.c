@@ -12,6 +12,7 @@
 enum {
 	KIND_PAIR,
 	KIND_RESULT,
+	KIND_LEFT_OUT,
 	FIRST_ROOM = 64 << 10,
 };
 
@@ -22,6 +23,8 @@ struct segment {
 	uint8_t *bytes; /* NULL: none, or on the disk */
 	size_t used, room;
 	bool on_disk, pairs;
+	bool left_out; /* it has such pairs: of results from segment @of on */
+	uint64_t of;
 };
 
 struct journal {
@@ -83,15 +86,28 @@ static void put(struct segment *segment, const void *bytes, size_t n) {
 	segment->used += n;
 }
 
-void journal_pair(struct journal *journal, dp_ip ip, uint16_t port) {
+static void put_pair(struct journal *journal, uint8_t kind, dp_ip ip, uint16_t port) {
 	const uint64_t high = (uint64_t)(ip >> 64), low = (uint64_t)ip;
-	uint8_t entry[1 + 2 * sizeof high + sizeof port] = {KIND_PAIR};
+	uint8_t entry[1 + 2 * sizeof high + sizeof port] = {kind};
 
 	memcpy(entry + 1, &high, sizeof high);
 	memcpy(entry + 1 + sizeof high, &low, sizeof low);
 	memcpy(entry + 1 + 2 * sizeof high, &port, sizeof port);
 	put(open_segment(journal), entry, sizeof entry);
 	open_segment(journal)->pairs = true;
+}
+
+void journal_pair(struct journal *journal, dp_ip ip, uint16_t port) {
+	put_pair(journal, KIND_PAIR, ip, port);
+}
+
+void journal_left_out(struct journal *journal, dp_ip ip, uint16_t port) {
+	struct segment *open = open_segment(journal);
+
+	put_pair(journal, KIND_LEFT_OUT, ip, port);
+	if (!open->left_out)
+		open->of = journal->segment[0].number;
+	open->left_out = true;
 }
 
 uint64_t journal_result(struct journal *journal, const uint8_t *packed, uint32_t bytes) {
@@ -150,6 +166,12 @@ static void drop(struct journal *journal, struct segment *segment) {
 	free(segment->bytes);
 }
 
+/* Whether one of the first @kept may have results that this one says are done. */
+static bool speaks_of_some(
+	const struct journal *journal, const struct segment *segment, unsigned kept) {
+	return segment->left_out && kept && journal->segment[kept - 1].number >= segment->of;
+}
+
 const struct journal_segment *journal_wanted(
 	struct journal *journal, uint64_t covered_ns, unsigned *nb) {
 	unsigned kept = 0;
@@ -158,7 +180,8 @@ const struct journal_segment *journal_wanted(
 		struct segment *segment = &journal->segment[i];
 
 		if (i + 1 == journal->nb || segment->waiting
-			|| (segment->pairs && segment->sent_ns > covered_ns))
+			|| (segment->pairs && segment->sent_ns > covered_ns)
+			|| speaks_of_some(journal, segment, kept))
 			journal->segment[kept++] = *segment;
 		else
 			drop(journal, segment);
@@ -206,11 +229,12 @@ int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *re
 		uint32_t length;
 
 		n--;
-		if (kind == KIND_PAIR && n >= PAIR_BYTES) {
+		if ((kind == KIND_PAIR || kind == KIND_LEFT_OUT) && n >= PAIR_BYTES) {
 			memcpy(&high, bytes, sizeof high);
 			memcpy(&low, bytes + sizeof high, sizeof low);
 			memcpy(&port, bytes + 2 * sizeof high, sizeof port);
-			rc = reader->pair(reader->user, dp_ip_v6(high, low), port);
+			rc = (kind == KIND_PAIR ? reader->pair : reader->left_out)(
+				reader->user, dp_ip_v6(high, low), port);
 			length = PAIR_BYTES;
 		} else if (kind == KIND_RESULT && n >= sizeof length) {
 			memcpy(&length, bytes, sizeof length);

@@ -33,6 +33,12 @@ void journal_destroy(struct journal *journal); /* NULL is fine */
 /* Add a pair that answered. Without memory the program ends: the account could not be true. */
 void journal_pair(struct journal *journal, dp_ip ip, uint16_t port);
 
+/*
+ * The same of a pair whose result may be in a segment that is still wanted, and is done for good although it
+ * is in no output: both are wanted as long as that one.
+ */
+void journal_left_out(struct journal *journal, dp_ip ip, uint16_t port);
+
 /* Add a packed result; returns the number of its segment, which is wanted until journal_done(). */
 uint64_t journal_result(struct journal *journal, const uint8_t *packed, uint32_t bytes);
 void journal_done(struct journal *journal, uint64_t segment);
@@ -80,6 +86,7 @@ struct journal_reader {
 	int (*pair)(void *user, dp_ip ip, uint16_t port);
 	int (*result)(void *user, const uint8_t *packed, uint32_t bytes);
 	void *user;
+	int (*left_out)(void *user, dp_ip ip, uint16_t port);
 };
 int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *reader);
 

@@ -40,7 +40,7 @@ static struct journal *create(void) {
 Test(journal, entries_come_back) {
 	struct journal *journal = create();
 	struct seen seen = {0};
-	const struct journal_reader reader = {see_pair, see_result, &seen};
+	const struct journal_reader reader = {see_pair, see_result, &seen, see_pair};
 	const struct journal_segment *segment;
 	unsigned nb;
 
@@ -101,6 +101,25 @@ Test(journal, pairs_are_wanted_until_their_probes_are_covered) {
 	journal_take_up(journal, 2, 0);
 	journal_wanted(journal, JOURNAL_TO_THE_END - 1, &nb);
 	cr_expect_eq(nb, 2);
+	journal_wanted(journal, JOURNAL_TO_THE_END, &nb);
+	cr_expect_eq(nb, 0);
+	journal_destroy(journal);
+}
+
+/* A result that was left out is in the earlier segment all the same: who reads that has to know. */
+Test(journal, what_is_left_out_is_told_as_long_as_it_may_be_read) {
+	struct journal *journal = create();
+	unsigned nb;
+
+	journal_result(journal, (const uint8_t *)"x", 1);
+	journal_result(journal, (const uint8_t *)"y", 1);
+	journal_close(journal, 100);
+	journal_left_out(journal, 1, 1);
+	journal_done(journal, 5);
+	journal_close(journal, 100);
+	journal_wanted(journal, JOURNAL_TO_THE_END, &nb);
+	cr_expect_eq(nb, 2);
+	journal_done(journal, 5);
 	journal_wanted(journal, JOURNAL_TO_THE_END, &nb);
 	cr_expect_eq(nb, 0);
 	journal_destroy(journal);

@@ -167,3 +167,105 @@ void json_text(struct json *json, const char *key, const char *value) {
 	put_key(json, key);
 	put_string(json->out, value);
 }
+
+/* ---- Reading what was written here ---- */
+
+/* The end of the string whose opening quote is at @at: behind its closing one. */
+static const char *skip_string(const char *at) {
+	for (at++; *at && *at != '"'; at++)
+		at += *at == '\\' && at[1];
+	return *at ? at + 1 : at;
+}
+
+const char *json_value_end(const char *at) {
+	unsigned depth = 0;
+
+	do {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		depth += *at == '{' || *at == '[';
+		if (*at == '}' || *at == ']')
+			depth--;
+		at++;
+	} while (*at && (depth || !strchr(",}]", *at)));
+	return at;
+}
+
+const char *json_member(const char *at, const char *key, size_t length) {
+	if (*at != '{')
+		return NULL;
+	for (at++; *at == '"';) {
+		const char *end = skip_string(at);
+		const bool found = (size_t)(end - at) == length + 2 && !memcmp(at + 1, key, length);
+
+		if (*end != ':')
+			return NULL;
+		if (found)
+			return end + 1;
+		at = json_value_end(end + 1);
+		at += *at == ',';
+	}
+	return NULL;
+}
+
+static unsigned hex_of(const char *at) {
+	unsigned code = 0;
+
+	sscanf(at, "%4x", &code);
+	return code;
+}
+
+static char *put_utf8(char *to, unsigned code) {
+	if (code < 0x80) {
+		*to++ = (char)code;
+	} else if (code < 0x800) {
+		*to++ = (char)(0xc0 | code >> 6);
+		*to++ = (char)(0x80 | (code & 63));
+	} else if (code < 0x10000) {
+		*to++ = (char)(0xe0 | code >> 12);
+		*to++ = (char)(0x80 | (code >> 6 & 63));
+		*to++ = (char)(0x80 | (code & 63));
+	} else {
+		*to++ = (char)(0xf0 | code >> 18);
+		*to++ = (char)(0x80 | (code >> 12 & 63));
+		*to++ = (char)(0x80 | (code >> 6 & 63));
+		*to++ = (char)(0x80 | (code & 63));
+	}
+	return to;
+}
+
+/* What stands behind the backslash at @at; *@at moves behind it. Never longer than it was. */
+static char *unescape(char *to, const char **at, const char *end) {
+	static const char from[] = "\"\\/bfnrt", is[] = "\"\\/\b\f\n\r\t";
+	const char *p = *at + 1, *known = strchr(from, *p);
+	unsigned code;
+
+	if (p >= end || (*p == 'u' && end - p < 5)) {
+		*at = end;
+		return to;
+	}
+	*at = p + (*p == 'u' ? 5 : 1);
+	if (*p != 'u') {
+		*to++ = known ? is[known - from] : *p;
+		return to;
+	}
+	code = hex_of(p + 1);
+	if (code >> 10 == 0x36 && end - *at >= 6 && !memcmp(*at, "\\u", 2)) {
+		code = 0x10000 + ((code & 0x3ff) << 10 | (hex_of(*at + 2) & 0x3ff));
+		*at += 6;
+	}
+	return put_utf8(to, code);
+}
+
+size_t json_unescape(char *to, const char *at, const char *end) {
+	char *from = to;
+
+	while (at < end)
+		if (*at == '\\')
+			to = unescape(to, &at, end);
+		else
+			*to++ = *at++;
+	return (size_t)(to - from);
+}

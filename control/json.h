@@ -43,4 +43,14 @@ bool json_is_utf8(const void *bytes, size_t n);
  */
 char *json_escape(char *to, const void *bytes, size_t n);
 
+/*
+ * Reading JSON that was written here: whole, without blanks, ending in a NUL. The value of the member @key
+ * of the object at @at, or NULL; the end of the value at @at.
+ */
+const char *json_member(const char *at, const char *key, size_t length);
+const char *json_value_end(const char *at);
+
+/* The text of [@at, @end), which stands between quotes, to @to: never more bytes than it has there. */
+size_t json_unescape(char *to, const char *at, const char *end);
+
 #endif

@@ -64,4 +64,11 @@ char *result_plugins_json(const struct result_extra *extra);
 size_t result_plugins_room(const struct result_extra *extra);
 char *result_plugins_write(const struct result_extra *extra, char *to);
 
+/*
+ * Read a line that output_ndjson wrote, ending in a NUL: times are whole microseconds again. Names of
+ * plugins, and "builtin", come out as those of @names, which have to live as long; what another said is
+ * left out. 0, -EBADMSG where it is no such line, or -ENOMEM; the result's extra is the caller's.
+ */
+int result_read(const char *line, const char *const *names, unsigned nb, struct result *result);
+
 #endif

@@ -61,7 +61,7 @@ enum {
 struct resumed_result {
 	struct result result;
 	uint64_t segment;
-	bool written; /* it is in an output */
+	bool written; /* it is in an output, or left out */
 };
 
 struct run {
@@ -81,6 +81,11 @@ struct run {
 	bool exact; /* an output has each result once, so that its lines say what answered */
 	struct resumed_result *waiting; /* of the journal, by pair, until they are taken up */
 	size_t nb_waiting;
+	struct pair {
+		dp_ip ip;
+		uint16_t port;
+	} * left_out; /* of the journal: results that wait no more, and are in no output */
+	size_t nb_left_out;
 	struct dp_space *narrowed_before; /* what on_pre_scan left when the scan began; NULL: all */
 	const struct checkpoint *resume; /* what is gone on from; NULL: the scan begins */
 	struct checkpoint_counts before; /* what was counted then */
@@ -150,12 +155,20 @@ static struct result_extra *own_banner(struct run *run, const struct dp_answer *
 	return extra;
 }
 
-/* It is not written, for good: a scan that goes on need not ask again. */
-static void leave_out(struct run *run, const struct dp_answer *answer) {
+/*
+ * It is not written, for good: a scan that goes on need not ask again. @waited: it may be in the journal as
+ * a result that waits.
+ */
+static void leave_out(struct run *run, const struct dp_answer *answer, bool waited) {
+	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
+
 	run->summary.filtered[answer->state]++;
-	if (run->journal)
-		journal_pair(
-			run->journal, answer->ip, run->config->type->has_ports ? answer->port : 0);
+	if (!run->journal)
+		return;
+	if (waited)
+		journal_left_out(run->journal, answer->ip, port);
+	else
+		journal_pair(run->journal, answer->ip, port);
 }
 
 /* Whether a complete record is written. */
@@ -192,7 +205,7 @@ static void filter_held(struct run *run) {
 			run->held[kept++] = *result;
 			continue;
 		}
-		leave_out(run, &result->answer);
+		leave_out(run, &result->answer, true);
 		count_unwritten(run, result->extra);
 		result_extra_free(result->extra);
 		run->taken--;
@@ -217,7 +230,7 @@ static void hand_over(struct run *run, const struct dp_answer *answer) {
 		result->extra = own_banner(run, answer);
 	if (passes(run, result))
 		return;
-	leave_out(run, answer);
+	leave_out(run, answer, false);
 	result_extra_free(result->extra);
 	run->nb_held--;
 	run->taken--;
@@ -256,7 +269,7 @@ static void take_state(struct run *run, const struct dp_answer *answer) {
 	if (is_hidden(run, answer)) {
 		run->summary.hidden++;
 	} else if (is_filtered(run, answer)) {
-		leave_out(run, answer);
+		leave_out(run, answer, false);
 		return;
 	} else if (has_all_results(run)) {
 		run->summary.surplus++;
@@ -1025,6 +1038,18 @@ static int take_pair(void *user, dp_ip ip, uint16_t port) {
 	return 0;
 }
 
+static int take_left_out(void *user, dp_ip ip, uint16_t port) {
+	struct run *run = user;
+	struct pair *more
+		= reallocarray(run->left_out, run->nb_left_out + 1, sizeof *run->left_out);
+
+	if (!more)
+		return -ENOMEM;
+	run->left_out = more;
+	more[run->nb_left_out++] = (struct pair){ip, port};
+	return take_pair(user, ip, port);
+}
+
 static int take_waiting(void *user, const uint8_t *packed, uint32_t bytes) {
 	struct run *run = user;
 	struct resumed_result *more
@@ -1054,7 +1079,7 @@ static int by_pair(const void *a, const void *b) {
 }
 
 static int read_segment(struct run *run, uint64_t number) {
-	const struct journal_reader reader = {take_pair, take_waiting, run};
+	const struct journal_reader reader = {take_pair, take_waiting, run, take_left_out};
 	const size_t before = run->nb_waiting;
 	char *path = keeper_segment_path(run->config->checkpoint, number);
 	uint8_t *body;
@@ -1077,6 +1102,17 @@ static int read_segment(struct run *run, uint64_t number) {
 	return rc;
 }
 
+/* A result that is in an output, or left out, does not wait any more. */
+static void strike(struct run *run, dp_ip ip, uint16_t port) {
+	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
+	struct resumed_result *found = run->nb_waiting
+		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
+		: NULL;
+
+	if (found)
+		found->written = true;
+}
+
 /* The journal, and what is in the one of the scan that goes on. */
 static int open_journal(struct run *run) {
 	const struct checkpoint *resume = run->resume;
@@ -1092,18 +1128,9 @@ static int open_journal(struct run *run) {
 		rc = read_segment(run, resume->segments[i]);
 	if (run->nb_waiting)
 		qsort(run->waiting, run->nb_waiting, sizeof *run->waiting, by_pair);
+	for (size_t i = 0; i < run->nb_left_out; i++)
+		strike(run, run->left_out[i].ip, run->left_out[i].port);
 	return rc;
-}
-
-/* A result that is in an output does not wait any more. */
-static void strike(struct run *run, dp_ip ip, uint16_t port) {
-	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
-	struct resumed_result *found = run->nb_waiting
-		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
-		: NULL;
-
-	if (found)
-		found->written = true;
 }
 
 /* What a plugin said to a result that is in an output. */
@@ -1185,7 +1212,8 @@ static void take_counts(struct run *run) {
 	run->summary.unique += run->taken;
 	memcpy(run->summary.states, run->before.states, sizeof run->summary.states);
 	for (size_t i = 0; i < run->nb_waiting; i++)
-		run->summary.states[run->waiting[i].result.answer.state]--;
+		if (!run->waiting[i].written)
+			run->summary.states[run->waiting[i].result.answer.state]--;
 	for (unsigned i = 0; i < run->summary.nb_plugins; i++) {
 		const struct checkpoint_plugin *plugin = &run->resume->plugins[i];
 
@@ -1521,6 +1549,7 @@ static void free_waiting(struct run *run) {
 	for (size_t i = 0; i < run->nb_waiting; i++)
 		result_extra_free(run->waiting[i].result.extra);
 	free(run->waiting);
+	free(run->left_out);
 }
 
 static void free_held(struct run *run) {

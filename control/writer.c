@@ -48,6 +48,8 @@ struct writer {
 	struct output outputs[CTL_MAX_OUTPUTS]; /* as said above, one thread at a time */
 	unsigned nb_outputs;
 	struct archive *archive; /* not owned; NULL: none */
+	struct result *again; /* that only some outputs may have; until the thread starts */
+	unsigned nb_again;
 	uint64_t taken; /* results out of the queue; goes with the outputs */
 	int error; /* of the first output that failed; goes with the outputs */
 	char text[512]; /* its text: written once, before @failure points to it */
@@ -316,9 +318,70 @@ static bool is_once(const struct output_format *format) {
 	return !format->write_results && !format->pump;
 }
 
+struct reading {
+	struct writer *writer;
+	const struct writer_params *params;
+	uint64_t lines, known; /* of them the checkpoint knew */
+};
+
+/* The names that results may have in them: those of plugins, and "builtin". */
+static unsigned result_names_of(const struct writer_params *params, const char **names) {
+	unsigned nb = 0;
+
+	names[nb++] = "builtin";
+	for (unsigned i = 0; i < params->nb_plugins; i++)
+		names[nb++] = params->plugins[i]->name;
+	return nb;
+}
+
+/*
+ * A line of an exact output. Those behind the last checkpoint are not asked for again, and others
+ * than that output may not have them: they were not written, or held back.
+ */
+static int on_line(void *user, const char *line, size_t bytes) {
+	struct reading *reading = user;
+	struct writer *w = reading->writer;
+	const char *names[1 + LH_MAX_PLUGINS];
+	struct result *more;
+	int rc = reading->params->on_line(reading->params->user, line, bytes);
+
+	if (rc || reading->lines++ < reading->known)
+		return rc;
+	more = reallocarray(w->again, w->nb_again + 1, sizeof *more);
+	if (!more)
+		return -ENOMEM;
+	w->again = more;
+	rc = result_read(line, names, result_names_of(reading->params, names), &more[w->nb_again]);
+	w->nb_again += !rc;
+	return rc;
+}
+
+/* Write what the exact outputs have behind the last checkpoint to the others, but for plugins' texts. */
+static void write_again(struct writer *w) {
+	for (unsigned i = 0; i < w->nb_outputs && w->nb_again; i++) {
+		struct output *o = &w->outputs[i];
+
+		if (!o->format->write_results || o->format->exact || o->format->raw)
+			continue;
+		o->format->write_results(o->state, w->again, w->nb_again);
+		if (o->sink->error)
+			fail_output(w, o, o->sink->error);
+	}
+}
+
+static void free_again(struct writer *w) {
+	for (unsigned i = 0; i < w->nb_again; i++)
+		result_extra_free(w->again[i].extra);
+	free(w->again);
+	w->again = NULL;
+	w->nb_again = 0;
+}
+
 /* Take up an output of a scan that goes on. */
-static int go_on(struct output *o, const struct writer_params *params, struct dp_error *err) {
+static int go_on(struct writer *w, struct output *o, const struct writer_params *params,
+	struct dp_error *err) {
 	const struct sink_point *point = &params->resume[o->index];
+	struct reading reading = {.writer = w, .params = params, .known = point->results};
 	int rc;
 
 	/* What is written at the end only is written anew. */
@@ -331,7 +394,9 @@ static int go_on(struct output *o, const struct writer_params *params, struct dp
 		return cut_trailer(o, err);
 	if (rc || !o->format->exact)
 		return rc;
-	rc = sink_each_line(o->sink, params->on_line, params->user);
+	/* One is enough. */
+	free_again(w);
+	rc = sink_each_line(o->sink, on_line, &reading);
 	return rc ? dp_fail(err, true, rc,
 		       "cannot go on with %s: line %llu of this scan is no result of it",
 		       sink_name(o->sink), (unsigned long long)o->sink->lines + 1)
@@ -376,7 +441,7 @@ static int open_output(struct writer *w, const struct writer_params *params,
 			"cannot append to %s: a file in the format %s ends once; give another, or "
 			"--overwrite",
 			sink_name(o->sink), o->name);
-	rc = params->resume ? go_on(o, params, err)
+	rc = params->resume ? go_on(w, o, params, err)
 			    : sink_admit(o->sink, params->file_mode, o->format->line_start, err);
 	if (!rc && params->track && sink_track(o->sink))
 		rc = dp_fail(err, false, -ENOMEM, "out of memory");
@@ -472,6 +537,8 @@ int writer_start(struct writer *writer, struct dp_error *err) {
 
 	if (rc)
 		return rc;
+	write_again(writer);
+	free_again(writer);
 	rc = start_thread(writer);
 	if (rc)
 		return dp_fail(err, false, rc, "cannot start the writer thread: %s", strerror(-rc));
@@ -620,6 +687,7 @@ void writer_destroy(struct writer *writer) {
 			o->format->close(o->state);
 		sink_destroy(o->sink);
 	}
+	free_again(writer);
 	spsc_destroy(writer->queue);
 	free(writer);
 }
