@@ -126,6 +126,7 @@ struct ctl_config {
 	unsigned nb_outputs; /* 0: table on a terminal, NDJSON otherwise, decided by main */
 	enum ctl_file_mode file_mode;
 	bool include_closed;
+	uint64_t rotate_bytes, rotate_ns; /* 0: not by size, not by time */
 
 	struct ctl_plugins plugins;
 
