@@ -1995,6 +1995,22 @@ static int add_spec(
 	return 0;
 }
 
+/* A checkpoint says how far one file of each output is. */
+static int check_rotation(const struct config *config, struct dp_error *err) {
+	const struct settings *s = &config->settings;
+
+	if (!s->rotate_bytes && !s->rotate_ns)
+		return 0;
+	if (s->rotate_ns && s->rotate_ns < 1000000000)
+		return dp_fail(err, true, -EINVAL, "rotate_time: give 1s or more, or 0s for never");
+	if (*s->checkpoint)
+		return dp_fail(err, true, -EINVAL,
+			"rotate_size and rotate_time do not go with a checkpoint in this version, "
+			"which "
+			"knows of one file an output: leave one of them out");
+	return 0;
+}
+
 static int publish_outputs(struct config *config, struct dp_error *err) {
 	struct ctl_config *public = &config->public;
 	int ret = 0;
@@ -2023,7 +2039,9 @@ static int publish_outputs(struct config *config, struct dp_error *err) {
 	public->reason = config->settings.reason;
 	public->fields = config->settings.fields;
 	public->filter = config->filter;
-	return ret;
+	public->rotate_bytes = config->settings.rotate_bytes;
+	public->rotate_ns = config->settings.rotate_ns;
+	return ret ? ret : check_rotation(config, err);
 }
 
 static void publish_plugins(struct config *config) {

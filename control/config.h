@@ -154,6 +154,7 @@ struct ctl_config {
 	bool reason; /* in tables, beside services too */
 	const char *fields; /* of CSV, split at ", "; "": the usual ones */
 	const struct filter *filter; /* of what is written; NULL: everything */
+	uint64_t rotate_bytes, rotate_ns; /* 0: not by size, not by time */
 
 	struct ctl_plugins plugins;
 

@@ -136,6 +136,19 @@ static int read_duration(const struct option *option, const char *text, void *fi
 	return keep(buffer, canonical);
 }
 
+/* 0, or the row's bounds. */
+static int read_size(const struct option *option, const char *text, void *field, char **canonical,
+	struct value_error *why) {
+	char buffer[VALUE_TEXT_BYTES];
+	uint64_t *bytes = field;
+	int ret = value_read_size(text, option->min, option->max, bytes, why);
+
+	if (ret < 0)
+		return ret;
+	value_write_size(*bytes, buffer);
+	return keep(buffer, canonical);
+}
+
 /* The row's bounds are in milliseconds. */
 static int read_seconds(const struct option *option, const char *text, void *field,
 	char **canonical, struct value_error *why) {
@@ -715,6 +728,7 @@ static const struct option_type type_timing = {.read = read_timing};
 static const struct option_type type_auto_count = {.read = read_auto_count};
 static const struct option_type type_fraction = {.read = read_fraction};
 static const struct option_type type_duration = {.read = read_duration};
+static const struct option_type type_size = {.read = read_size};
 static const struct option_type type_rate = {.read = read_rate};
 static const struct option_type type_seconds = {.read = read_seconds};
 static const struct option_type type_shard = {.read = read_shard};
@@ -1044,6 +1058,15 @@ static const struct option table[] = {
 		.flags = "--append",
 		.sets = "output.append=yes",
 		.help = "append to output files that exist"},
+	{KEY("output", "rotate_size"), .group = "Output", .flags = "--rotate-size",
+		.metavar = "SIZE", .type = &type_size, .min = 4096, .max = 1ull << 50,
+		.initial = "0", FIELD(rotate_bytes),
+		.help = "once an output file has as many bytes (100k, 100M, 1G: of 1024) rename "
+			"it to NAME-00001.EXT and so on, and begin another; 0: never"},
+	{KEY("output", "rotate_time"), .group = "Output", .flags = "--rotate-time",
+		.metavar = "TIME", .type = &type_duration, .max = 8760 * HOUR, .initial = "0s",
+		FIELD(rotate_ns),
+		.help = "the same once it is as old (10m, 1h) and has results; 0s: never"},
 	{KEY("output", "include_closed"), .type = &type_bool, .initial = "no",
 		FIELD(include_closed), .help = "write closed ports too: yes, no"},
 	{KEY("output", "fields"), .group = "Output", .flags = "--fields --output-fields",

@@ -36,6 +36,7 @@ struct settings {
 	bool default_excludes;
 	const struct dp_scan_type *type;
 	unsigned dedup, hugepages; /* places in the rows' names */
+	uint64_t rotate_bytes, rotate_ns;
 	uint64_t timing, seed, dedup_mb, probes, max_results, max_runtime_ns;
 	const char *udp_payloads;
 	struct {

@@ -67,6 +67,14 @@ struct output_format {
 	/* See sink.h; NULL where it has lines. */
 	size_t (*whole)(const char *bytes, size_t n);
 
+	/*
+	 * Where files can be rotated: write what each further one begins with, and before that, to the
+	 * one that ends, what is held back. On the writer thread. begin_file NULL: cannot be; end_file NULL:
+	 * nothing is.
+	 */
+	void (*end_file)(void *state);
+	void (*begin_file)(void *state);
+
 	/* Write what is held back, as a checkpoint relies on it; as write_results. NULL: nothing is. */
 	void (*settle)(void *state);
 

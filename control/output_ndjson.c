@@ -391,6 +391,11 @@ static int ndjson_finish(void *state, const struct ctl_summary *summary) {
 	return 0;
 }
 
+/* Each line stands for itself. */
+static void ndjson_begin_file(void *state) {
+	(void)state;
+}
+
 static void ndjson_close(void *state) {
 	free(state);
 }
@@ -401,6 +406,7 @@ const struct output_format output_ndjson = {
 	.line_start = "{\"ts\":\"",
 	.open = ndjson_open,
 	.write_results = ndjson_write,
+	.begin_file = ndjson_begin_file,
 	.finish = ndjson_finish,
 	.close = ndjson_close,
 };

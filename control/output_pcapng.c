@@ -147,6 +147,14 @@ static void put_interface(struct sink *sink, const struct dp_port_plan *port) {
 	sink_raw_heading(sink, end_block(&block));
 }
 
+static void put_headings(void *state) {
+	const struct pcapng *pcapng = state;
+
+	put_section(pcapng->sink);
+	for (unsigned i = 0; i < pcapng->source->plan->nb_ports; i++)
+		put_interface(pcapng->sink, &pcapng->source->plan->ports[i]);
+}
+
 static int pcapng_open(struct sink *sink, const struct output_params *params, void **state) {
 	struct pcapng *pcapng;
 
@@ -156,9 +164,7 @@ static int pcapng_open(struct sink *sink, const struct output_params *params, vo
 	if (!pcapng)
 		return -ENOMEM;
 	*pcapng = (struct pcapng){.sink = sink, .source = params->capture};
-	put_section(sink);
-	for (unsigned i = 0; i < pcapng->source->plan->nb_ports; i++)
-		put_interface(sink, &pcapng->source->plan->ports[i]);
+	put_headings(pcapng);
 	*state = pcapng;
 	return 0;
 }
@@ -250,6 +256,7 @@ const struct output_format output_pcapng = {
 	.open = pcapng_open,
 	.pump = pcapng_pump,
 	.whole = pcapng_whole,
+	.begin_file = put_headings,
 	.finish = pcapng_finish,
 	.close = pcapng_close,
 };

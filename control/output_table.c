@@ -371,6 +371,20 @@ static int table_finish(void *state, const struct ctl_summary *summary) {
 	return 0;
 }
 
+static void table_end_file(void *state) {
+	struct table *table = state;
+
+	if (table->held)
+		put_held(table, false);
+}
+
+/* The columns are chosen anew, by the rows that come. */
+static void table_begin_file(void *state) {
+	struct table *table = state;
+
+	table->started = table->flowing = table->services = table->unfiltered = false;
+}
+
 static void table_close(void *state) {
 	struct table *table = state;
 
@@ -384,6 +398,8 @@ const struct output_format output_table = {
 	.open = table_open,
 	.write_results = table_write,
 	.settle = table_settle,
+	.end_file = table_end_file,
+	.begin_file = table_begin_file,
 	.finish = table_finish,
 	.close = table_close,
 };

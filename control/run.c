@@ -49,6 +49,7 @@
 
 enum {
 	BATCH = 256,
+	MAX_FOLDERS = 2 + CTL_MAX_OUTPUTS, /* where files are made while a scan runs */
 	TICK_NS = 100 * 1000 * 1000,
 	YIELDS = 32, /* before an idle control core sleeps */
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
@@ -1280,6 +1281,7 @@ static int open_writer(struct run *run) {
 		.color = color_on(STDOUT_FILENO),
 		.capture = &run->capture,
 		.track = *config->checkpoint,
+		.rotation = {config->rotate_bytes, config->rotate_ns},
 	};
 	struct sink_point points[CTL_MAX_OUTPUTS];
 	int rc;
@@ -1407,31 +1409,57 @@ static int open_watchers(struct run *run) {
 	return rc ? dp_fail(run->err, false, rc, "out of memory") : 0;
 }
 
+/* The folder of a file, to be freed; NULL: no memory. */
+static char *folder_of(const char *file) {
+	char *path = strdup(file), *folder = path ? strdup(dirname(path)) : NULL;
+
+	free(path);
+	return folder;
+}
+
+/* Where files are made while the scan runs: a checkpoint's first, then those of rotated outputs. */
+static int late_folders(const struct run *run, char **folders, unsigned *nb) {
+	const struct ctl_config *config = run->config;
+	const bool rotates = config->rotate_bytes || config->rotate_ns;
+	int rc = 0;
+
+	*nb = 0;
+	if (*config->checkpoint)
+		folders[(*nb)++] = folder_of(config->checkpoint);
+	for (unsigned i = 0; rotates && i < config->nb_outputs; i++)
+		if (strcmp(config->outputs[i].path, "-"))
+			folders[(*nb)++] = folder_of(config->outputs[i].path);
+	for (unsigned i = 0; i < *nb; i++)
+		if (!folders[i])
+			rc = -ENOMEM;
+	return rc;
+}
+
 /*
  * After this only what is open can be used, and root is a user like others. Before the writer thread,
  * so that all of the threads that are made later inherit it.
  */
 static int drop_privileges(struct run *run) {
-	/* Checkpoints and their journal are made while the scan runs. */
-	const bool has_checkpoint = *run->config->checkpoint != '\0';
-	char *path = strdup(run->config->checkpoint);
-	const char *folder = path ? dirname(path) : NULL, *folders[2];
-	unsigned nb_folders = 0;
+	char *folders[MAX_FOLDERS];
+	unsigned nb_folders, nb_all;
 	struct dp_error warning;
 	const char *report;
-	int rc;
+	int rc = late_folders(run, folders, &nb_folders);
 
-	if (has_checkpoint)
-		folders[nb_folders++] = folder;
-	/* DPDK removes its socket at the end. */
-	if (run->config->telemetry)
-		folders[nb_folders++] = dp_telemetry_folder();
-	rc = folder ? privilege_drop(
-		     dp_engine_capabilities(run->engine), folders, nb_folders, &report, run->err)
-		    : dp_fail(run->err, false, -ENOMEM, "out of memory");
-	if (!rc && has_checkpoint)
-		rc = privilege_check_folder("checkpoints", folder, run->err);
-	free(path);
+	nb_all = nb_folders;
+	if (!rc && run->config->telemetry) /* DPDK removes its socket at the end */
+		rc = (folders[nb_all++] = strdup(dp_telemetry_folder())) ? 0 : -ENOMEM;
+	if (rc)
+		dp_fail(run->err, false, rc, "out of memory");
+	else
+		rc = privilege_drop(dp_engine_capabilities(run->engine),
+			(const char *const *)folders, nb_all, &report, run->err);
+	for (unsigned i = 0; !rc && i < nb_folders; i++)
+		rc = privilege_check_folder(
+			i == 0 && *run->config->checkpoint ? "checkpoints" : "rotated outputs",
+			folders[i], run->err);
+	for (unsigned i = 0; i < nb_all; i++)
+		free(folders[i]);
 	if (!rc && run->plugins)
 		rc = plugin_run_check_folders(run->plugins, run->err);
 	if (rc || run->config->quiet)

@@ -231,6 +231,42 @@ void value_write_duration(uint64_t ns, char text[VALUE_TEXT_BYTES]) {
 		units[i].name);
 }
 
+static const char size_units[] = "kMG";
+
+int value_read_size(
+	const char *text, uint64_t min, uint64_t max, uint64_t *bytes, struct value_error *err) {
+	char least[VALUE_TEXT_BYTES], most[VALUE_TEXT_BYTES], number[VALUE_TEXT_BYTES];
+	const size_t digits = strspn(text, "0123456789");
+	const char *unit = digits && text[digits] ? strchr(size_units, text[digits]) : NULL;
+	const unsigned shift = unit ? 10 * (unsigned)(unit - size_units + 1) : 0;
+
+	value_write_size(min, least);
+	value_write_size(max, most);
+	if (!digits || digits >= sizeof number || text[digits + (unit != NULL)])
+		return value_fail(err, text, strlen(text),
+			"not a size; give bytes, or a number with k, M or G, from %s to %s", least,
+			most);
+	memcpy(number, text, digits);
+	number[digits] = '\0';
+	if (value_read_count(number, 0, max >> shift, bytes, err) < 0
+		|| (*bytes && *bytes << shift < min))
+		return value_fail(err, text, strlen(text),
+			"out of range; give from %s to %s, or 0 for none", least, most);
+	*bytes <<= shift;
+	return 0;
+}
+
+void value_write_size(uint64_t bytes, char text[VALUE_TEXT_BYTES]) {
+	unsigned i = 0;
+
+	while (bytes && bytes % 1024 == 0 && size_units[i]) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(text, VALUE_TEXT_BYTES, "%llu%.*s", (unsigned long long)bytes, i > 0,
+		i ? &size_units[i - 1] : "");
+}
+
 static double scale_of(char suffix) {
 	switch (suffix) {
 	case 'k':

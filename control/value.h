@@ -51,6 +51,11 @@ int value_read_duration(
 	const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ns, struct value_error *err);
 void value_write_duration(uint64_t ns, char text[VALUE_TEXT_BYTES]);
 
+/* Bytes: `0`, `4096`, `100k`, `100M`, `1G`, in powers of 1024; 0, or from @min to @max. */
+int value_read_size(
+	const char *text, uint64_t min, uint64_t max, uint64_t *bytes, struct value_error *err);
+void value_write_size(uint64_t bytes, char text[VALUE_TEXT_BYTES]);
+
 /* Probes a second, or bits a second; both 0: unlimited. */
 struct value_rate {
 	double pps;

@@ -139,6 +139,47 @@ Test(value, durations) {
 		cr_assert_lt(value_read_duration(bad[i], 0, max, &ns, &err), 0, "%s", bad[i]);
 }
 
+Test(value, sizes) {
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+		const char *canonical; /* NULL: refused */
+	} cases[] = {
+		{"0", 0, "0"},
+		{"4096", 4096, "4k"},
+		{"4k", 4096, "4k"},
+		{"5000", 5000, "5000"},
+		{"100M", 100 << 20, "100M"},
+		{"1024k", 1 << 20, "1M"},
+		{"1048576G", UINT64_C(1) << 50, "1048576G"},
+		{"1048577G", 0, NULL},
+		{"1k", 0, NULL},
+		{"4095", 0, NULL},
+		{"0.5M", 0, NULL},
+		{"1T", 0, NULL},
+		{"M", 0, NULL},
+		{"", 0, NULL},
+		{"4kB", 0, NULL},
+		{"-4k", 0, NULL},
+		{"99999999999999999999", 0, NULL},
+		{"18446744073709551615G", 0, NULL},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[VALUE_TEXT_BYTES];
+		struct value_error err;
+		uint64_t bytes;
+		int ret = value_read_size(cases[i].text, 4096, UINT64_C(1) << 50, &bytes, &err);
+
+		cr_assert_eq(ret, cases[i].canonical ? 0 : -EINVAL, "%s", cases[i].text);
+		if (!cases[i].canonical)
+			continue;
+		cr_assert_eq(bytes, cases[i].bytes, "%s", cases[i].text);
+		value_write_size(bytes, text);
+		cr_assert_str_eq(text, cases[i].canonical);
+	}
+}
+
 Test(value, counts) {
 	struct value_error err;
 	uint64_t out;

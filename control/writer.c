@@ -12,6 +12,7 @@
  * writer looks again every millisecond. Before it sleeps it writes all that it holds, so that the
  * reader of a pipe sees a result at once; while results keep coming it writes large blocks.
  */
+#include "clock.h"
 #include "human.h"
 #include "output.h"
 #include "spsc.h"
@@ -41,12 +42,18 @@ struct output {
 	struct sink *sink;
 	void *state; /* the format's */
 	bool failed;
+
+	/* Rotation, where number is not 0: that of the file being written, once it is full. */
+	unsigned number;
+	uint64_t file_ns; /* when it began, monotonic */
+	uint64_t results_before; /* in those before it */
 };
 
 struct writer {
 	struct spsc *queue;
 	struct output outputs[CTL_MAX_OUTPUTS]; /* as said above, one thread at a time */
 	unsigned nb_outputs;
+	struct rotation rotation;
 	struct archive *archive; /* not owned; NULL: none */
 	struct result *again; /* that only some outputs may have; until the thread starts */
 	unsigned nb_again;
@@ -215,6 +222,45 @@ static void end_archive(struct writer *w) {
 	put_archive(w, NULL, 0);
 }
 
+static bool is_full(const struct writer *w, const struct output *o, uint64_t now_ns) {
+	const struct sink *sink = o->sink;
+	/* What a compressed one holds takes less room than it does here. */
+	const uint64_t bytes = sink->at + (sink->zipped ? 0 : sink->used);
+
+	return (w->rotation.bytes && bytes >= w->rotation.bytes)
+		|| (w->rotation.ns && now_ns - o->file_ns >= w->rotation.ns);
+}
+
+/* A file without a result is gone on with. */
+static void rotate(struct writer *w, struct output *o, uint64_t now_ns) {
+	if (o->format->end_file)
+		o->format->end_file(o->state);
+	sink_flush(o->sink);
+	o->file_ns = now_ns;
+	if (!o->sink->error && sink_results(o->sink) > o->results_before
+		&& !rotate_file(o->sink, o->number)) {
+		o->number++;
+		o->results_before = sink_results(o->sink);
+		o->format->begin_file(o->state);
+	}
+	if (o->sink->error)
+		fail_output(w, o, o->sink->error);
+}
+
+/* Between two results: files that are full get their numbers. */
+static void rotate_full(struct writer *w) {
+	uint64_t now_ns;
+
+	if (!w->rotation.bytes && !w->rotation.ns)
+		return;
+	now_ns = monotonic_ns();
+	for (unsigned i = 0; i < w->nb_outputs; i++) {
+		struct output *o = &w->outputs[i];
+		if (o->number && !o->failed && is_full(w, o, now_ns))
+			rotate(w, o, now_ns);
+	}
+}
+
 /* Say how far the outputs are, where that is wanted and what has to be in them is. */
 static void take_points(struct writer *w) {
 	unsigned wanted = atomic_load_explicit(&w->sync_wanted, memory_order_acquire);
@@ -243,6 +289,7 @@ static void *writer_main(void *arg) {
 		bool pumped = pump_all(w);
 		if (n)
 			write_batch(w, batch, n);
+		rotate_full(w);
 		if (n || (pumped && !ending)) {
 			take_points(w);
 			continue;
@@ -403,6 +450,20 @@ static int go_on(struct writer *w, struct output *o, const struct writer_params 
 		  : 0;
 }
 
+/* Whether its file may be rotated, where that is wanted. The summary is one line at the end. */
+static int admit_rotation(
+	struct output *o, const struct writer_params *params, struct dp_error *err) {
+	if ((!params->rotation.bytes && !params->rotation.ns) || o->format == &output_summary)
+		return 0;
+	if (!o->format->begin_file)
+		return dp_fail(err, true, -EINVAL,
+			"-o %s: its files are not rotated in this version: leave rotate_size and "
+			"rotate_time out",
+			o->name);
+	o->file_ns = monotonic_ns();
+	return rotate_admit(o->sink, params->file_mode, &o->number, err);
+}
+
 static int open_output(struct writer *w, const struct writer_params *params,
 	const struct ctl_output_spec *spec, struct dp_error *err) {
 	const struct output_params output
@@ -443,6 +504,8 @@ static int open_output(struct writer *w, const struct writer_params *params,
 			sink_name(o->sink), o->name);
 	rc = params->resume ? go_on(w, o, params, err)
 			    : sink_admit(o->sink, params->file_mode, o->format->line_start, err);
+	if (!rc)
+		rc = admit_rotation(o, params, err);
 	if (!rc && params->track && sink_track(o->sink))
 		rc = dp_fail(err, false, -ENOMEM, "out of memory");
 	if (rc)
@@ -491,6 +554,7 @@ int writer_create(
 		return dp_fail(err, false, -ENOMEM, "out of memory");
 	memset(w, 0, sizeof *w);
 	w->archive = params->archive;
+	w->rotation = params->rotation;
 	int rc = spsc_create(QUEUE_RESULTS, sizeof(struct result), &w->queue);
 	if (rc) {
 		dp_fail(err, false, rc, "out of memory");
@@ -618,8 +682,10 @@ static void join(struct writer *w) {
 }
 
 void writer_pump(struct writer *writer) {
-	if (pump_all(writer))
-		flush_all(writer, false);
+	if (!pump_all(writer))
+		return;
+	flush_all(writer, false);
+	rotate_full(writer);
 }
 
 int writer_drain(struct writer *writer, struct dp_error *err) {

@@ -12,6 +12,7 @@
 #include "archive.h"
 #include "config.h"
 #include "result.h"
+#include "rotate.h"
 #include "sink.h"
 #include "summary.h"
 
@@ -29,6 +30,7 @@ struct writer_params {
 	bool color; /* tables on a terminal */
 	const struct capture_source *capture; /* of the packet path; NULL: it keeps no frames */
 	bool track; /* for writer_sync() */
+	struct rotation rotation; /* of all outputs that take results */
 
 	/* A scan that goes on: how far each output was, and how many results there were. NULL: none. */
 	const struct sink_point *resume;
