@@ -571,7 +571,7 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 			"and "
 			"-sn, one a run",
 			shown.part);
-	if (flag[1] == '-' && options_near_flag(flag, near))
+	if (flag[1] == '-' && (options_near_flag(flag, near) || habits_near(flag, 3, near)))
 		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
 			shown.part, near);
 	return dp_fail(err, true, -EINVAL, "%s: no such option; --help lists them", shown.part);

@@ -432,6 +432,28 @@ const struct habit *habits_find(const char *text, size_t *length, const char **j
 	return row && row->metavar ? row : NULL;
 }
 
+bool habits_near(const char *flag, unsigned best, char near[VALUE_TEXT_BYTES]) {
+	bool found = false;
+
+	for (unsigned i = 0; i < NB_ROWS; i++) {
+		const char *name = table[i].flags;
+
+		for (size_t size; (size = next_flag(&name)); name += size) {
+			char copy[VALUE_TEXT_BYTES];
+			unsigned distance;
+
+			snprintf(copy, sizeof(copy), "%.*s", (int)size, name);
+			distance = value_distance(flag, copy, best);
+			if (distance >= best)
+				continue;
+			best = distance;
+			found = true;
+			strcpy(near, copy);
+		}
+	}
+	return found;
+}
+
 bool habit_is_refused(const struct habit *habit) {
 	return habit->kind == REFUSED;
 }

@@ -33,6 +33,9 @@ struct argument {
  */
 const struct habit *habits_find(const char *text, size_t *length, const char **joined);
 
+/* The flag in the table nearest to a misspelt one, fewer than @best edits away: whether there is one. */
+bool habits_near(const char *flag, unsigned best, char near[VALUE_TEXT_BYTES]);
+
 bool habit_is_refused(const struct habit *habit);
 
 /* Whether it takes a value: what stands for that in the help, or NULL. */

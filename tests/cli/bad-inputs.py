@@ -55,6 +55,7 @@ FLAGS = [
     (GOOD + ["--seed", "18446744073709551616"], ["--seed", "18446744073709551615"]),
     (GOOD + ["--seed", "0x10"], ["--seed 0x10"]),
     (GOOD + ["--shrad", "1/2"], ["--shrad: no such option", "--shard"]),
+    (GOOD + ["--max-retrys", "2"], ["--max-retrys: no such option", "--max-retries"]),
     (GOOD + ["--rat", "5"], ["--rat: no such option", "--rate"]),
     (GOOD + ["--bogus-option-name"], ["--bogus-option-name", "--help"]),
     (GOOD + ["-Z"], ["-Z: no such option"]),

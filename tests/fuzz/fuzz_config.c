@@ -43,8 +43,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 static char *print(const char *text, size_t n, size_t *length) {
 	static struct fuzz_file file;
 	char program[] = "prtip-dp", config_flag[] = "--config", action[] = "--print-config",
-	     set[] = "--set", pair[] = "scan.default_excludes=no";
-	char *argv[] = {program, config_flag, file.path, action, set, pair, NULL};
+	     set[] = "--set", pair[] = "scan.default_excludes=no", quiet[] = "--quiet";
+	char *argv[] = {program, config_flag, file.path, action, set, pair, quiet, NULL};
 	struct ctl_config *config;
 	struct dp_error err = {0};
 	char *printed = NULL;
@@ -52,7 +52,7 @@ static char *print(const char *text, size_t n, size_t *length) {
 	int rc;
 
 	fuzz_file_put(&file, text, n);
-	rc = ctl_config_load(6, argv, &config, &err);
+	rc = ctl_config_load(7, argv, &config, &err);
 	if (rc) {
 		FUZZ_ASSERT(rc < 0 && err.text[0]);
 		return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Lists of targets, as on the command line. The canonical text of a list is its own canonical text, and
- * stands for the same addresses; so do the ranges of the space, written down.
+ * stands for the same addresses; so do the ranges of the space, written down. Lists with host names, and
+ * what these stand for, are read too, but no name is looked up.
  */
 #include "fuzz_set.h"
 #include "targets.h"
@@ -61,6 +62,50 @@ static void check_space(const char *list) {
 	dp_space_destroy(space);
 }
 
+/* A list that may have names in it: its canonical text stays as it is. No name is looked up. */
+static void check_named(const char *list) {
+	char *first, *second;
+	struct value_error err = {0};
+
+	if (targets_check_named(list, &first, &err)) {
+		FUZZ_ASSERT(err.why[0]);
+		return;
+	}
+	FUZZ_ASSERT(targets_check_named(first, &second, &err) == 0);
+	FUZZ_ASSERT(!strcmp(first, second));
+	free(first);
+	free(second);
+}
+
+static char *text_of(struct names *names) {
+	char *text;
+
+	names_want_all(names);
+	text = names_text(names);
+	FUZZ_ASSERT(text);
+	FUZZ_ASSERT(names_failed(names) <= names_count(names));
+	names_destroy(names);
+	return text;
+}
+
+/* What names stand for, as [scan] resolved: likewise. */
+static void check_resolved(const char *list) {
+	struct value_error err = {0};
+	struct names *names;
+	char *first, *second;
+
+	if (names_create(list, &names, &err)) {
+		FUZZ_ASSERT(err.why[0]);
+		return;
+	}
+	first = text_of(names);
+	FUZZ_ASSERT(names_create(first, &names, &err) == 0);
+	second = text_of(names);
+	FUZZ_ASSERT(!strcmp(first, second));
+	free(first);
+	free(second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	char *list = is_costly(data, size) ? NULL : fuzz_string(data, size);
 	char *first, *second;
@@ -68,6 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 	if (!list)
 		return 0;
+	check_named(list);
+	check_resolved(list);
 	if (targets_check(list, &first, &err) == 0) {
 		FUZZ_ASSERT(targets_check(first, &second, &err) == 0);
 		FUZZ_ASSERT(!strcmp(first, second));

@@ -150,6 +150,8 @@ resolve_by 198.18.0.53
 until [ -n "$(on world ss -Hlun 'src 198.18.0.53')" ]; do sleep 0.05; done
 scan_start slow "${port[@]}" -p 80 web.lab.example
 until grep -q '^resolving' slow.err || ! kill -0 "$scan_pid" 2>/dev/null; do sleep 0.05; done
+rights() { grep -h '^CapEff\|^NoNewPrivs' "/proc/$1/status"; }
+tap_is "no right is given up before" "$(rights "$scan_pid")" "$(rights $$)"
 kill -INT "$scan_pid"
 scan_wait
 tap_is "Ctrl-C ends a lookup that hangs" "$status" 130
