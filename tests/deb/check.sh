@@ -51,7 +51,7 @@ tap_true "completion and units are there" test -s $root/usr/share/bash-completio
 	-a -s $root/usr/share/zsh/site-functions/_prtip-dp -a -s $root/lib/systemd/system/prtip-dp@.service
 tap_is "no scan is started, nor would be" "$(inside find /etc/systemd -name '*prtip*')" ""
 inside apt-get install -q -y --no-install-recommends systemd >>/mnt/log 2>&1
-for unit in prtip-dp@lab prtip-bind@0000:03:00.0 prtip-hugepages; do
+for unit in prtip-dp@lab prtip-bind@device prtip-hugepages; do
 	inside systemd-analyze verify --man=no "$unit.service" >/mnt/verify 2>&1
 	tap_is "systemd-analyze verify $unit" "$? $(grep -c prtip /mnt/verify)" "0 0" || tap_note_file /mnt/verify
 done
@@ -76,10 +76,11 @@ with open(sys.argv[2], "w") as file:
 PY
 cat >/mnt/as-unit <<'SH'
 #!/bin/bash
-# as-unit COMMAND...: with the user, the capabilities and the limits of the unit
+# as-unit COMMAND...: with the user, the capabilities and the limits of the unit (but LimitMEMLOCK, which not each
+# root may raise, and CAP_IPC_LOCK makes needless)
 caps=$(echo "$CAPS" | tr 'A-Z ' 'a-z,' | sed 's/cap_/+/g')
 cd "$FOLDER" || exit 1
-exec prlimit --memlock=unlimited --nofile="$FILES" --core=0 setpriv --reuid prtip --regid prtip --clear-groups \
+exec prlimit --nofile="$FILES" --core=0 setpriv --reuid prtip --regid prtip --clear-groups \
 	--bounding-set="-all,$caps" --inh-caps="-all,$caps" --ambient-caps="-all,$caps" --no-new-privs -- "$@"
 SH
 chmod +x /mnt/as-unit
