@@ -88,6 +88,8 @@ cp /mnt/as-unit $root/tmp/as-unit
 CAPS=$(setting AmbientCapabilities)
 FOLDER=$(setting WorkingDirectory)
 FILES=$(setting LimitNOFILE)
+# Not each root may raise its own.
+[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge "$FILES" ] || FILES=$(ulimit -Hn)
 HOME=$FOLDER
 export CAPS FOLDER FILES HOME
 tap_is "what systemd would set is read" "$FOLDER $(setting User) $(setting Type)" "/var/lib/prtip/lab prtip notify"
