@@ -567,8 +567,7 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 	if (flag[1] == 's')
 		return dp_fail(err, true, -EINVAL,
 			"%s: no such option; scan types are -sS -sA -sW -sF -sN -sX -sM -sU -sY "
-			"and "
-			"-sn, one a run",
+			"and -sn, each a flag of its own, as in -sS -sU",
 			shown.part);
 	if (!strcmp(flag, "-6"))
 		return dp_fail(err, true, -EINVAL,
@@ -820,19 +819,34 @@ static int choose_action(
 	return 0;
 }
 
-/* -sS and the like: other scanners take several for one run, so that the last one must not win. */
+/* Of -sS and the like: a further one is mixed with those before, where that goes. */
+static int apply_type_flag(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
+	const struct dp_scan_type *type = dp_scan_find(strchr(argument->option->sets, '=') + 1);
+	const struct dp_scan_type *before = config->settings.type;
+	char pair[64];
+
+	if (config->type_flag)
+		type = before == type || dp_scan_part(before, type->proto) == type
+			? before
+			: dp_scan_mix(before, type);
+	if (!type)
+		return dp_fail(err, true, -EINVAL,
+			"%s: does not go with type = %s; a run takes one TCP type, -sU and -sY "
+			"together, and any other type alone",
+			argument->flag, before->name);
+	config->type_flag = argument->option->flags;
+	snprintf(pair, sizeof(pair), "scan.type=%s", type->name);
+	return set_pair(config, pair, &flag, err);
+}
+
 static int apply_shorthand(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
 	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
 
-	if (argument->flag[1] == 's') {
-		if (config->type_flag && strcmp(config->type_flag, argument->flag) != 0)
-			return dp_fail(err, true, -EINVAL,
-				"%s: does not go with %s; a run has one scan type, so give one of "
-				"them",
-				argument->flag, config->type_flag);
-		config->type_flag = argument->option->flags;
-	}
+	if (argument->flag[1] == 's')
+		return apply_type_flag(config, argument, err);
 	return set_pair(config, argument->option->sets, &flag, err);
 }
 
@@ -1242,17 +1256,38 @@ static int refuse_ports(
 	return refuse(&origin, (struct key){option, 0}, why->part, why->why, err);
 }
 
+/* A mix has ports for each of its types, as the others were not meant. */
+static int check_parts(const struct dp_scan_type *type, const char *list, const uint32_t *ports,
+	unsigned nb, struct value_error *why) {
+	for (unsigned i = 0; i < type->nb_parts; i++) {
+		const enum dp_proto proto = type->part[i]->proto;
+		unsigned k = 0;
+
+		while (k < nb && dp_endpoint_proto(ports[k]) != proto)
+			k++;
+		if (k == nb)
+			return value_fail(why, list, strlen(list),
+				"type = %s, but none of them is for %s; give it some with %c:, or "
+				"leave %s out",
+				type->name, type->part[i]->name, targets_letter(proto),
+				type->part[i]->name);
+	}
+	return 0;
+}
+
 /* Now that the scan type is known: are the ports such as it sends to? Then their text is plain. */
 static int settle_ports(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
-	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	uint32_t *ports = malloc(DP_ENDPOINTS * sizeof(*ports));
 	struct value_error why;
 	unsigned nb;
 	char *text = NULL;
-	int ret = ports ? targets_read_ports(s->ports, s->type, ports, &nb, &why) : -ENOMEM;
+	int ret = ports ? targets_read_endpoints(s->ports, s->type, ports, &nb, &why) : -ENOMEM;
 
+	if (!ret && nb)
+		ret = check_parts(s->type, s->ports, ports, nb, &why);
 	if (!ret)
-		text = option_ports_text(ports, nb);
+		text = option_endpoints_text(s->type, ports, nb);
 	free(ports);
 	if (ret == -EINVAL)
 		return refuse_ports(config, &why, err);
@@ -1260,6 +1295,13 @@ static int settle_ports(struct config *config, struct dp_error *err) {
 		return no_memory(err);
 	store(config, options_by_key("scan", "ports"), text);
 	return 0;
+}
+
+/* TCP ports say something where SYN opens a connection, UDP ports in their replies. */
+static bool has_banners(const struct dp_scan_type *type) {
+	const struct dp_scan_type *tcp = dp_scan_part(type, DP_PROTO_TCP);
+
+	return tcp ? !strcmp(tcp->name, "syn") : dp_scan_part(type, DP_PROTO_UDP) != NULL;
 }
 
 /* What does not go with the scan type: nothing that was asked for is silently left out. */
@@ -1273,7 +1315,7 @@ static int check_type(struct config *config, struct dp_error *err) {
 			"ports (-p) and type = %s exclude each other: such a scan is about hosts; "
 			"leave the ports out, or give a type that has some",
 			s->type->name);
-	if (s->banner && strcmp(s->type->name, "syn") && strcmp(s->type->name, "udp"))
+	if (s->banner && !has_banners(s->type))
 		return dp_fail(err, true, -EINVAL,
 			"[banner] enable = on and type = %s exclude each other: only syn and udp "
 			"scans get banners",
@@ -1619,7 +1661,7 @@ static int resume_space(struct config *config, struct dp_error *err) {
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
-	uint16_t *ports = NULL;
+	uint32_t *ports = NULL;
 	char *list = NULL;
 	struct targets_spec spec = {.type = s->type,
 		.targets = s->targets,
@@ -1641,13 +1683,13 @@ static int build_space(struct config *config, struct dp_error *err) {
 		return wanted ? dp_fail(err, true, -EINVAL,
 			       "no ports: give -p LIST, such as -p 80,443, or [scan] ports")
 			      : 0;
-	ports = malloc(PORTS_MAX * sizeof(*ports));
+	ports = malloc(DP_ENDPOINTS * sizeof(*ports));
 	if (s->default_excludes)
 		spec.default_list = list = targets_default_list();
 	if (!ports || (s->default_excludes && !list)) {
 		ret = no_memory(err);
 	} else {
-		ret = targets_read_ports(s->ports, s->type, ports, &spec.nb_ports, &why);
+		ret = targets_read_endpoints(s->ports, s->type, ports, &spec.nb_ports, &why);
 		spec.ports = ports;
 		if (!ret)
 			ret = targets_build(&spec, &targets, err);

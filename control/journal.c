@@ -12,6 +12,7 @@
 enum {
 	KIND_PAIR,
 	KIND_RESULT,
+	KIND_ENDPOINT, /* a pair whose endpoint takes more than a port */
 	FIRST_ROOM = 64 << 10,
 };
 
@@ -83,14 +84,21 @@ static void put(struct segment *segment, const void *bytes, size_t n) {
 	segment->used += n;
 }
 
-void journal_pair(struct journal *journal, dp_ip ip, uint16_t port) {
+void journal_pair(struct journal *journal, dp_ip ip, uint32_t endpoint) {
 	const uint64_t high = (uint64_t)(ip >> 64), low = (uint64_t)ip;
-	uint8_t entry[1 + 2 * sizeof high + sizeof port] = {KIND_PAIR};
+	const bool plain = endpoint <= UINT16_MAX;
+	const uint16_t port = (uint16_t)endpoint;
+	uint8_t entry[1 + 2 * sizeof high + sizeof endpoint] = {plain ? KIND_PAIR : KIND_ENDPOINT};
+	uint8_t *end = entry + 1 + 2 * sizeof high;
 
 	memcpy(entry + 1, &high, sizeof high);
 	memcpy(entry + 1 + sizeof high, &low, sizeof low);
-	memcpy(entry + 1 + 2 * sizeof high, &port, sizeof port);
-	put(open_segment(journal), entry, sizeof entry);
+	if (plain)
+		memcpy(end, &port, sizeof port);
+	else
+		memcpy(end, &endpoint, sizeof endpoint);
+	end += plain ? sizeof port : sizeof endpoint;
+	put(open_segment(journal), entry, (size_t)(end - entry));
 	open_segment(journal)->pairs = true;
 }
 
@@ -196,14 +204,14 @@ uint64_t journal_next(const struct journal *journal) {
 }
 
 int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *reader) {
-	enum { PAIR_BYTES = 18 };
+	enum { PAIR_BYTES = 18, ENDPOINT_BYTES = 20 };
 	int rc = 0;
 
 	while (!rc && n) {
 		const uint8_t kind = *bytes++;
 		uint64_t high, low;
 		uint16_t port;
-		uint32_t length;
+		uint32_t length, endpoint;
 
 		n--;
 		if (kind == KIND_PAIR && n >= PAIR_BYTES) {
@@ -212,6 +220,12 @@ int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *re
 			memcpy(&port, bytes + 2 * sizeof high, sizeof port);
 			rc = reader->pair(reader->user, dp_ip_v6(high, low), port);
 			length = PAIR_BYTES;
+		} else if (kind == KIND_ENDPOINT && n >= ENDPOINT_BYTES) {
+			memcpy(&high, bytes, sizeof high);
+			memcpy(&low, bytes + sizeof high, sizeof low);
+			memcpy(&endpoint, bytes + 2 * sizeof high, sizeof endpoint);
+			rc = reader->pair(reader->user, dp_ip_v6(high, low), endpoint);
+			length = ENDPOINT_BYTES;
 		} else if (kind == KIND_RESULT && n >= sizeof length) {
 			memcpy(&length, bytes, sizeof length);
 			bytes += sizeof length;

@@ -163,20 +163,32 @@ static bool is_written(const struct run *run, const struct dp_answer *answer) {
 		&& !has_all_results(run);
 }
 
+/* What a pair of (@proto, @port) is in the space. Without ports a host is found, whatever it answered to. */
+static uint32_t endpoint_of(const struct run *run, enum dp_proto proto, uint16_t port) {
+	const struct dp_scan_type *type = run->config->type;
+
+	if (!type->has_ports)
+		return 0;
+	return type->nb_parts ? dp_endpoint(proto, port) : port;
+}
+
+static uint32_t answer_endpoint(const struct run *run, const struct dp_answer *answer) {
+	return endpoint_of(run, (enum dp_proto)answer->proto, answer->port);
+}
+
 static void take_state(struct run *run, const struct dp_answer *answer) {
-	/* Without ports a host is what is found, whatever it answered to. */
-	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
+	const uint32_t endpoint = answer_endpoint(run, answer);
 
 	if (run->coverage)
-		coverage_answer(run->coverage, answer->ip, port, answer->pass);
-	if (!dedup_first(run->dedup, answer->ip, port)) {
+		coverage_answer(run->coverage, answer->ip, endpoint, answer->pass);
+	if (!dedup_first(run->dedup, answer->ip, endpoint)) {
 		run->summary.duplicates++;
 		return;
 	}
 	run->summary.unique++;
 	run->summary.states[answer->state]++;
 	if (run->journal && !is_written(run, answer))
-		journal_pair(run->journal, answer->ip, port);
+		journal_pair(run->journal, answer->ip, endpoint);
 	if (answer->state == DP_STATE_CLOSED && !run->config->include_closed)
 		run->summary.hidden++;
 	else if (has_all_results(run))
@@ -209,7 +221,7 @@ static void take_answer(struct run *run, const struct dp_answer *answer) {
 static void note_held(struct run *run) {
 	for (unsigned i = run->held_at; run->journal && !run->exact && i < run->nb_held; i++)
 		journal_pair(run->journal, run->held[i].answer.ip,
-			run->config->type->has_ports ? run->held[i].answer.port : 0);
+			answer_endpoint(run, &run->held[i].answer));
 }
 
 /* Hand finished results to the writer, as far as it has room. */
@@ -844,14 +856,10 @@ static void finish(struct run *run) {
 
 /* ---- A scan that goes on ---- */
 
-static uint16_t pair_port(const struct run *run, const struct dp_answer *answer) {
-	return run->config->type->has_ports ? answer->port : 0;
-}
-
-static int take_pair(void *user, dp_ip ip, uint16_t port) {
+static int take_pair(void *user, dp_ip ip, uint32_t endpoint) {
 	struct run *run = user;
 
-	dedup_first(run->dedup, ip, port);
+	dedup_first(run->dedup, ip, endpoint);
 	return 0;
 }
 
@@ -880,7 +888,9 @@ static int by_pair(const void *a, const void *b) {
 
 	if (x->ip != y->ip)
 		return x->ip > y->ip ? 1 : -1;
-	return (x->port > y->port) - (x->port < y->port);
+	if (x->port != y->port)
+		return x->port > y->port ? 1 : -1;
+	return (x->proto > y->proto) - (x->proto < y->proto);
 }
 
 static int read_segment(struct run *run, uint64_t number) {
@@ -926,8 +936,9 @@ static int open_journal(struct run *run) {
 }
 
 /* A result that is in an output does not wait any more. */
-static void strike(struct run *run, dp_ip ip, uint16_t port) {
-	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
+static void strike(struct run *run, dp_ip ip, enum dp_proto proto, uint16_t port) {
+	const struct resumed_result key
+		= {.result.answer = {.ip = ip, .port = port, .proto = (uint8_t)proto}};
 	struct resumed_result *found = run->nb_waiting
 		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
 		: NULL;
@@ -965,7 +976,7 @@ static void take_up_waiting(struct run *run) {
 			result_extra_free(waiting->result.extra);
 			continue;
 		}
-		dedup_first(run->dedup, answer->ip, pair_port(run, answer));
+		dedup_first(run->dedup, answer->ip, answer_endpoint(run, answer));
 		run->summary.unique++;
 		run->summary.states[answer->state]++;
 		run->taken++;
@@ -992,19 +1003,18 @@ static void fill_points(const struct checkpoint *resume, struct sink_point *poin
 static int take_line(void *user, const char *line, size_t bytes) {
 	struct run *run = user;
 	dp_ip ip;
+	enum dp_proto proto;
 	uint16_t port;
 	uint8_t state;
 
-	if (!output_ndjson_read(line, bytes, &ip, &port, &state))
+	if (!output_ndjson_read(line, bytes, &ip, &port, &proto, &state))
 		return -EBADMSG;
-	if (!run->config->type->has_ports)
-		port = 0;
 	/* Only a loss of power can leave lines without a row: they are made again. */
 	if (run->archive && run->lines == archive_count(run->archive))
 		return 1;
 	run->lines++;
-	strike(run, ip, port);
-	dedup_first(run->dedup, ip, port);
+	strike(run, ip, proto, port);
+	dedup_first(run->dedup, ip, endpoint_of(run, proto, port));
 	run->summary.unique++;
 	run->summary.states[state]++;
 	return output_ndjson_plugins(line, bytes, take_status, run) ? 0 : -EBADMSG;
