@@ -7,6 +7,7 @@
  * no number: a count is held against the bytes that are left before anything is allocated for it.
  */
 #include "checkpoint.h"
+#include "targets.h"
 
 #include <dp/secret.h>
 
@@ -590,17 +591,18 @@ int checkpoint_read_segment(const char *path, uint8_t **body, size_t *n, struct 
 
 /* ---- Target spaces ---- */
 
+#define MIXED_SPACE (UINT32_C(1) << 31) /* in the number of ports: they are endpoints */
+
 static void space_fields(struct codec *c, const struct dp_space *from) {
 	const struct dp_range *ranges;
 	uint64_t nb = dp_ipset_ranges(dp_space_addresses(from), &ranges);
-	unsigned nb_ports;
-	const uint16_t *ports = dp_space_port_list(from, &nb_ports);
-	uint32_t nb_ports_wire = nb_ports;
+	const unsigned nb_ports = dp_space_ports(from);
+	uint32_t nb_ports_wire = nb_ports | (dp_space_is_mixed(from) ? MIXED_SPACE : 0);
 
 	u64(c, &nb);
 	u32(c, &nb_ports_wire);
 	for (unsigned i = 0; i < nb_ports; i++) {
-		uint32_t port = ports[i];
+		uint32_t port = dp_space_endpoint(from, i);
 
 		u32(c, &port);
 	}
@@ -652,31 +654,39 @@ static int decode_ranges(struct codec *c, uint64_t nb, struct dp_ipset *set) {
 	return rc;
 }
 
+/* Ascending, below @most. */
+static int decode_ports(struct codec *c, uint32_t most, uint32_t *ports, uint32_t nb) {
+	if (nb > most || nb > c->left / 4)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < nb; i++) {
+		u32(c, &ports[i]);
+		if (ports[i] >= most || (i && ports[i] <= ports[i - 1]))
+			return -EBADMSG;
+	}
+	return c->error;
+}
+
 static int decode_space(struct codec *c, struct dp_space **space) {
 	uint64_t nb = 0;
 	uint32_t nb_ports = 0;
-	uint16_t *ports = calloc(1 << 16, sizeof *ports);
+	uint32_t *ports = calloc(DP_ENDPOINTS, sizeof *ports);
 	struct dp_ipset *set = NULL;
 	int rc = ports ? dp_ipset_create(&set) : -ENOMEM;
+	bool mixed;
 
 	u64(c, &nb);
 	u32(c, &nb_ports);
-	if (!rc && (nb_ports > 1 << 16 || nb_ports > c->left / 4))
-		rc = -EBADMSG;
-	for (uint32_t i = 0; !rc && i < nb_ports; i++) {
-		uint32_t port = 0;
-
-		u32(c, &port);
-		ports[i] = (uint16_t)port;
-		if (port > UINT16_MAX || (i && ports[i] <= ports[i - 1]))
-			rc = -EBADMSG;
-	}
+	mixed = nb_ports & MIXED_SPACE;
+	nb_ports &= ~MIXED_SPACE;
+	if (!rc)
+		rc = decode_ports(c, mixed ? DP_ENDPOINTS : 1 << 16, ports, nb_ports);
 	if (!rc && nb != c->left / 32)
 		rc = -EBADMSG;
 	if (!rc)
 		rc = decode_ranges(c, nb, set);
 	if (!rc)
-		rc = dp_space_create(set, ports, nb_ports, space);
+		rc = mixed ? dp_space_create_mixed(set, ports, nb_ports, space)
+			   : targets_space(set, NULL, ports, nb_ports, space);
 	dp_ipset_destroy(set);
 	free(ports);
 	return rc;

@@ -227,3 +227,40 @@ Test(checkpoint, a_space_by_value) {
 	dp_space_destroy(space);
 	dp_ipset_destroy(set);
 }
+
+/* Also one of several protocols, which is another than the one of the same ports. */
+Test(checkpoint, mixed_space) {
+	const uint32_t endpoints[] = {dp_endpoint(DP_PROTO_TCP, 80), dp_endpoint(DP_PROTO_UDP, 80),
+		dp_endpoint(DP_PROTO_SCTP, 65535)};
+	const uint16_t port = 80;
+	char file[] = "/tmp/pdp-space-XXXXXX";
+	uint8_t digest[DIGEST_BYTES], other[DIGEST_BYTES];
+	struct dp_space *space, *back;
+	struct dp_ipset *set;
+	struct dp_error err;
+
+	cr_assert_eq(dp_ipset_create(&set), 0);
+	dp_ipset_add(set, DP_IP_V4_FIRST + 5, DP_IP_V4_FIRST + 9);
+	dp_ipset_seal(set);
+	cr_assert_eq(dp_space_create_mixed(set, endpoints, 3, &space), 0);
+	cr_assert_eq(checkpoint_digest(space, digest), 0);
+	close(mkstemp(file));
+	cr_assert_eq(checkpoint_write_space(file, space), 0);
+	cr_assert_eq(checkpoint_read_space(file, digest, &back, &err), 0, "%s", err.text);
+	cr_expect(dp_space_is_mixed(back));
+	cr_expect(dp_space_count(back) == 15);
+	for (unsigned i = 0; i < 3; i++)
+		cr_expect_eq(dp_space_endpoint(back, i), endpoints[i]);
+	dp_space_destroy(back);
+	dp_space_destroy(space);
+	/* One TCP port, mixed or not, gives two digests. */
+	cr_assert_eq(dp_space_create_mixed(set, endpoints, 1, &space), 0);
+	cr_assert_eq(checkpoint_digest(space, digest), 0);
+	dp_space_destroy(space);
+	cr_assert_eq(dp_space_create(set, &port, 1, &space), 0);
+	cr_assert_eq(checkpoint_digest(space, other), 0);
+	cr_expect_neq(memcmp(digest, other, DIGEST_BYTES), 0);
+	dp_space_destroy(space);
+	dp_ipset_destroy(set);
+	unlink(file);
+}

@@ -568,8 +568,7 @@ static int unknown_flag(const char *flag, struct dp_error *err) {
 	if (flag[1] == 's')
 		return dp_fail(err, true, -EINVAL,
 			"%s: no such option; scan types are -sS -sA -sW -sF -sN -sX -sM -sU -sY "
-			"and "
-			"-sn, one a run",
+			"and -sn, each a flag of its own, as in -sS -sU",
 			shown.part);
 	if (flag[1] == '-' && (options_near_flag(flag, near) || habits_near(flag, 3, near)))
 		return dp_fail(err, true, -EINVAL, "%s: no such option; did you mean %s?",
@@ -883,19 +882,34 @@ static int choose_action(
 	return 0;
 }
 
-/* -sS and the like: other scanners take several for one run, so that the last one must not win. */
+/* Of -sS and the like: a further one is mixed with those before, where that goes. */
+static int apply_type_flag(
+	struct config *config, const struct argument *argument, struct dp_error *err) {
+	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
+	const struct dp_scan_type *type = dp_scan_find(strchr(argument->option->sets, '=') + 1);
+	const struct dp_scan_type *before = config->settings.type;
+	char pair[64];
+
+	if (config->type_flag)
+		type = before == type || dp_scan_part(before, type->proto) == type
+			? before
+			: dp_scan_mix(before, type);
+	if (!type)
+		return dp_fail(err, true, -EINVAL,
+			"%s: does not go with type = %s; a run takes one TCP type, -sU and -sY "
+			"together, and any other type alone",
+			argument->flag, before->name);
+	config->type_flag = argument->option->flags;
+	snprintf(pair, sizeof(pair), "scan.type=%s", type->name);
+	return set_pair(config, pair, &flag, err);
+}
+
 static int apply_shorthand(
 	struct config *config, const struct argument *argument, struct dp_error *err) {
 	const struct origin flag = {.kind = ORIGIN_FLAG, .name = argument->flag};
 
-	if (argument->flag[1] == 's') {
-		if (config->type_flag && strcmp(config->type_flag, argument->flag) != 0)
-			return dp_fail(err, true, -EINVAL,
-				"%s: does not go with %s; a run has one scan type, so give one of "
-				"them",
-				argument->flag, config->type_flag);
-		config->type_flag = argument->option->flags;
-	}
+	if (argument->flag[1] == 's')
+		return apply_type_flag(config, argument, err);
 	return set_pair(config, argument->option->sets, &flag, err);
 }
 
@@ -1405,11 +1419,11 @@ static int forget_port_settings(struct config *config) {
 	return 0;
 }
 
-/* Add the commonest ports of the scan type to those that are @chosen, a flag each. */
-static int add_top_ports(
-	const struct config *config, bool chosen[PORTS_MAX], struct dp_error *err) {
+/* Add the commonest ports of @type to those that are @chosen, a flag each; of a mix of each of its parts. */
+static int add_top_ports(const struct config *config, const struct dp_scan_type *type,
+	bool chosen[DP_ENDPOINTS], struct dp_error *err) {
 	const struct settings *s = &config->settings;
-	const unsigned most = top_ports_count(s->type->proto);
+	const unsigned most = top_ports_count(type->proto);
 	uint16_t *top = malloc(PORTS_MAX * sizeof(*top));
 
 	if (!top)
@@ -1418,37 +1432,41 @@ static int add_top_ports(
 		free(top);
 		return dp_fail(err, true, -EINVAL,
 			"--top-ports %llu: %u ports are listed for type %s; give no more, or -p -",
-			(unsigned long long)s->top_ports, most, s->type->name);
+			(unsigned long long)s->top_ports, most, type->name);
 	}
-	top_ports_read(s->type->proto, (unsigned)s->top_ports, top);
+	top_ports_read(type->proto, (unsigned)s->top_ports, top);
 	for (unsigned i = 0; i < s->top_ports; i++)
-		chosen[top[i]] = true;
+		chosen[s->type->nb_parts ? dp_endpoint(type->proto, top[i]) : top[i]] = true;
 	free(top);
 	return 0;
 }
 
 /* `ports` and top_ports without exclude_ports. Ascending to @ports, which holds those of `ports`. */
 static int join_ports(
-	const struct config *config, uint16_t *ports, unsigned *nb, struct dp_error *err) {
+	const struct config *config, uint32_t *ports, unsigned *nb, struct dp_error *err) {
 	const struct settings *s = &config->settings;
-	bool *chosen = calloc(PORTS_MAX, sizeof(*chosen));
-	uint16_t *excluded = malloc(PORTS_MAX * sizeof(*excluded));
+	bool *chosen = calloc(DP_ENDPOINTS, sizeof(*chosen));
+	uint32_t *excluded = malloc(DP_ENDPOINTS * sizeof(*excluded));
 	struct value_error why;
 	unsigned nb_excluded, nb_given = *nb;
 	int ret = chosen && excluded ? 0 : no_memory(err);
 
 	for (unsigned i = 0; !ret && i < *nb; i++)
 		chosen[ports[i]] = true;
-	if (!ret)
-		ret = add_top_ports(config, chosen, err);
-	if (!ret && targets_read_ports(s->exclude_ports, s->type, excluded, &nb_excluded, &why) < 0)
+	if (!ret && !s->type->nb_parts)
+		ret = add_top_ports(config, s->type, chosen, err);
+	for (unsigned i = 0; !ret && i < s->type->nb_parts; i++)
+		ret = add_top_ports(config, s->type->part[i], chosen, err);
+	if (!ret
+		&& targets_read_endpoints(s->exclude_ports, s->type, excluded, &nb_excluded, &why)
+			< 0)
 		ret = dp_fail(err, true, -EINVAL, "exclude_ports %s: %s", why.part, why.why);
 	for (unsigned i = 0; !ret && i < nb_excluded; i++)
 		chosen[excluded[i]] = false;
 	*nb = 0;
-	for (unsigned port = 0; !ret && port < PORTS_MAX; port++)
-		if (chosen[port])
-			ports[(*nb)++] = (uint16_t)port;
+	for (uint32_t endpoint = 0; !ret && endpoint < DP_ENDPOINTS; endpoint++)
+		if (chosen[endpoint])
+			ports[(*nb)++] = endpoint;
 	if (!ret && !*nb && (nb_given || s->top_ports))
 		ret = dp_fail(
 			err, true, -EINVAL, "no ports left: all of them are among exclude_ports");
@@ -1457,25 +1475,46 @@ static int join_ports(
 	return ret;
 }
 
+/* A mix has ports for each of its types, as the others were not meant. */
+static int check_parts(const struct dp_scan_type *type, const char *list, const uint32_t *ports,
+	unsigned nb, struct value_error *why) {
+	for (unsigned i = 0; i < type->nb_parts; i++) {
+		const enum dp_proto proto = type->part[i]->proto;
+		unsigned k = 0;
+
+		while (k < nb && dp_endpoint_proto(ports[k]) != proto)
+			k++;
+		if (k == nb)
+			return value_fail(why, list, strlen(list),
+				"type = %s, but none of them is for %s; give it some with %c:, or "
+				"leave %s out",
+				type->name, type->part[i]->name, targets_letter(proto),
+				type->part[i]->name);
+	}
+	return 0;
+}
+
 /* Now that the scan type is known: are the ports such as it sends to? Then their text is plain. */
 static int settle_ports(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool given = config->from_command[row_of(config, options_by_key("scan", "ports"))];
 	const bool top = config->from_command[row_of(config, options_by_key("scan", "top_ports"))];
-	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	uint32_t *ports = malloc(DP_ENDPOINTS * sizeof(*ports));
 	struct value_error why;
 	unsigned nb;
 	char *text = NULL;
 	/* -F on the command line replaces the file's ports, as -p would. */
 	const char *list = top && !given && s->top_ports ? "" : s->ports;
-	int ret = ports ? targets_read_ports(list, s->type, ports, &nb, &why) : -ENOMEM;
+	int ret = ports ? targets_read_endpoints(list, s->type, ports, &nb, &why) : -ENOMEM;
 
 	if (ret == -EINVAL)
 		ret = refuse_ports(config, &why, err);
 	else if (!ret)
 		ret = join_ports(config, ports, &nb, err);
+	if (!ret && nb && check_parts(s->type, s->ports, ports, nb, &why))
+		ret = refuse_ports(config, &why, err);
 	if (!ret)
-		text = option_ports_text(ports, nb);
+		text = option_endpoints_text(s->type, ports, nb);
 	free(ports);
 	if (ret < 0)
 		return ret == -ENOMEM ? no_memory(err) : ret;
@@ -1483,6 +1522,13 @@ static int settle_ports(struct config *config, struct dp_error *err) {
 		return no_memory(err);
 	store(config, options_by_key("scan", "ports"), text);
 	return forget_port_settings(config) < 0 ? no_memory(err) : 0;
+}
+
+/* TCP ports say something where SYN opens a connection, UDP ports in their replies. */
+static bool has_banners(const struct dp_scan_type *type) {
+	const struct dp_scan_type *tcp = dp_scan_part(type, DP_PROTO_TCP);
+
+	return tcp ? !strcmp(tcp->name, "syn") : dp_scan_part(type, DP_PROTO_UDP) != NULL;
 }
 
 /* What does not go with the scan type: nothing that was asked for is silently left out. */
@@ -1497,7 +1543,7 @@ static int check_type(struct config *config, struct dp_error *err) {
 			"is about hosts; "
 			"leave the ports out, or give a type that has some",
 			s->type->name);
-	if (s->banner && strcmp(s->type->name, "syn") && strcmp(s->type->name, "udp"))
+	if (s->banner && !has_banners(s->type))
 		return dp_fail(err, true, -EINVAL,
 			"[banner] enable = on and type = %s exclude each other: only syn and udp "
 			"scans get banners",
@@ -1930,7 +1976,7 @@ static int resume_space(struct config *config, struct dp_error *err) {
 static int build_space(struct config *config, struct dp_error *err) {
 	const struct settings *s = &config->settings;
 	const bool wanted = config->public.action != CTL_ACTION_PRINT_CONFIG;
-	uint16_t *ports = NULL;
+	uint32_t *ports = NULL;
 	char *list = NULL;
 	struct targets_spec spec = {.type = s->type,
 		.targets = s->targets,
@@ -1957,13 +2003,13 @@ static int build_space(struct config *config, struct dp_error *err) {
 	ret = check_names(&spec.policy, err);
 	if (ret < 0)
 		return ret;
-	ports = malloc(PORTS_MAX * sizeof(*ports));
+	ports = malloc(DP_ENDPOINTS * sizeof(*ports));
 	if (s->default_excludes)
 		spec.default_list = list = targets_default_list();
 	if (!ports || (s->default_excludes && !list)) {
 		ret = no_memory(err);
 	} else {
-		ret = targets_read_ports(s->ports, s->type, ports, &spec.nb_ports, &why);
+		ret = targets_read_endpoints(s->ports, s->type, ports, &spec.nb_ports, &why);
 		spec.ports = ports;
 		if (!ret)
 			ret = know_names(config, err);

@@ -231,8 +231,46 @@ Test(config, scan_types) {
 	}
 	expect_error("-sn|-p80|198.18.0.1", "type = discovery exclude each other");
 	expect_error("-sF|198.18.0.1", "no ports");
-	expect_error("-sS|-sU|-p53|198.18.0.1", "-sU: does not go with -sS");
+	expect_error("-sS|-sA|-p53|198.18.0.1", "-sA: does not go with type = syn");
 	expect_error("-sF|-p80|198.18.0.1|--set|banner.enable=on", "only syn and udp");
+}
+
+/* One TCP type, udp and sctp, in any order; ports of all of them or of one. */
+Test(config, mixed_types) {
+	static const struct {
+		const char *line, *name, *ports;
+		unsigned nb;
+	} cases[] = {
+		{"-sS|-sU|-p80,443", "syn,udp", "T:80,443,U:80,443", 4},
+		{"-sU|-sS|-p80|-sU", "syn,udp", "T:80,U:80", 2},
+		{"-sY|-sU|-p7,U:53,7", "udp,sctp", "U:7,53,S:7", 3},
+		{"-sU|-sY|-sX|-p22,U:53,161,S:132,T:1-3", "xmas,udp,sctp",
+			"T:1-3,22,U:22,53,161,S:22,132", 9},
+		{"--scan-type|sctp , ack|-p1", "ack,sctp", "T:1,S:1", 2},
+		{"--set|scan.type=udp,maimon|-p-", "maimon,udp", "T:1-65535,U:1-65535", 131070},
+		{"--scan-type|icmp|-sS|-sU|-p1", "syn,udp", "T:1,U:1", 2},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char line[200];
+
+		snprintf(line, sizeof(line), "198.18.0.0/30|%s", cases[i].line);
+		struct ctl_config *c = expect(line);
+		cr_assert_str_eq(c->type->name, cases[i].name, "%s", line);
+		cr_assert_str_eq(c->ports, cases[i].ports, "%s", line);
+		cr_assert(dp_space_is_mixed(c->space));
+		cr_assert_eq(dp_space_ports(c->space), cases[i].nb);
+		cr_assert_eq(dp_space_count(c->space), 4 * cases[i].nb);
+		ctl_config_destroy(c);
+	}
+	ctl_config_destroy(expect("-sF|-sU|-p53|198.18.0.1"));
+	ctl_config_destroy(expect(
+		"-sS|-sY|-p53|198.18.0.1|--set|banner.enable=on|--set|detection.enable=off"));
+	ctl_config_destroy(expect(
+		"-sU|-sY|-p53|198.18.0.1|--set|banner.enable=on|--set|detection.enable=off"));
+	expect_error("-sF|-sU|-p53|198.18.0.1|--set|banner.enable=on", "only syn and udp");
+	expect_error("-sS|-sU|-pU:53|198.18.0.1", "none of them is for syn");
+	expect_error("-sS|-sU|-p80,S:53|198.18.0.1", "add -sY");
 }
 
 /* What a list of sources comes to, as text of the configuration that is printed. */

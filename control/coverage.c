@@ -52,8 +52,8 @@ static uint64_t mix(uint64_t x) {
 	return x ^ x >> 33;
 }
 
-static uint64_t hash_of(const struct coverage *c, dp_ip ip, uint16_t port) {
-	uint64_t hash = mix(mix(mix(c->key ^ (uint64_t)ip) ^ (uint64_t)(ip >> 64)) ^ port);
+static uint64_t hash_of(const struct coverage *c, dp_ip ip, uint32_t endpoint) {
+	uint64_t hash = mix(mix(mix(c->key ^ (uint64_t)ip) ^ (uint64_t)(ip >> 64)) ^ endpoint);
 
 	return hash ? hash : 1;
 }
@@ -93,8 +93,8 @@ static void thin(struct coverage *c) {
 	}
 }
 
-void coverage_answer(struct coverage *c, dp_ip ip, uint16_t port, unsigned pass) {
-	const uint64_t hash = hash_of(c, ip, port);
+void coverage_answer(struct coverage *c, dp_ip ip, uint32_t endpoint, unsigned pass) {
+	const uint64_t hash = hash_of(c, ip, endpoint);
 	struct slot *slot;
 
 	if (pass >= c->probes || !is_sampled(c, hash))

@@ -42,7 +42,7 @@ int coverage_create(unsigned probes, uint64_t key, struct coverage **coverage);
 void coverage_destroy(struct coverage *coverage); /* NULL is fine */
 
 /* An answer to transmission @pass of a pair; repeats count once. */
-void coverage_answer(struct coverage *coverage, dp_ip ip, uint16_t port, unsigned pass);
+void coverage_answer(struct coverage *coverage, dp_ip ip, uint32_t endpoint, unsigned pass);
 
 /* 0 or -ENOMEM; -EBADMSG where it cannot have come from such a sample. The key has to be the same. */
 int coverage_save(const struct coverage *coverage, struct coverage_saved *saved);

@@ -119,10 +119,10 @@ void dedup_destroy(struct dedup *dedup) {
 }
 
 /* A pair outside the space was not probed, so it has no first answer. */
-static bool first_exact(struct dedup *d, dp_ip ip, uint16_t port) {
+static bool first_exact(struct dedup *d, dp_ip ip, uint32_t endpoint) {
 	dp_u128 found;
 
-	if (!dp_space_find(d->space, ip, port, &found))
+	if (!dp_space_find(d->space, ip, endpoint, &found))
 		return false;
 	uint64_t index = (uint64_t)found;
 	uint64_t *word = &d->bits[index / 64], bit = 1ull << index % 64;
@@ -173,17 +173,18 @@ static bool first_of_wide_key(struct dedup *d, dp_u128 key) {
 }
 
 /* As above. What neighbours say proves nothing but that (ARP and ND have no room for a cookie). */
-static bool first_in_window(struct dedup *d, dp_ip ip, uint16_t port) {
+static bool first_in_window(struct dedup *d, dp_ip ip, uint32_t endpoint) {
 	dp_u128 index;
 
-	if (!dp_space_find(d->space, ip, port, &index))
+	if (!dp_space_find(d->space, ip, endpoint, &index))
 		return false;
 	return d->kind == KEY_INDEX ? first_of_key(d, KEY_USED | (uint64_t)index)
 				    : first_of_wide_key(d, KEY_USED_WIDE | index);
 }
 
-bool dedup_first(struct dedup *dedup, dp_ip ip, uint16_t port) {
-	return dedup->bits ? first_exact(dedup, ip, port) : first_in_window(dedup, ip, port);
+bool dedup_first(struct dedup *dedup, dp_ip ip, uint32_t endpoint) {
+	return dedup->bits ? first_exact(dedup, ip, endpoint)
+			   : first_in_window(dedup, ip, endpoint);
 }
 
 bool dedup_is_exact(const struct dedup *dedup) {

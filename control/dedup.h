@@ -23,8 +23,8 @@ int dedup_create(
 	enum ctl_dedup kind, uint32_t max_mb, const struct dp_space *space, struct dedup **dedup);
 void dedup_destroy(struct dedup *dedup);
 
-/* True the first time that (@ip, @port) is seen. */
-bool dedup_first(struct dedup *dedup, dp_ip ip, uint16_t port);
+/* True the first time that (@ip, @endpoint) is seen, which are as of dp_space_find(). */
+bool dedup_first(struct dedup *dedup, dp_ip ip, uint32_t endpoint);
 
 bool dedup_is_exact(const struct dedup *dedup);
 uint64_t dedup_capacity(const struct dedup *dedup); /* pairs; 0 where exact */

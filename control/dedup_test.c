@@ -167,3 +167,28 @@ Test(dedup, ipv6_exact) {
 	dedup_destroy(dedup);
 	dp_space_destroy(space);
 }
+
+/* The same port of two protocols are two pairs, in the bitmap and in a window. */
+Test(dedup, protocols_apart) {
+	const uint32_t endpoints[] = {dp_endpoint(DP_PROTO_TCP, 53), dp_endpoint(DP_PROTO_UDP, 53)};
+	struct dp_ipset *set;
+	struct dp_space *space;
+
+	cr_assert_eq(dp_ipset_create(&set), 0);
+	cr_assert_eq(dp_ipset_add(set, dp_ip_v4(1), dp_ip_v4(9)), 0);
+	dp_ipset_seal(set);
+	cr_assert_eq(dp_space_create_mixed(set, endpoints, 2, &space), 0);
+	for (enum ctl_dedup kind = CTL_DEDUP_EXACT; kind <= CTL_DEDUP_WINDOW; kind++) {
+		struct dedup *dedup;
+
+		cr_assert_eq(dedup_create(kind, 1, space, &dedup), 0);
+		cr_assert(dedup_first(dedup, dp_ip_v4(3), endpoints[0]));
+		cr_assert(dedup_first(dedup, dp_ip_v4(3), endpoints[1]));
+		cr_assert_not(dedup_first(dedup, dp_ip_v4(3), endpoints[0]));
+		cr_assert_not(dedup_first(dedup, dp_ip_v4(3), endpoints[1]));
+		cr_assert_not(dedup_first(dedup, dp_ip_v4(3), dp_endpoint(DP_PROTO_SCTP, 53)));
+		dedup_destroy(dedup);
+	}
+	dp_space_destroy(space);
+	dp_ipset_destroy(set);
+}

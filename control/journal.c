@@ -13,6 +13,7 @@ enum {
 	KIND_PAIR,
 	KIND_RESULT,
 	KIND_LEFT_OUT,
+	KIND_ENDPOINT, /* a pair whose endpoint takes more than a port */
 	FIRST_ROOM = 64 << 10,
 };
 
@@ -86,25 +87,31 @@ static void put(struct segment *segment, const void *bytes, size_t n) {
 	segment->used += n;
 }
 
-static void put_pair(struct journal *journal, uint8_t kind, dp_ip ip, uint16_t port) {
+/* An entry of @kind: an address, and @bytes of what follows. */
+static void put_pair(struct journal *journal, uint8_t kind, dp_ip ip, const void *end, size_t bytes) {
 	const uint64_t high = (uint64_t)(ip >> 64), low = (uint64_t)ip;
-	uint8_t entry[1 + 2 * sizeof high + sizeof port] = {kind};
+	uint8_t entry[1 + 2 * sizeof high + sizeof(uint32_t)] = {kind};
 
 	memcpy(entry + 1, &high, sizeof high);
 	memcpy(entry + 1 + sizeof high, &low, sizeof low);
-	memcpy(entry + 1 + 2 * sizeof high, &port, sizeof port);
-	put(open_segment(journal), entry, sizeof entry);
+	memcpy(entry + 1 + 2 * sizeof high, end, bytes);
+	put(open_segment(journal), entry, 1 + 2 * sizeof high + bytes);
 	open_segment(journal)->pairs = true;
 }
 
-void journal_pair(struct journal *journal, dp_ip ip, uint16_t port) {
-	put_pair(journal, KIND_PAIR, ip, port);
+void journal_pair(struct journal *journal, dp_ip ip, uint32_t endpoint) {
+	const uint16_t port = (uint16_t)endpoint;
+
+	if (endpoint <= UINT16_MAX)
+		put_pair(journal, KIND_PAIR, ip, &port, sizeof port);
+	else
+		put_pair(journal, KIND_ENDPOINT, ip, &endpoint, sizeof endpoint);
 }
 
-void journal_left_out(struct journal *journal, dp_ip ip, uint16_t port) {
+void journal_left_out(struct journal *journal, dp_ip ip, uint32_t endpoint) {
 	struct segment *open = open_segment(journal);
 
-	put_pair(journal, KIND_LEFT_OUT, ip, port);
+	put_pair(journal, KIND_LEFT_OUT, ip, &endpoint, sizeof endpoint);
 	if (!open->left_out)
 		open->of = journal->segment[0].number;
 	open->left_out = true;
@@ -219,23 +226,30 @@ uint64_t journal_next(const struct journal *journal) {
 }
 
 int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *reader) {
-	enum { PAIR_BYTES = 18 };
+	enum { PAIR_BYTES = 18, ENDPOINT_BYTES = 20 };
 	int rc = 0;
 
 	while (!rc && n) {
 		const uint8_t kind = *bytes++;
 		uint64_t high, low;
 		uint16_t port;
-		uint32_t length;
+		uint32_t length, endpoint;
 
 		n--;
-		if ((kind == KIND_PAIR || kind == KIND_LEFT_OUT) && n >= PAIR_BYTES) {
+		if (kind == KIND_PAIR && n >= PAIR_BYTES) {
 			memcpy(&high, bytes, sizeof high);
 			memcpy(&low, bytes + sizeof high, sizeof low);
 			memcpy(&port, bytes + 2 * sizeof high, sizeof port);
-			rc = (kind == KIND_PAIR ? reader->pair : reader->left_out)(
-				reader->user, dp_ip_v6(high, low), port);
+			rc = reader->pair(reader->user, dp_ip_v6(high, low), port);
 			length = PAIR_BYTES;
+		} else if ((kind == KIND_ENDPOINT || kind == KIND_LEFT_OUT)
+			&& n >= ENDPOINT_BYTES) {
+			memcpy(&high, bytes, sizeof high);
+			memcpy(&low, bytes + sizeof high, sizeof low);
+			memcpy(&endpoint, bytes + 2 * sizeof high, sizeof endpoint);
+			rc = (kind == KIND_ENDPOINT ? reader->pair : reader->left_out)(
+				reader->user, dp_ip_v6(high, low), endpoint);
+			length = ENDPOINT_BYTES;
 		} else if (kind == KIND_RESULT && n >= sizeof length) {
 			memcpy(&length, bytes, sizeof length);
 			bytes += sizeof length;

@@ -30,14 +30,14 @@ enum {
 int journal_create(uint64_t first, struct journal **journal);
 void journal_destroy(struct journal *journal); /* NULL is fine */
 
-/* Add a pair that answered. Without memory the program ends: the account could not be true. */
-void journal_pair(struct journal *journal, dp_ip ip, uint16_t port);
+/* Add a pair that answered (@endpoint: as dp_space_find()). Without memory the program ends: the account could not be true. */
+void journal_pair(struct journal *journal, dp_ip ip, uint32_t endpoint);
 
 /*
  * The same of a pair whose result may be in a segment that is still wanted, and is done for good although it
- * is in no output: both are wanted as long as that one.
+ * is in no output: both are wanted as long as that one. @endpoint is the result's own protocol and port.
  */
-void journal_left_out(struct journal *journal, dp_ip ip, uint16_t port);
+void journal_left_out(struct journal *journal, dp_ip ip, uint32_t endpoint);
 
 /* Add a packed result; returns the number of its segment, which is wanted until journal_done(). */
 uint64_t journal_result(struct journal *journal, const uint8_t *packed, uint32_t bytes);
@@ -83,10 +83,10 @@ uint64_t journal_next(const struct journal *journal); /* number of the segment t
 
 /* Read the entries of a segment's body; pure. 0, what a callback returned, or -EBADMSG. */
 struct journal_reader {
-	int (*pair)(void *user, dp_ip ip, uint16_t port);
+	int (*pair)(void *user, dp_ip ip, uint32_t endpoint);
 	int (*result)(void *user, const uint8_t *packed, uint32_t bytes);
 	void *user;
-	int (*left_out)(void *user, dp_ip ip, uint16_t port);
+	int (*left_out)(void *user, dp_ip ip, uint32_t endpoint);
 };
 int journal_read(const uint8_t *bytes, size_t n, const struct journal_reader *reader);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "journal.h"
 
+#include <dp/space.h>
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,11 +11,11 @@
 struct seen {
 	unsigned pairs, results;
 	dp_ip ip;
-	uint16_t port;
+	uint32_t port;
 	char packed[16];
 };
 
-static int see_pair(void *user, dp_ip ip, uint16_t port) {
+static int see_pair(void *user, dp_ip ip, uint32_t port) {
 	struct seen *seen = user;
 
 	seen->pairs++;
@@ -133,5 +135,25 @@ Test(journal, an_empty_segment_is_none) {
 	journal_wanted(journal, 0, &nb);
 	cr_expect_eq(nb, 0);
 	cr_expect_eq(journal_next(journal), 5);
+	journal_destroy(journal);
+}
+
+/* Pairs of a mix keep their protocol, beside those of before, which have none. */
+Test(journal, endpoints) {
+	struct journal *journal = create();
+	struct seen seen = {0};
+	const struct journal_reader reader = {see_pair, see_result, &seen, see_pair};
+	const struct journal_segment *segment;
+	unsigned nb;
+
+	journal_pair(journal, 5, 80);
+	journal_pair(journal, 6, dp_endpoint(DP_PROTO_SCTP, 132));
+	journal_close(journal, 100);
+	segment = journal_wanted(journal, 0, &nb);
+	cr_assert_eq(nb, 1);
+	cr_assert_eq(journal_read(segment->bytes, segment->n, &reader), 0);
+	cr_expect_eq(seen.pairs, 2);
+	cr_expect(seen.ip == 6 && seen.port == dp_endpoint(DP_PROTO_SCTP, 132));
+	cr_assert_eq(journal_read(segment->bytes, segment->n - 1, &reader), -EBADMSG);
 	journal_destroy(journal);
 }

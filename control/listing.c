@@ -80,6 +80,12 @@ static char *put_text(char *out, const char *text) {
 	return out + length;
 }
 
+/* What of the scan goes to a target: of a mix the part for its protocol. */
+static const struct dp_scan_type *part_for(
+	const struct dp_scan_type *type, const struct dp_target *target) {
+	return type->nb_parts ? dp_scan_part(type, target->proto) : type;
+}
+
 /* Append `ip port proto`, or that and a state. */
 static int put_line(
 	struct lines *lines, struct dp_target target, enum dp_proto proto, const char *state) {
@@ -113,7 +119,7 @@ static struct dp_slice slice_of(const struct ctl_config *config) {
 }
 
 int ctl_list_targets(const struct ctl_config *config, int fd) {
-	const enum dp_proto proto = type_of(config)->proto;
+	const struct dp_scan_type *type = type_of(config);
 	const struct dp_slice slice = slice_of(config);
 	struct lines *lines = open_lines(config, fd);
 	struct dp_perm perm;
@@ -128,7 +134,7 @@ int ctl_list_targets(const struct ctl_config *config, int fd) {
 
 		dp_space_walk(config->space, &perm, i, targets, n);
 		for (unsigned k = 0; !ret && k < n; k++)
-			ret = put_line(lines, targets[k], proto, NULL);
+			ret = put_line(lines, targets[k], part_for(type, &targets[k])->proto, NULL);
 	}
 	if (!ret)
 		ret = flush(lines);
@@ -148,8 +154,8 @@ static int put_truth(
 		enum dp_state state;
 		enum dp_proto proto;
 
-		if (dp_sim_truth(
-			    &config->sim, type, targets[i].ip, targets[i].port, &state, &proto))
+		if (dp_sim_truth(&config->sim, part_for(type, &targets[i]), targets[i].ip,
+			    targets[i].port, &state, &proto))
 			ret = put_line(lines, targets[i], proto, dp_state_name(state));
 	}
 	return ret;

@@ -388,20 +388,59 @@ static int read_gateways(const struct option *option, const char *text, void *fi
 }
 
 /* The name of a row of the packet core's table. */
-static int read_scan_type(const struct option *option, const char *text, void *field,
-	char **canonical, struct value_error *why) {
+static int read_one_type(
+	const char *text, const struct dp_scan_type **type, struct value_error *why) {
 	const char *names[MOST_SCAN_TYPES + 1] = {0};
-	const struct dp_scan_type **type = field, *row;
+	const struct dp_scan_type *row;
 	unsigned place;
 	int ret;
 
 	for (unsigned i = 0; i < MOST_SCAN_TYPES && (row = dp_scan_at(i)); i++)
 		names[i] = row->name;
 	ret = value_read_name(text, names, &place, why);
-	if (ret < 0)
+	if (!ret)
+		*type = dp_scan_at(place);
+	return ret;
+}
+
+/* Why @more does not go with @type. */
+static int refuse_mix(const struct dp_scan_type *type, const struct dp_scan_type *more,
+	const char *text, struct value_error *why) {
+	const struct dp_scan_type *alone = type->has_ports ? more : type;
+
+	if (!alone->has_ports)
+		return value_fail(why, text, strlen(text),
+			"%s goes with no other type; a run takes one TCP type, udp and sctp "
+			"together",
+			alone->name);
+	if (dp_scan_part(type, more->proto) == more)
+		return value_fail(why, text, strlen(text), "%s is there twice", more->name);
+	return value_fail(why, text, strlen(text),
+		"%s and %s exclude each other: a run takes one TCP type, and udp and sctp with it",
+		dp_scan_part(type, more->proto)->name, more->name);
+}
+
+/* One type, or a mix of them separated by commas, in any order. */
+static int read_scan_type(const struct option *option, const char *text, void *field,
+	char **canonical, struct value_error *why) {
+	const struct dp_scan_type **type = field, *sum = NULL, *more = NULL, *mix;
+	char *list = strdup(text), *rest = list, *item;
+	int ret = list ? 0 : -ENOMEM;
+
+	while (!ret && (item = strsep(&rest, ","))) {
+		item += strspn(item, " \t");
+		item[strcspn(item, " \t")] = '\0';
+		ret = read_one_type(item, &more, why);
+		mix = !ret && sum ? dp_scan_mix(sum, more) : more;
+		if (!ret && !mix)
+			ret = refuse_mix(sum, more, text, why);
+		sum = mix;
+	}
+	free(list);
+	if (ret)
 		return ret;
-	*type = dp_scan_at(place);
-	return keep(text, canonical);
+	*type = sum;
+	return keep(sum->name, canonical);
 }
 
 /* Empty, or the IPv4 address of one host. */
@@ -644,12 +683,14 @@ static int read_plugins(const struct option *option, const char *text, void *fie
 	return read_list(text, complain_plugin, canonical, why);
 }
 
-char *option_ports_text(const uint16_t *ports, unsigned nb) {
-	char *out = malloc(PORTS_MAX / 2 * sizeof("65535,") + 1);
+enum {
+	PORTS_TEXT_BYTES = PORTS_MAX / 2 * sizeof("65535,") + 1,
+};
+
+/* Ascending ports as ranges; returns how long that is. */
+static size_t write_ports(const uint16_t *ports, unsigned nb, char *out) {
 	size_t at = 0;
 
-	if (!out)
-		return NULL;
 	out[0] = '\0';
 	for (unsigned i = 0, last; i < nb; i = last + 1) {
 		last = i;
@@ -659,6 +700,39 @@ char *option_ports_text(const uint16_t *ports, unsigned nb) {
 		if (last > i)
 			at += (size_t)sprintf(out + at, "-%u", ports[last]);
 	}
+	return at;
+}
+
+char *option_ports_text(const uint16_t *ports, unsigned nb) {
+	char *out = malloc(PORTS_TEXT_BYTES);
+
+	if (out)
+		write_ports(ports, nb, out);
+	return out;
+}
+
+char *option_endpoints_text(const struct dp_scan_type *type, const uint32_t *ports, unsigned nb) {
+	char *out = malloc(DP_SCAN_PARTS * (PORTS_TEXT_BYTES + sizeof(",T:")));
+	uint16_t *plain = malloc(PORTS_MAX * sizeof(*plain));
+	size_t at = 0;
+
+	if (!out || !plain) {
+		free(out);
+		free(plain);
+		return NULL;
+	}
+	out[0] = '\0';
+	for (unsigned i = 0, n; i < nb; i += n) {
+		const enum dp_proto proto = dp_endpoint_proto(ports[i]);
+
+		for (n = 0; i + n < nb && dp_endpoint_proto(ports[i + n]) == proto; n++)
+			plain[n] = dp_endpoint_port(ports[i + n]);
+		if (type->nb_parts)
+			at += (size_t)sprintf(
+				out + at, "%s%c:", i ? "," : "", targets_letter(proto));
+		at += write_ports(plain, n, out + at);
+	}
+	free(plain);
 	return out;
 }
 
@@ -891,7 +965,8 @@ static const struct option table[] = {
 	{KEY("scan", "ports"), .group = "Scan", .flags = "-p --ports", .metavar = "LIST",
 		.type = &type_ports, .initial = "", FIELD(ports),
 		.help = "ports: 80,443,8000-8010; - for 1-65535; -100; 60000-; T:22, U:53 or "
-			"S:132 with a type that sends them; none for types without ports"},
+			"S:132 with a type that sends them, else of all types of the run; none for "
+			"types without ports"},
 	{KEY("scan", "top_ports"), .group = "Scan", .flags = "--top-ports", .metavar = "N",
 		.type = &type_count, .max = 65535, .initial = "0", FIELD(top_ports),
 		.help = "these many of the commonest ports too (docs/top-ports.md); 0: none"},
@@ -905,8 +980,9 @@ static const struct option table[] = {
 		.help = "never send to these ports"},
 	{KEY("scan", "type"), .group = "Scan", .flags = "--scan-type", .metavar = "NAME",
 		.type = &type_scan_type, .initial = "syn", FIELD(type),
-		.help = "scan type: syn, ack, window, fin, null, xmas, maimon, udp, icmp, arp, "
-			"ndp, sctp or discovery"},
+		.help
+		= "scan type: syn, ack, window, fin, null, xmas, maimon, udp, icmp, arp, "
+		  "ndp, sctp or discovery; or one TCP type, udp and sctp in one run: syn,udp"},
 	TYPE("-sS", "syn"),
 	TYPE("-sA", "ack"),
 	TYPE("-sW", "window"),

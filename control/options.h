@@ -169,6 +169,9 @@ void options_list_keys(const char *section, bool later, char *out, size_t room);
 /* Ascending ports as ranges, "1-3,9"; to be freed. NULL: no memory. */
 char *option_ports_text(const uint16_t *ports, unsigned nb);
 
+/* The same of what targets_read_endpoints() gave for @type: a mix's with their letters. */
+char *option_endpoints_text(const struct dp_scan_type *type, const uint32_t *ports, unsigned nb);
+
 extern const struct option_type option_path; /* type of the output formats' rows */
 extern const char *const option_overflow_names[];
 

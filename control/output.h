@@ -97,7 +97,8 @@ extern const struct output_format output_plugin, output_plugin_export;
  * Whose result a line of NDJSON is, one that output_ndjson wrote. @port: 0 where it has none. False:
  * it is no such line.
  */
-bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state);
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port,
+	enum dp_proto *proto, uint8_t *state);
 
 /* Call @fn for each plugin that it has the status of. False: it is no such line. */
 bool output_ndjson_plugins(const char *line, size_t bytes,

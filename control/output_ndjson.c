@@ -284,7 +284,15 @@ static bool text_behind(
 	return true;
 }
 
-bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port, uint8_t *state) {
+static bool proto_named(const char *name, enum dp_proto *proto) {
+	for (*proto = 0; *proto < DP_PROTO_COUNT; (*proto)++)
+		if (!strcmp(name, dp_proto_name(*proto)))
+			return true;
+	return false;
+}
+
+bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *port,
+	enum dp_proto *proto, uint8_t *state) {
 	/* What comes before the banner is ours and short. */
 	const char *at = line, *stop = line + (bytes < 256 ? bytes : 256);
 	char text[64];
@@ -303,7 +311,9 @@ bool output_ndjson_read(const char *line, size_t bytes, dp_ip *ip, uint16_t *por
 			return false;
 		*port = (uint16_t)number;
 	}
-	if (!text_behind(&at, stop, "\"state\":\"", '"', text, sizeof text))
+	if (!text_behind(&at, stop, "\"proto\":\"", '"', text, sizeof text)
+		|| !proto_named(text, proto)
+		|| !text_behind(&at, stop, "\"state\":\"", '"', text, sizeof text))
 		return false;
 	for (uint8_t i = 0; i < DP_STATE_COUNT; i++)
 		if (!strcmp(text, dp_state_name(i))) {

@@ -195,13 +195,30 @@ static void print_devices(const struct ctl_config *config, const struct dp_plan 
 		plan->shared_cpus ? " (shared)" : "");
 }
 
+/* Of a mix those of each protocol: `x (2 tcp + 3 udp) ports`. */
+static void print_ports(const struct ctl_config *config, FILE *out) {
+	const struct dp_scan_type *type = config->type;
+	unsigned nb[DP_PROTO_COUNT] = {0};
+
+	if (!type->nb_parts) {
+		fprintf(out, " x %u ports", dp_space_ports(config->space));
+		return;
+	}
+	for (unsigned i = 0; i < dp_space_ports(config->space); i++)
+		nb[dp_endpoint_proto(dp_space_endpoint(config->space, i))]++;
+	for (unsigned i = 0; i < type->nb_parts; i++)
+		fprintf(out, "%s%u %s", i ? " + " : " x (", nb[type->part[i]->proto],
+			dp_proto_name(type->part[i]->proto));
+	fprintf(out, ") ports");
+}
+
 static void print_space(const struct ctl_config *config, FILE *out) {
 	const dp_u128 addresses = dp_ipset_count(dp_space_addresses(config->space));
 	char text[HUMAN_WIDE_BYTES];
 
 	fprintf(out, "%s addresses", human_wide(addresses, text));
 	if (config->type->has_ports)
-		fprintf(out, " x %u ports", dp_space_ports(config->space));
+		print_ports(config, out);
 }
 
 static bool has_both_families(const struct ctl_config *config) {
@@ -537,7 +554,7 @@ static bool has_one_payload(const struct ctl_config *config, uint16_t port) {
 static bool repeats_are_alike(const struct ctl_config *config, const struct dp_plan *plan) {
 	const unsigned nb = dp_space_ports(config->space);
 
-	if (config->type->proto != DP_PROTO_UDP || !config->type->has_ports)
+	if (!dp_scan_part(config->type, DP_PROTO_UDP))
 		return plan->passes == config->probes;
 	/* The first pairs are those of the first address. */
 	for (unsigned i = 0; i < nb; i++) {
@@ -545,7 +562,8 @@ static bool repeats_are_alike(const struct ctl_config *config, const struct dp_p
 		struct dp_target target;
 
 		dp_space_pick_wide(config->space, &index, &target, 1);
-		if (!has_one_payload(config, target.port))
+		if ((!config->type->nb_parts || target.proto == DP_PROTO_UDP)
+			&& !has_one_payload(config, target.port))
 			return false;
 	}
 	return true;

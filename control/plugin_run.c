@@ -42,7 +42,7 @@ struct plugin_run {
 	struct dp_space *narrowed; /* ours; NULL: as configured */
 	struct dp_slice slice;
 	struct dp_perm perm;
-	uint16_t *ports; /* of it */
+	uint32_t *ports; /* of it; of a mix endpoints */
 	unsigned nb_ports;
 	bool empty; /* nothing is left to scan */
 };
@@ -61,6 +61,7 @@ static void give_record(void *ctx, uint64_t tag, struct lh_record *record) {
 
 static unsigned give_targets(void *ctx, uint64_t first, struct lh_target *targets, unsigned max) {
 	struct plugin_run *plugins = ctx;
+	const bool mixed = dp_space_is_mixed(plugins->space);
 	struct dp_target target[DP_WALK_MAX];
 	dp_u128 left = plugins->slice.end - plugins->slice.first;
 
@@ -73,7 +74,8 @@ static unsigned give_targets(void *ctx, uint64_t first, struct lh_target *target
 		dp_space_walk(plugins->space, &plugins->perm, plugins->slice.first + first + n,
 			target, burst);
 		for (unsigned i = 0; i < burst; i++)
-			targets[n + i] = (struct lh_target){target[i].ip, target[i].port};
+			targets[n + i] = (struct lh_target){target[i].ip, target[i].port,
+				mixed ? dp_proto_name(target[i].proto) : NULL};
 	}
 	return max;
 }
@@ -258,7 +260,7 @@ static int read_ports(struct plugin_run *plugins) {
 	struct value_error why;
 
 	if (plugins->config->type->has_ports)
-		return targets_read_ports(plugins->config->ports, plugins->config->type,
+		return targets_read_endpoints(plugins->config->ports, plugins->config->type,
 			plugins->ports, &plugins->nb_ports, &why);
 	plugins->ports[0] = 0;
 	plugins->nb_ports = 1;
@@ -281,7 +283,7 @@ int plugin_run_create(const struct ctl_config *config, const struct dp_plan *pla
 	plugins->interrupts = interrupts;
 	plugins->space = config->space;
 	plugins->data_dir = lh_home_data();
-	plugins->ports = malloc(PORTS_MAX * sizeof(*plugins->ports));
+	plugins->ports = malloc(DP_ENDPOINTS * sizeof(*plugins->ports));
 	rc = plugins->ports ? read_ports(plugins) : -ENOMEM;
 	if (rc) {
 		dp_fail(err, false, rc, "out of memory");
@@ -466,10 +468,10 @@ static bool go_on(struct plugin_run *plugins,
 /* ---- on_pre_scan: narrowing ---- */
 
 /* Keep those of @ports that are in the list too. Their number, or -EINVAL with @err filled. */
-static int keep_ports(const struct plugin_run *plugins, const char *list, uint16_t *ports,
+static int keep_ports(const struct plugin_run *plugins, const char *list, uint32_t *ports,
 	unsigned nb_ports, struct dp_error *err) {
 	const struct dp_scan_type *type = plugins->config->type;
-	uint16_t *wanted = NULL;
+	uint32_t *wanted = NULL;
 	unsigned nb = 0, kept = 0;
 	struct value_error why;
 	int rc;
@@ -477,10 +479,10 @@ static int keep_ports(const struct plugin_run *plugins, const char *list, uint16
 	if (!type->has_ports)
 		return dp_fail(
 			err, false, -EINVAL, "ports: a scan of type %s has none", type->name);
-	wanted = malloc(PORTS_MAX * sizeof(*wanted));
+	wanted = malloc(DP_ENDPOINTS * sizeof(*wanted));
 	if (!wanted)
 		return -ENOMEM;
-	rc = targets_read_ports(list, type, wanted, &nb, &why);
+	rc = targets_read_endpoints(list, type, wanted, &nb, &why);
 	if (rc)
 		dp_fail(err, false, rc, "ports: %s: %s", why.part, why.why);
 	for (unsigned i = 0, k = 0; !rc && i < nb_ports; i++) {
@@ -495,7 +497,7 @@ static int keep_ports(const struct plugin_run *plugins, const char *list, uint16
 
 /* The addresses of a list from a plugin, as a space of one port. */
 static int read_addresses(const char *list, struct targets *targets, struct dp_error *err) {
-	static const uint16_t port = 1;
+	static const uint32_t port = 1;
 	struct targets_spec spec = {.ports = &port, .nb_ports = 1};
 	struct value_error why;
 	char *canonical;
@@ -543,7 +545,7 @@ static void take_space(struct plugin_run *plugins, struct dp_space *space) {
 
 /* Make a smaller space of what on_pre_scan returned. */
 static int narrow(struct plugin_run *plugins, const struct lh_event *event, struct dp_error *err) {
-	uint16_t *ports = malloc(PORTS_MAX * sizeof(*ports));
+	uint32_t *ports = malloc(DP_ENDPOINTS * sizeof(*ports));
 	struct dp_ipset *addresses = NULL;
 	struct dp_space *space = NULL;
 	int nb_ports = (int)plugins->nb_ports, rc = -ENOMEM;
@@ -558,7 +560,8 @@ static int narrow(struct plugin_run *plugins, const struct lh_event *event, stru
 		goto free_all;
 	plugins->empty = !nb_ports || !dp_ipset_count(addresses);
 	if (!plugins->empty)
-		rc = dp_space_create(addresses, ports, (unsigned)nb_ports, &space);
+		rc = targets_space(
+			addresses, plugins->config->type, ports, (unsigned)nb_ports, &space);
 	if (!rc && space) {
 		take_space(plugins, space);
 		memcpy(plugins->ports, ports, (unsigned)nb_ports * sizeof(*ports));

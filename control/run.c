@@ -84,7 +84,7 @@ struct run {
 	size_t nb_waiting;
 	struct pair {
 		dp_ip ip;
-		uint16_t port;
+		uint32_t endpoint;
 	} * left_out; /* of the journal: results that wait no more, and are in no output */
 	size_t nb_left_out;
 	struct dp_space *narrowed_before; /* what on_pre_scan left when the scan began; NULL: all */
@@ -156,20 +156,32 @@ static struct result_extra *own_banner(struct run *run, const struct dp_answer *
 	return extra;
 }
 
+/* What a pair of (@proto, @port) is in the space. Without ports a host is found, whatever it answered to. */
+static uint32_t endpoint_of(const struct run *run, enum dp_proto proto, uint16_t port) {
+	const struct dp_scan_type *type = run->config->type;
+
+	if (!type->has_ports)
+		return 0;
+	return type->nb_parts ? dp_endpoint(proto, port) : port;
+}
+
+static uint32_t answer_endpoint(const struct run *run, const struct dp_answer *answer) {
+	return endpoint_of(run, (enum dp_proto)answer->proto, answer->port);
+}
+
 /*
  * It is not written, for good: a scan that goes on need not ask again. @waited: it may be in the journal as
  * a result that waits.
  */
 static void leave_out(struct run *run, const struct dp_answer *answer, bool waited) {
-	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
-
 	run->summary.filtered[answer->state]++;
 	if (!run->journal)
 		return;
 	if (waited)
-		journal_left_out(run->journal, answer->ip, port);
+		journal_left_out(run->journal, answer->ip,
+			dp_endpoint((enum dp_proto)answer->proto, answer->port));
 	else
-		journal_pair(run->journal, answer->ip, port);
+		journal_pair(run->journal, answer->ip, answer_endpoint(run, answer));
 }
 
 /* Whether a complete record is written. */
@@ -256,12 +268,11 @@ static bool is_filtered(const struct run *run, const struct dp_answer *answer) {
 }
 
 static void take_state(struct run *run, const struct dp_answer *answer) {
-	/* Without ports a host is what is found, whatever it answered to. */
-	const uint16_t port = run->config->type->has_ports ? answer->port : 0;
+	const uint32_t endpoint = answer_endpoint(run, answer);
 
 	if (run->coverage)
-		coverage_answer(run->coverage, answer->ip, port, answer->pass);
-	if (!dedup_first(run->dedup, answer->ip, port)) {
+		coverage_answer(run->coverage, answer->ip, endpoint, answer->pass);
+	if (!dedup_first(run->dedup, answer->ip, endpoint)) {
 		run->summary.duplicates++;
 		return;
 	}
@@ -279,7 +290,7 @@ static void take_state(struct run *run, const struct dp_answer *answer) {
 		return;
 	}
 	if (run->journal)
-		journal_pair(run->journal, answer->ip, port);
+		journal_pair(run->journal, answer->ip, endpoint);
 }
 
 static void take_answer(struct run *run, const struct dp_answer *answer) {
@@ -306,7 +317,7 @@ static void take_answer(struct run *run, const struct dp_answer *answer) {
 static void note_held(struct run *run) {
 	for (unsigned i = run->held_at; run->journal && !run->exact && i < run->nb_held; i++)
 		journal_pair(run->journal, run->held[i].answer.ip,
-			run->config->type->has_ports ? run->held[i].answer.port : 0);
+			answer_endpoint(run, &run->held[i].answer));
 }
 
 /* Hand finished results to the writer, as far as it has room. */
@@ -1028,27 +1039,24 @@ static void finish(struct run *run) {
 
 /* ---- A scan that goes on ---- */
 
-static uint16_t pair_port(const struct run *run, const struct dp_answer *answer) {
-	return run->config->type->has_ports ? answer->port : 0;
-}
-
-static int take_pair(void *user, dp_ip ip, uint16_t port) {
+static int take_pair(void *user, dp_ip ip, uint32_t endpoint) {
 	struct run *run = user;
 
-	dedup_first(run->dedup, ip, port);
+	dedup_first(run->dedup, ip, endpoint);
 	return 0;
 }
 
-static int take_left_out(void *user, dp_ip ip, uint16_t port) {
+static int take_left_out(void *user, dp_ip ip, uint32_t endpoint) {
 	struct run *run = user;
+	const enum dp_proto proto = dp_endpoint_proto(endpoint);
 	struct pair *more
 		= reallocarray(run->left_out, run->nb_left_out + 1, sizeof *run->left_out);
 
 	if (!more)
 		return -ENOMEM;
 	run->left_out = more;
-	more[run->nb_left_out++] = (struct pair){ip, port};
-	return take_pair(user, ip, port);
+	more[run->nb_left_out++] = (struct pair){ip, endpoint};
+	return take_pair(user, ip, endpoint_of(run, proto, dp_endpoint_port(endpoint)));
 }
 
 static int take_waiting(void *user, const uint8_t *packed, uint32_t bytes) {
@@ -1076,7 +1084,9 @@ static int by_pair(const void *a, const void *b) {
 
 	if (x->ip != y->ip)
 		return x->ip > y->ip ? 1 : -1;
-	return (x->port > y->port) - (x->port < y->port);
+	if (x->port != y->port)
+		return x->port > y->port ? 1 : -1;
+	return (x->proto > y->proto) - (x->proto < y->proto);
 }
 
 static int read_segment(struct run *run, uint64_t number) {
@@ -1104,8 +1114,9 @@ static int read_segment(struct run *run, uint64_t number) {
 }
 
 /* A result that is in an output, or left out, does not wait any more. */
-static void strike(struct run *run, dp_ip ip, uint16_t port) {
-	const struct resumed_result key = {.result.answer = {.ip = ip, .port = port}};
+static void strike(struct run *run, dp_ip ip, enum dp_proto proto, uint16_t port) {
+	const struct resumed_result key
+		= {.result.answer = {.ip = ip, .port = port, .proto = (uint8_t)proto}};
 	struct resumed_result *found = run->nb_waiting
 		? bsearch(&key, run->waiting, run->nb_waiting, sizeof key, by_pair)
 		: NULL;
@@ -1130,7 +1141,8 @@ static int open_journal(struct run *run) {
 	if (run->nb_waiting)
 		qsort(run->waiting, run->nb_waiting, sizeof *run->waiting, by_pair);
 	for (size_t i = 0; i < run->nb_left_out; i++)
-		strike(run, run->left_out[i].ip, run->left_out[i].port);
+		strike(run, run->left_out[i].ip, dp_endpoint_proto(run->left_out[i].endpoint),
+			dp_endpoint_port(run->left_out[i].endpoint));
 	return rc;
 }
 
@@ -1163,7 +1175,7 @@ static void take_up_waiting(struct run *run) {
 			result_extra_free(waiting->result.extra);
 			continue;
 		}
-		dedup_first(run->dedup, answer->ip, pair_port(run, answer));
+		dedup_first(run->dedup, answer->ip, answer_endpoint(run, answer));
 		run->summary.unique++;
 		run->summary.states[answer->state]++;
 		run->taken++;
@@ -1190,19 +1202,18 @@ static void fill_points(const struct checkpoint *resume, struct sink_point *poin
 static int take_line(void *user, const char *line, size_t bytes) {
 	struct run *run = user;
 	dp_ip ip;
+	enum dp_proto proto;
 	uint16_t port;
 	uint8_t state;
 
-	if (!output_ndjson_read(line, bytes, &ip, &port, &state))
+	if (!output_ndjson_read(line, bytes, &ip, &port, &proto, &state))
 		return -EBADMSG;
-	if (!run->config->type->has_ports)
-		port = 0;
 	/* Only a loss of power can leave lines without a row: they are made again. */
 	if (run->archive && run->lines == archive_count(run->archive))
 		return 1;
 	run->lines++;
-	strike(run, ip, port);
-	dedup_first(run->dedup, ip, port);
+	strike(run, ip, proto, port);
+	dedup_first(run->dedup, ip, endpoint_of(run, proto, port));
 	run->summary.unique++;
 	run->summary.states[state]++;
 	return output_ndjson_plugins(line, bytes, take_status, run) ? 0 : -EBADMSG;

@@ -143,6 +143,12 @@ static unsigned possible_responses(const struct dp_scan_type *type) {
 		[DP_PROTO_NDP] = BIT(NEIGHBOR_ADVERTISEMENT),
 	};
 
+	unsigned mixed = 0;
+
+	for (unsigned i = 0; i < type->nb_parts; i++)
+		mixed |= by_proto[type->part[i]->proto];
+	if (mixed)
+		return mixed;
 	if (!strcmp(type->name, "discovery"))
 		return BIT(SYN_ACK) | BIT(RST) | BIT(ECHO_REPLY) | BIT(TIMESTAMP_REPLY)
 			| BIT(ARP_REPLY) | BIT(NEIGHBOR_ADVERTISEMENT) | BIT(ICMP_UNREACHABLE);

@@ -857,12 +857,12 @@ static int check_type(
 
 static int make_space(const struct targets_spec *spec, const struct build *build,
 	struct targets *targets, struct dp_error *err) {
-	static const uint16_t no_port;
+	static const uint32_t no_port;
 	const bool none = spec->type && !spec->type->has_ports;
 	const unsigned nb_ports = none ? 1 : spec->nb_ports;
 	char text[DP_U128_TEXT_BYTES];
-	int ret = dp_space_create(
-		build->covered, none ? &no_port : spec->ports, nb_ports, &targets->space);
+	int ret = targets_space(build->covered, spec->type, none ? &no_port : spec->ports, nb_ports,
+		&targets->space);
 
 	dp_u128_write(dp_ipset_count(build->covered), text);
 	if (ret == -E2BIG)
@@ -959,41 +959,63 @@ static void trim(const char **item, size_t *length) {
 		(*length)--;
 }
 
+enum {
+	PROTOCOLS = 3,
+};
+
 /* The prefixes that an item of a port list can have. */
 static const struct {
 	char letter;
-	enum dp_proto proto;
-	const char *name;
-} protocols[]
-	= {{'T', DP_PROTO_TCP, "TCP"}, {'U', DP_PROTO_UDP, "UDP"}, {'S', DP_PROTO_SCTP, "SCTP"}};
+	const char *name, *flag;
+} protocols[PROTOCOLS] = {
+	[DP_PROTO_TCP] = {'T', "TCP", "-sS"},
+	[DP_PROTO_UDP] = {'U', "UDP", "-sU"},
+	[DP_PROTO_SCTP] = {'S', "SCTP", "-sY"},
+};
+
+char targets_letter(enum dp_proto proto) {
+	return protocols[proto].letter;
+}
+
+const char *targets_flag(enum dp_proto proto) {
+	return protocols[proto].flag;
+}
+
+/* The ports that a list chooses, of each protocol. */
+struct choice {
+	uint8_t bits[PROTOCOLS][PORTS_MAX / 8];
+};
 
 /* Take the protocol off an item, where the type sends it; it stays for the items behind it. */
 static int take_protocol(const char **item, size_t *length, const struct dp_scan_type *type,
-	struct value_error *err) {
+	unsigned *protocol, struct value_error *err) {
 	unsigned i = 0;
 
 	if (*length < 2 || (*item)[1] != ':')
 		return 0;
-	while (i < 3 && protocols[i].letter != **item)
+	while (i < PROTOCOLS && protocols[i].letter != **item)
 		i++;
-	if (i == 3)
+	if (i == PROTOCOLS)
 		return value_fail(err, *item, *length,
 			"unknown protocol; give T: for TCP, U: for UDP, S: for SCTP or nothing");
-	if (type && type->proto != protocols[i].proto)
+	if (type && !dp_scan_part(type, i))
 		return value_fail(err, *item, *length,
-			"%s ports need a scan type that sends to them, and %s does not",
-			protocols[i].name, type->name);
+			"%s ports need a scan type that sends to them, and %s does not; add %s, or "
+			"leave them out",
+			protocols[i].name, type->name, protocols[i].flag);
+	*protocol = i;
 	*item += 2;
 	*length -= 2;
 	return 0;
 }
 
-int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16_t *ports,
-	unsigned *nb, struct value_error *err) {
-	uint8_t chosen[PORTS_MAX / 8] = {0};
+/* Items of no protocol, before the first that has one, are of all. */
+static int read_choice(const char *list, const struct dp_scan_type *type, struct choice *choice,
+	struct value_error *err) {
 	const char *item = list;
+	unsigned protocol = PROTOCOLS;
 
-	*nb = 0;
+	*choice = (struct choice){0};
 	if (!*list)
 		return 0;
 	for (;;) {
@@ -1004,7 +1026,7 @@ int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16
 		int ret;
 
 		trim(&part, &length);
-		ret = length ? take_protocol(&part, &length, type, err) : 0;
+		ret = length ? take_protocol(&part, &length, type, &protocol, err) : 0;
 		if (ret < 0)
 			return ret;
 		if (!length)
@@ -1013,14 +1035,70 @@ int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16
 		ret = read_port_item(part, length, &low, &high, err);
 		if (ret < 0)
 			return ret;
-		for (long port = low; port <= high; port++)
-			chosen[port / 8] |= (uint8_t)(1u << port % 8);
+		for (unsigned i = 0; i < PROTOCOLS; i++)
+			for (long port = low;
+				(protocol == PROTOCOLS || protocol == i) && port <= high; port++)
+				choice->bits[i][port / 8] |= (uint8_t)(1u << port % 8);
 		if (!item[whole])
-			break;
+			return 0;
 		item += whole + 1;
 	}
-	for (unsigned i = 0; i < PORTS_MAX / 8; i++)
-		for (unsigned rest = chosen[i]; rest; rest &= rest - 1)
-			ports[(*nb)++] = (uint16_t)(8 * i + (unsigned)__builtin_ctz(rest));
-	return 0;
+}
+
+static bool is_chosen(const struct choice *choice, unsigned protocol, unsigned port) {
+	return choice->bits[protocol][port / 8] >> port % 8 & 1;
+}
+
+/* Of whatever protocol. */
+static bool is_chosen_at_all(const struct choice *choice, unsigned port) {
+	bool chosen = false;
+
+	for (unsigned i = 0; i < PROTOCOLS; i++)
+		chosen |= is_chosen(choice, i, port);
+	return chosen;
+}
+
+int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16_t *ports,
+	unsigned *nb, struct value_error *err) {
+	struct choice choice;
+	int ret = read_choice(list, type, &choice, err);
+
+	*nb = 0;
+	for (unsigned port = 0; !ret && port < PORTS_MAX; port++)
+		if (is_chosen_at_all(&choice, port))
+			ports[(*nb)++] = (uint16_t)port;
+	return ret;
+}
+
+int targets_read_endpoints(const char *list, const struct dp_scan_type *type, uint32_t *ports,
+	unsigned *nb, struct value_error *err) {
+	struct choice choice;
+	int ret = read_choice(list, type, &choice, err);
+
+	*nb = 0;
+	for (unsigned port = 0; !ret && !type->nb_parts && port < PORTS_MAX; port++)
+		if (is_chosen_at_all(&choice, port))
+			ports[(*nb)++] = port;
+	for (unsigned i = 0; !ret && i < type->nb_parts; i++)
+		for (unsigned port = 0; port < PORTS_MAX; port++)
+			if (is_chosen(&choice, type->part[i]->proto, port))
+				ports[(*nb)++] = dp_endpoint(type->part[i]->proto, (uint16_t)port);
+	return ret;
+}
+
+int targets_space(const struct dp_ipset *addresses, const struct dp_scan_type *type,
+	const uint32_t *ports, unsigned nb_ports, struct dp_space **space) {
+	uint16_t *plain;
+	int ret;
+
+	if (type && type->nb_parts)
+		return dp_space_create_mixed(addresses, ports, nb_ports, space);
+	plain = calloc(nb_ports + 1, sizeof(*plain));
+	if (!plain)
+		return -ENOMEM;
+	for (unsigned i = 0; i < nb_ports; i++)
+		plain[i] = (uint16_t)ports[i];
+	ret = dp_space_create(addresses, plain, nb_ports, space);
+	free(plain);
+	return ret;
 }

@@ -25,7 +25,7 @@ struct targets_spec {
 	const char *exclude;
 	const char *exclude_files;
 	const char *default_list; /* path of the default exclusions; NULL: not wanted */
-	const uint16_t *ports; /* ascending */
+	const uint32_t *ports; /* ascending; of a mix endpoints */
 	unsigned nb_ports; /* 0 where the type has none */
 	struct names *names; /* NULL: targets are addresses only; else what is found is put there */
 	struct names_policy policy; /* of those */
@@ -62,6 +62,21 @@ int targets_check_named(const char *list, char **canonical, struct value_error *
  */
 int targets_read_ports(const char *list, const struct dp_scan_type *type, uint16_t *ports,
 	unsigned *nb, struct value_error *err);
+
+/*
+ * The same as a space takes them: of a mix endpoints, where what comes before a prefix is of all its
+ * protocols; else ports. @ports has room for DP_ENDPOINTS.
+ */
+int targets_read_endpoints(const char *list, const struct dp_scan_type *type, uint32_t *ports,
+	unsigned *nb, struct value_error *err);
+
+/* Freeze what targets_read_endpoints() gave for @type; as dp_space_create(). */
+int targets_space(const struct dp_ipset *addresses, const struct dp_scan_type *type,
+	const uint32_t *ports, unsigned nb_ports, struct dp_space **space);
+
+/* What is written in front of ports of @proto: 'T', 'U' or 'S'; and nmap's flag of a type for them. */
+char targets_letter(enum dp_proto proto);
+const char *targets_flag(enum dp_proto proto);
 
 /*
  * Where the default exclusions are: beside the program in its build tree, else where they are

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const uint16_t two_ports[] = {80, 443};
+static const uint32_t two_ports[] = {80, 443};
 
 /* A temporary file with @text; the caller unlinks it. */
 static void write_file(char path[32], const char *text) {
@@ -311,4 +311,27 @@ Test(targets, reads_ports) {
 	cr_assert_eq(targets_read_ports("S:132", &sctp, ports, &nb, &err), 0);
 	cr_assert_eq(targets_read_ports("T:22,U:53,161,S:132", NULL, ports, &nb, &err), 0);
 	cr_assert_eq(nb, 4);
+}
+
+Test(targets, reads_endpoints) {
+	static uint32_t ports[DP_ENDPOINTS];
+	const struct dp_scan_type *mix = dp_scan_find("syn,udp");
+	struct value_error err;
+	unsigned nb;
+
+	/* What stands before the first prefix is of all; a prefix holds until the next one. */
+	cr_assert_eq(targets_read_endpoints("80,U:161,53,T:22", mix, ports, &nb, &err), 0);
+	cr_assert_eq(nb, 5);
+	cr_expect_eq(ports[0], dp_endpoint(DP_PROTO_TCP, 22));
+	cr_expect_eq(ports[1], dp_endpoint(DP_PROTO_TCP, 80));
+	cr_expect_eq(ports[2], dp_endpoint(DP_PROTO_UDP, 53));
+	cr_expect_eq(ports[3], dp_endpoint(DP_PROTO_UDP, 80));
+	cr_expect_eq(ports[4], dp_endpoint(DP_PROTO_UDP, 161));
+	cr_assert_eq(targets_read_endpoints("0-65535", mix, ports, &nb, &err), 0);
+	cr_assert_eq(nb, 2 * 65536);
+	cr_assert_eq(targets_read_endpoints("80,S:1", mix, ports, &nb, &err), -EINVAL);
+	cr_assert(strstr(err.why, "add -sY"), "%s", err.why);
+	/* Of one type ports are plain. */
+	cr_assert_eq(targets_read_endpoints("53,U:161", &udp, ports, &nb, &err), 0);
+	cr_assert(nb == 2 && ports[0] == 53 && ports[1] == 161);
 }

@@ -132,7 +132,7 @@ static int open_port(struct port *port, struct dp_error *err) {
 	if (rc)
 		return rc;
 	port->scan.env.banners
-		= engine->params.banner.enable && engine->type->scan.proto == DP_PROTO_TCP;
+		= engine->params.banner.enable && dp_scan_part(&engine->type->scan, DP_PROTO_TCP);
 	port->scan.env.banner_bytes = engine->params.banner.max_bytes < DP_BANNER_MAX_BYTES
 		? engine->params.banner.max_bytes
 		: DP_BANNER_MAX_BYTES;
@@ -155,15 +155,12 @@ static int open_ports(struct dp_engine *engine, struct dp_error *err) {
 
 static int make_book(struct dp_engine *engine, struct dp_error *err) {
 	const struct dp_params *params = &engine->params;
-	const uint16_t *ports;
-	unsigned nb_ports;
 	int rc = book_create(params->payloads, params->nb_payloads, params->banner.hellos,
 		params->banner.nb_hellos, &engine->book);
 
 	if (rc)
 		return dp_fail(err, false, rc, "out of memory");
-	ports = dp_space_port_list(params->space, &nb_ports);
-	engine->variants = probe_passes_max(engine->type, engine->book, ports, nb_ports);
+	engine->variants = probe_passes_max(engine->type, engine->book, params->space);
 	return 0;
 }
 
@@ -513,10 +510,7 @@ static uint64_t sending_tsc(const struct dp_engine *engine) {
 }
 
 static uint64_t probes_a_host(const struct dp_engine *engine) {
-	unsigned nb_ports;
-
-	dp_space_port_list(engine->params.space, &nb_ports);
-	return (uint64_t)(nb_ports ? nb_ports : 1) * engine->plan.passes;
+	return (uint64_t)dp_space_ports(engine->params.space) * engine->plan.passes;
 }
 
 static void add_port(struct dp_stats *stats, const struct port *port) {

@@ -637,7 +637,7 @@ static bool kernel_resets(const struct planner *p, const struct dp_route_plan *r
 static int check_banners(const struct planner *p, const struct dp_route_plan *route) {
 	const struct dp_port_plan *plan = p->plan;
 
-	if (!p->params->banner.enable || p->type->scan.proto != DP_PROTO_TCP || !route->used
+	if (!p->params->banner.enable || !dp_scan_part(&p->type->scan, DP_PROTO_TCP) || !route->used
 		|| !kernel_resets(p, route))
 		return 0;
 	if (plan->driver == DP_DRIVER_LO)
@@ -868,32 +868,34 @@ static void add_load(struct load *load, unsigned bytes) {
 		load->longest = bytes;
 }
 
-/* What goes to one host at @port. */
+/* What goes to one host at @endpoint. */
 static void add_pair(const struct planner *p, const struct payload_book *book, enum family family,
-	uint16_t port, unsigned l2_bytes, struct load *load) {
-	unsigned passes = probe_passes(p->type, book, family, port);
+	uint32_t endpoint, unsigned l2_bytes, struct load *load) {
+	const struct dp_target target = {
+		.port = dp_endpoint_port(endpoint), .proto = (uint8_t)dp_endpoint_proto(endpoint)};
+	unsigned passes = probe_passes(p->type, book, family, &target);
 
 	for (unsigned k = 0; k < passes; k++) {
 		const struct probe_module *module
-			= p->type->step[family][k % p->type->nb_steps[family]].module;
+			= p->type->step[family][probe_step(p->type, family, &target, k)].module;
 		unsigned bytes = module->packet_bytes[family];
 
 		if (module->varies)
 			bytes = (family == FAMILY_V4 ? IPV4_BYTES : IPV6_BYTES) + UDP_BYTES
-				+ book_payload(book, port, k)->length;
+				+ book_payload(book, target.port, k)->length;
 		add_load(load, frame_bytes(l2_bytes, bytes));
 	}
 }
 
 /* What one of the ports (network devices) sends; each sends as much of every kind as the others. */
 static void add_port(const struct planner *p, const struct payload_book *book,
-	const struct dp_port_plan *device, const uint16_t *ports, unsigned nb_ports,
-	struct load *load) {
+	const struct dp_port_plan *device, struct load *load) {
+	const struct dp_space *space = p->params->space;
 	const unsigned l2_bytes = ETH_BYTES + (device->vlan ? VLAN_BYTES : 0);
 
 	for (enum family f = 0; f < FAMILIES; f++)
-		for (unsigned i = 0; p->has_family[f] && i < nb_ports; i++)
-			add_pair(p, book, f, ports[i], l2_bytes, load);
+		for (unsigned i = 0; p->has_family[f] && i < dp_space_ports(space); i++)
+			add_pair(p, book, f, dp_space_endpoint(space, i), l2_bytes, load);
 }
 
 /* The mean cost of a probe on the wire, over devices, families and ports, and the longest. */
@@ -901,15 +903,13 @@ static int plan_rate(struct planner *p) {
 	struct dp_plan *plan = p->whole;
 	struct load load = {0};
 	struct payload_book *book;
-	unsigned nb_ports;
-	const uint16_t *ports = dp_space_port_list(p->params->space, &nb_ports);
 	int rc = book_create(p->params->payloads, p->params->nb_payloads, NULL, 0, &book);
 
 	if (rc)
 		return dp_fail(p->err, false, rc, "out of memory");
 	for (unsigned k = 0; k < plan->nb_ports; k++)
-		add_port(p, book, &plan->ports[k], ports, nb_ports, &load);
-	plan->passes = p->params->probes * probe_passes_max(p->type, book, ports, nb_ports);
+		add_port(p, book, &plan->ports[k], &load);
+	plan->passes = p->params->probes * probe_passes_max(p->type, book, p->params->space);
 	book_destroy(book);
 	plan->frame_bytes = load.longest;
 	plan->wire_bytes = (unsigned)(load.bytes / load.frames + 0.5);

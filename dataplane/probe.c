@@ -14,9 +14,54 @@
 #define PORTS(name, proto, flags, silence)                                                         \
 	.scan = {name, proto, true, true, true, false, flags, silence}
 
-static const char filtered[] = "filtered", open_filtered[] = "open|filtered", down[] = "down";
+#define FILTERED "filtered"
+#define OPEN_FILTERED "open|filtered"
 
-static const struct probe_type types[] = {
+static const char filtered[] = FILTERED, open_filtered[] = OPEN_FILTERED, down[] = "down";
+
+/* Rows that others are mixed of. */
+enum {
+	SYN,
+	ACK,
+	WINDOW,
+	FIN,
+	NUL,
+	XMAS,
+	MAIMON,
+	UDP,
+	SCTP = UDP + 4,
+	NB_SINGLE = SCTP + 2,
+	NB_TCP = UDP,
+	NB_TYPES = NB_SINGLE + 3 * NB_TCP + 1,
+};
+
+static const struct probe_type types[NB_TYPES];
+
+/* A mix: a step for each part, in the order of their protocols. */
+#define MIX(name, proto, flags, silence, parts, ...)                                               \
+	.scan = {name, proto, true, true, true, false, flags, silence, PARTS parts},               \
+	.step = {[FAMILY_V4] = {__VA_ARGS__}, [FAMILY_V6] = {__VA_ARGS__}}
+#define PARTS(n, ...) {__VA_ARGS__}, n
+#define PART(place) &types[place].scan
+#define STEPS(n) .nb_steps = {[FAMILY_V4] = n, [FAMILY_V6] = n}
+
+/* A TCP type with UDP, with SCTP, and with both. */
+#define TCP_MIXES(name, place, module, flags, silence)                                             \
+	{MIX(name ",udp", DP_PROTO_TCP, flags, "tcp " silence ", udp " OPEN_FILTERED,              \
+		 (2, PART(place), PART(UDP)), {&(module), 0}, {&probe_udp, 0}),                    \
+		STEPS(2)},                                                                         \
+		{MIX(name ",sctp", DP_PROTO_TCP, flags, "tcp " silence ", sctp " FILTERED,         \
+			 (2, PART(place), PART(SCTP)), {&(module), 0}, {&probe_sctp, 0}),          \
+			STEPS(2)},                                                                 \
+	{                                                                                          \
+		MIX(name ",udp,sctp", DP_PROTO_TCP, flags,                                         \
+			"tcp " silence ", udp " OPEN_FILTERED ", sctp " FILTERED,                  \
+			(3, PART(place), PART(UDP), PART(SCTP)), {&(module), 0}, {&probe_udp, 0},  \
+			{&probe_sctp, 0}),                                                         \
+			STEPS(3)                                                                   \
+	}
+
+static const struct probe_type types[NB_TYPES] = {
 	{PORTS("syn", DP_PROTO_TCP, "S", filtered), IN_BOTH(probe_syn)},
 	{PORTS("ack", DP_PROTO_TCP, "A", filtered), IN_BOTH(probe_ack)},
 	{PORTS("window", DP_PROTO_TCP, "A", filtered), IN_BOTH(probe_window)},
@@ -50,10 +95,17 @@ static const struct probe_type types[] = {
 		.on_link = {[FAMILY_V4] = &probe_arp, [FAMILY_V6] = &probe_ndp},
 		.host = true,
 	},
-};
 
-enum {
-	NB_TYPES = sizeof(types) / sizeof(types[0]),
+	TCP_MIXES("syn", SYN, probe_syn, "S", FILTERED),
+	TCP_MIXES("ack", ACK, probe_ack, "A", FILTERED),
+	TCP_MIXES("window", WINDOW, probe_window, "A", FILTERED),
+	TCP_MIXES("fin", FIN, probe_fin, "F", OPEN_FILTERED),
+	TCP_MIXES("null", NUL, probe_null, "", OPEN_FILTERED),
+	TCP_MIXES("xmas", XMAS, probe_xmas, "FPU", OPEN_FILTERED),
+	TCP_MIXES("maimon", MAIMON, probe_maimon, "FA", OPEN_FILTERED),
+	{MIX("udp,sctp", DP_PROTO_UDP, "", "udp " OPEN_FILTERED ", sctp " FILTERED,
+		 (2, PART(UDP), PART(SCTP)), {&probe_udp, 0}, {&probe_sctp, 0}),
+		STEPS(2)},
 };
 
 _Static_assert(offsetof(struct probe_type, scan) == 0, "probe_type_of() takes one for the other");
@@ -66,37 +118,80 @@ const struct dp_scan_type *dp_scan_find(const char *name) {
 }
 
 const struct dp_scan_type *dp_scan_at(unsigned i) {
-	return i < NB_TYPES ? &types[i].scan : NULL;
+	return i < NB_SINGLE ? &types[i].scan : NULL;
+}
+
+const struct dp_scan_type *dp_scan_part(const struct dp_scan_type *type, enum dp_proto proto) {
+	if (!type->nb_parts)
+		return type->has_ports && type->proto == proto ? type : NULL;
+	for (unsigned i = 0; i < type->nb_parts; i++)
+		if (type->part[i]->proto == proto)
+			return type->part[i];
+	return NULL;
+}
+
+const struct dp_scan_type *dp_scan_mix(
+	const struct dp_scan_type *type, const struct dp_scan_type *more) {
+	const unsigned nb = type->nb_parts ? type->nb_parts : 1;
+
+	if (!type->has_ports || !more->has_ports || more->nb_parts
+		|| dp_scan_part(type, more->proto))
+		return NULL;
+	for (unsigned i = NB_SINGLE; i < NB_TYPES; i++) {
+		const struct dp_scan_type *row = &types[i].scan;
+		bool all = row->nb_parts == nb + 1 && dp_scan_part(row, more->proto) == more;
+
+		for (unsigned k = 0; all && k < row->nb_parts; k++)
+			all = row->part[k] == more
+				|| dp_scan_part(type, row->part[k]->proto) == row->part[k];
+		if (all)
+			return row;
+	}
+	return NULL;
 }
 
 const struct probe_type *probe_type_of(const struct dp_scan_type *scan) {
 	return (const struct probe_type *)scan;
 }
 
+unsigned probe_step(const struct probe_type *type, enum family family,
+	const struct dp_target *target, unsigned k) {
+	const unsigned nb = type->nb_steps[family];
+	unsigned i = 0;
+
+	if (!type->scan.nb_parts)
+		return k % nb;
+	while (i + 1 < nb && type->scan.part[i]->proto != target->proto)
+		i++;
+	return i;
+}
+
 /* Each payload of a UDP port is a transmission of its own. */
-static bool has_payloads(const struct probe_type *type) {
-	return type->scan.proto == DP_PROTO_UDP;
+unsigned probe_passes(const struct probe_type *type, const struct payload_book *book,
+	enum family family, const struct dp_target *target) {
+	const unsigned steps = type->nb_steps[family];
+
+	if (type->scan.nb_parts)
+		return target->proto == DP_PROTO_UDP ? book_payloads(book, target->port) : 1;
+	return type->scan.proto == DP_PROTO_UDP ? steps * book_payloads(book, target->port) : steps;
 }
 
 unsigned probe_passes_max(const struct probe_type *type, const struct payload_book *book,
-	const uint16_t *ports, unsigned nb_ports) {
-	unsigned v4 = type->nb_steps[FAMILY_V4], v6 = type->nb_steps[FAMILY_V6];
-	unsigned steps = v4 > v6 ? v4 : v6, payloads = 1;
+	const struct dp_space *space) {
+	unsigned most = 1;
 
-	for (unsigned i = 0; has_payloads(type) && i < nb_ports; i++) {
-		unsigned n = book_payloads(book, ports[i]);
+	for (unsigned i = 0; i < dp_space_ports(space); i++) {
+		const uint32_t endpoint = dp_space_endpoint(space, i);
+		const struct dp_target target = {.port = dp_endpoint_port(endpoint),
+			.proto = (uint8_t)dp_endpoint_proto(endpoint)};
 
-		if (n > payloads)
-			payloads = n;
+		for (enum family f = 0; f < FAMILIES; f++) {
+			const unsigned n = probe_passes(type, book, f, &target);
+
+			most = n > most ? n : most;
+		}
 	}
-	return steps * payloads;
-}
-
-unsigned probe_passes(const struct probe_type *type, const struct payload_book *book,
-	enum family family, uint16_t port) {
-	unsigned steps = type->nb_steps[family];
-
-	return has_payloads(type) ? steps * book_payloads(book, port) : steps;
+	return most;
 }
 
 const char *dp_proto_name(enum dp_proto proto) {

@@ -145,7 +145,10 @@ enum {
 	PROBE_MAX_STEPS = 4,
 };
 
-/* What a scan type sends: to a pair, at transmission k, step k mod nb_steps of its family. */
+/*
+ * What a scan type sends: to a pair, at transmission k, step k mod nb_steps of its family; of a mix
+ * always the step of its own protocol.
+ */
 struct probe_type {
 	struct dp_scan_type scan;
 	struct {
@@ -161,11 +164,15 @@ struct probe_type {
 /* The row of @scan, which is one of dp_scan_at(). */
 const struct probe_type *probe_type_of(const struct dp_scan_type *scan);
 
-/* How many transmissions (of one repeat) pairs on @ports get at the most, and how many one gets. */
+/* The step that is transmission @k to a target (port, of a mix protocol) of @family. */
+unsigned probe_step(const struct probe_type *type, enum family family,
+	const struct dp_target *target, unsigned k);
+
+/* How many transmissions (of one repeat) pairs of @space get at the most, and how many one gets. */
 unsigned probe_passes_max(const struct probe_type *type, const struct payload_book *book,
-	const uint16_t *ports, unsigned nb_ports);
+	const struct dp_space *space);
 unsigned probe_passes(const struct probe_type *type, const struct payload_book *book,
-	enum family family, uint16_t port);
+	enum family family, const struct dp_target *target);
 
 extern const struct probe_module probe_syn;
 extern const struct probe_module probe_ack;

@@ -280,14 +280,15 @@ static inline void check_bursts(
 /* What the device completes is left to it: the header's checksum, and @l4_sum where it has one. */
 static inline void check_offloads(
 	const struct probe_module *module, const struct probe_env *env, enum family family) {
-	const struct shot shot
-		= shoot(module, env, (struct dp_target){test_target(family), 60001, 0}, CLOCK_US);
+	const struct shot shot = shoot(
+		module, env, (struct dp_target){test_target(family), 60001, 0, 0}, CLOCK_US);
 	const unsigned header = network_bytes(family);
 	struct probe_env device = *env;
 	struct shot left, expected = shot;
 
 	device.offload_ip = device.offload_l4 = true;
-	left = shoot(module, &device, (struct dp_target){test_target(family), 60001, 0}, CLOCK_US);
+	left = shoot(
+		module, &device, (struct dp_target){test_target(family), 60001, 0, 0}, CLOCK_US);
 	if (family == FAMILY_V4)
 		memset(expected.bytes + 10, 0, 2);
 	if (module->proto == DP_PROTO_UDP)

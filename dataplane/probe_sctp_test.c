@@ -58,7 +58,7 @@ static const uint8_t golden_v6[] = {
 /* clang-format on */
 
 static struct dp_target target_of(enum family family, uint8_t pass) {
-	return (struct dp_target){test_target(family), PORT, pass};
+	return (struct dp_target){test_target(family), PORT, pass, 0};
 }
 
 Test(probe_sctp, golden_packets) {

@@ -165,7 +165,7 @@ Test(probe_tcp, golden_syn) {
 	uint8_t packet[SYN_BYTES];
 
 	memset(packet, 0xee, sizeof(packet));
-	make_syn(&env, packet, (struct dp_target){dp_ip_v4(TARGET_IP), 443, 0});
+	make_syn(&env, packet, (struct dp_target){dp_ip_v4(TARGET_IP), 443, 0, 0});
 	for (unsigned i = 0; i < SYN_BYTES; i++)
 		cr_assert_eq(
 			packet[i], golden[i], "byte %u is %02x, not %02x", i, packet[i], golden[i]);
@@ -195,7 +195,7 @@ Test(probe_tcp, golden_syn_v6) {
 	uint8_t packet[MAX_PACKET];
 
 	memset(packet, 0xee, sizeof(packet));
-	make_syn(&env, packet, (struct dp_target){TARGET_V6, 443, 2});
+	make_syn(&env, packet, (struct dp_target){TARGET_V6, 443, 2, 0});
 	for (unsigned i = 0; i < MAX_PACKET; i++)
 		cr_assert_eq(
 			packet[i], golden[i], "byte %u is %02x, not %02x", i, packet[i], golden[i]);
@@ -265,15 +265,15 @@ Test(probe_tcp, checksums_at_the_edges) {
 
 		sources_init(&edge.sources[FAMILY_V4], &range, 1);
 		make_one(&edge, &probe_syn, packet,
-			(struct dp_target){
-				dp_ip_v4(words[i / WORDS % WORDS]), (uint16_t)words[i % WORDS], 0},
+			(struct dp_target){dp_ip_v4(words[i / WORDS % WORDS]),
+				(uint16_t)words[i % WORDS], 0, 0},
 			words[i / WORDS / WORDS]);
 		cr_assert(reference_packet_good(packet), "case %u", i);
 	}
 	/* All clocks of 16 bits for one target, so that each sum there is comes up. */
 	for (uint32_t clock_us = 0; clock_us < 65536; clock_us++) {
-		make_one(&env, &probe_syn, packet, (struct dp_target){dp_ip_v4(0x01020304), 80, 0},
-			clock_us);
+		make_one(&env, &probe_syn, packet,
+			(struct dp_target){dp_ip_v4(0x01020304), 80, 0, 0}, clock_us);
 		if (!reference_packet_good(packet))
 			cr_assert_fail("clock %u", clock_us);
 	}
@@ -514,7 +514,7 @@ Test(probe_tcp, resets) {
 /* Stacks for which a FIN takes no number; a SYN always does. */
 Test(probe_tcp, resets_that_forget_the_fin) {
 	const struct probe_env env = make_env();
-	const struct dp_target target = {dp_ip_v4(TARGET_IP), 443, 0};
+	const struct dp_target target = {dp_ip_v4(TARGET_IP), 443, 0, 0};
 
 	for (unsigned i = 0; i < NB_SCANS; i++) {
 		const bool fin = scans[i].flags == 0x01 || scans[i].flags == 0x29;
@@ -614,7 +614,7 @@ Test(probe_tcp, transmissions) {
 	for (unsigned span = 1; span <= 8; span++)
 		for (unsigned pass = 0; pass < 8; pass++) {
 			const struct dp_target target
-				= {dp_ip_v4(TARGET_IP + span), 443, (uint8_t)pass};
+				= {dp_ip_v4(TARGET_IP + span), 443, (uint8_t)pass, 0};
 			struct probe_env env = make_env();
 			struct dp_answer answer;
 			struct verdict verdict;
@@ -693,7 +693,7 @@ Test(probe_tcp, all_flags) {
 		struct reply reply;
 
 		make_one(&env, scan->module, packet,
-			(struct dp_target){dp_ip_v4(TARGET_IP), 443, 0}, CLOCK_US);
+			(struct dp_target){dp_ip_v4(TARGET_IP), 443, 0, 0}, CLOCK_US);
 		host_reset(packet, 0, &reply);
 		reply.segment.flags = flags;
 		cr_assert_eq(kind_of(&env, scan->module, &reply),
@@ -714,7 +714,7 @@ static uint32_t rtt_of(uint8_t *cage, const uint8_t *bytes, unsigned n, uint32_t
 	struct dp_answer answer;
 	struct reply reply;
 
-	make_syn(&env, packet, (struct dp_target){dp_ip_v4(TARGET_IP), 443, 0});
+	make_syn(&env, packet, (struct dp_target){dp_ip_v4(TARGET_IP), 443, 0, 0});
 	host_reply(packet, 0x12, &reply);
 	memcpy(cage - n, bytes, n);
 	reply.segment.options = cage - n;
@@ -924,7 +924,7 @@ static void host_says(const struct probe_env *env, dp_ip ip, uint16_t port, uint
 	static const uint8_t text[65536];
 	uint8_t packet[MAX_PACKET];
 
-	make_one(env, &probe_syn, packet, (struct dp_target){ip, port, 1}, CLOCK_US);
+	make_one(env, &probe_syn, packet, (struct dp_target){ip, port, 1, 0}, CLOCK_US);
 	host_reply(packet, flags, reply);
 	reply->segment.ack += port == WEB_PORT ? HELLO_BYTES : 0;
 	reply->segment.seq = ISN + 1u + at;

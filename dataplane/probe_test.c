@@ -5,6 +5,18 @@
 
 #include <criterion/criterion.h>
 
+static struct dp_space *space_of(const uint16_t *ports, unsigned nb_ports) {
+	struct dp_ipset *set;
+	struct dp_space *space;
+
+	cr_assert_eq(dp_ipset_create(&set), 0);
+	cr_assert_eq(dp_ipset_add(set, dp_ip_v4(1), dp_ip_v4(1)), 0);
+	dp_ipset_seal(set);
+	cr_assert_eq(dp_space_create(set, ports, nb_ports, &space), 0);
+	dp_ipset_destroy(set);
+	return space;
+}
+
 /* As INTERFACE says them: names in this order, what they are, and what their silence means. */
 static const struct {
 	const char *name, *flags, *silence;
@@ -102,7 +114,9 @@ Test(probe, passes) {
 	static const uint16_t port[] = {60001};
 	static const uint8_t byte[] = {1};
 	struct dp_payload payload[DP_PAYLOADS_A_PORT];
+	const struct dp_target known = {.port = 60001}, unknown = {.port = 60002};
 	struct payload_book *book;
+	struct dp_space *space = space_of(port, 1);
 
 	for (unsigned i = 0; i < DP_PAYLOADS_A_PORT; i++)
 		payload[i] = (struct dp_payload){
@@ -115,11 +129,84 @@ Test(probe, passes) {
 		const unsigned v4 = type->host ? 4 : udp ? DP_PAYLOADS_A_PORT : 1;
 		const unsigned v6 = type->host ? 3 : v4;
 
-		cr_assert_eq(probe_passes_max(type, book, port, 1), v4, "%s", scan->name);
-		cr_assert_eq(probe_passes(type, book, FAMILY_V4, 60001), scan->v4 ? v4 : 0);
-		cr_assert_eq(probe_passes(type, book, FAMILY_V6, 60001), scan->v6 ? v6 : 0);
+		cr_assert_eq(probe_passes_max(type, book, space), v4, "%s", scan->name);
+		cr_assert_eq(probe_passes(type, book, FAMILY_V4, &known), scan->v4 ? v4 : 0);
+		cr_assert_eq(probe_passes(type, book, FAMILY_V6, &known), scan->v6 ? v6 : 0);
 		if (udp)
-			cr_assert_eq(probe_passes(type, book, FAMILY_V6, 60002), 1);
+			cr_assert_eq(probe_passes(type, book, FAMILY_V6, &unknown), 1);
+	}
+	book_destroy(book);
+	dp_space_destroy(space);
+}
+
+/* One TCP type, UDP and SCTP in any combination, in any order; nothing else. */
+Test(probe, mixes) {
+	const struct dp_scan_type *udp = dp_scan_find("udp"), *sctp = dp_scan_find("sctp");
+	unsigned mixes = 0;
+
+	for (unsigned i = 0; i < TYPES; i++)
+		for (unsigned k = 0; k < TYPES; k++) {
+			const struct dp_scan_type *a = dp_scan_at(i), *b = dp_scan_at(k);
+			const struct dp_scan_type *mix = dp_scan_mix(a, b);
+
+			cr_assert_eq(mix != NULL,
+				a->has_ports && b->has_ports && a->proto != b->proto, "%s and %s",
+				a->name, b->name);
+			cr_assert_eq(mix, dp_scan_mix(b, a));
+			if (!mix)
+				continue;
+			mixes++;
+			cr_assert_eq(dp_scan_find(mix->name), mix);
+			cr_assert_eq(mix->nb_parts, 2);
+			cr_assert_eq(dp_scan_part(mix, a->proto), a);
+			cr_assert_eq(dp_scan_part(mix, b->proto), b);
+			cr_assert_null(dp_scan_part(mix, DP_PROTO_ICMP));
+			cr_assert_null(dp_scan_mix(mix, a), "%s has %s", mix->name, a->name);
+			cr_assert_null(dp_scan_mix(a, mix));
+			if (a->proto != DP_PROTO_TCP)
+				continue;
+			mix = dp_scan_mix(mix, b == udp ? sctp : udp);
+			cr_assert_not_null(mix);
+			cr_assert_eq(mix->nb_parts, 3);
+			cr_assert_eq(dp_scan_find(mix->name), mix);
+			cr_assert_eq(mix, dp_scan_mix(dp_scan_mix(udp, sctp), a));
+			cr_assert_str_eq(mix->flags, a->flags);
+			cr_assert_null(dp_scan_mix(mix, dp_scan_find("icmp")));
+		}
+	cr_assert_eq(mixes, 2 * (7 * 2 + 1));
+	cr_assert_str_eq(dp_scan_find("syn,udp")->name, "syn,udp");
+	cr_assert_str_eq(dp_scan_find("syn,udp")->silence, "tcp filtered, udp open|filtered");
+	cr_assert_null(dp_scan_find("udp,syn"), "names have one order");
+}
+
+/* Each pair of a mix gets the module of its own protocol, and only UDP ports have payloads. */
+Test(probe, mixed_steps) {
+	static const char *const names[] = {"syn,udp", "maimon,udp,sctp", "udp,sctp"};
+	static const uint16_t port = 60001;
+	static const uint8_t byte[] = {1};
+	const struct dp_payload payload[2] = {
+		{.name = "p", .ports = &port, .nb_ports = 1, .bytes = byte, .length = 1},
+		{.name = "q", .ports = &port, .nb_ports = 1, .bytes = byte, .length = 1},
+	};
+	struct payload_book *book;
+
+	cr_assert_eq(book_create(payload, 2, NULL, 0, &book), 0);
+	for (unsigned n = 0; n < 3; n++) {
+		const struct probe_type *type = probe_type_of(dp_scan_find(names[n]));
+
+		for (enum dp_proto proto = 0; proto <= DP_PROTO_SCTP; proto++) {
+			const struct dp_target target = {.port = port, .proto = (uint8_t)proto};
+			const struct dp_scan_type *part = dp_scan_part(&type->scan, proto);
+
+			for (enum family f = 0; part && f < FAMILIES; f++) {
+				cr_assert_eq(probe_passes(type, book, f, &target),
+					proto == DP_PROTO_UDP ? 2 : 1);
+				for (unsigned k = 0; k < 4; k++)
+					cr_assert_eq(type->step[f][probe_step(type, f, &target, k)]
+							     .module,
+						probe_type_of(part)->step[f][0].module);
+			}
+		}
 	}
 	book_destroy(book);
 }

@@ -127,7 +127,7 @@ static const uint8_t golden_empty_v4[] = {
 /* clang-format on */
 
 static struct dp_target target_of(enum family family, uint16_t port, unsigned pass) {
-	return (struct dp_target){test_target(family), port, (uint8_t)pass};
+	return (struct dp_target){test_target(family), port, (uint8_t)pass, 0};
 }
 
 Test(probe_udp, golden_packets) {
@@ -165,7 +165,7 @@ Test(probe_udp, payloads_in_a_used_buffer) {
 		probe_udp.prepare(&env, family, used.bytes, &sums);
 		for (unsigned round = 0; round < 2000; round++) {
 			const struct dp_target target = {random_ip(family, &state),
-				ports[round % 8], (uint8_t)(round / 8 % PASSES)};
+				ports[round % 8], (uint8_t)(round / 8 % PASSES), 0};
 			const struct dp_payload *payload
 				= book_payload(env.book, target.port, target.pass);
 			const struct shot shot = shoot(&probe_udp, &env, target, CLOCK_US);
@@ -198,7 +198,7 @@ Test(probe_udp, no_checksum_of_zero) {
 
 	probe_udp.prepare(&env, FAMILY_V6, shot.bytes, &sums);
 	for (unsigned i = 0; i < 1 << 18; i++) {
-		const struct dp_target target = {TARGET_V6 + i, BARE, 0};
+		const struct dp_target target = {TARGET_V6 + i, BARE, 0, 0};
 
 		shot.length = make_in(
 			&probe_udp, &env, FAMILY_V6, &sums, shot.bytes, &target, CLOCK_US);
@@ -230,7 +230,7 @@ Test(probe_udp, replies_of_hosts) {
 	for (unsigned round = 0; round < 4000; round++) {
 		const struct probe_env *env = &envs[round / 2 % 2];
 		const struct dp_target target = {random_ip(round % 2, &state),
-			round / 4 % 2 ? BARE : PLAIN, (uint8_t)(round % PASSES)};
+			round / 4 % 2 ? BARE : PLAIN, (uint8_t)(round % PASSES), 0};
 		const struct shot shot = shoot(&probe_udp, env, target, CLOCK_US);
 		uint8_t reply[PROBE_ROOM];
 		const unsigned bytes = round % 5 == 4 ? 0 : 1 + round % 1000;
@@ -354,7 +354,7 @@ Test(probe_udp, ports_of_others) {
 
 	env.cookie.port_span = 3;
 	for (unsigned i = 0; i < 20; i++) {
-		const struct dp_target target = {TARGET_V6 + i, PLAIN, 0};
+		const struct dp_target target = {TARGET_V6 + i, PLAIN, 0, 0};
 		const struct shot shot = shoot(&probe_udp, &env, target, CLOCK_US);
 		uint8_t reply[PROBE_ROOM];
 		const struct packet packet = host_reply(&shot, plain, sizeof(plain), reply);

@@ -117,11 +117,11 @@ static int place_of(const struct worker *worker, struct dp_target *target) {
 		target->pass = (uint8_t)repeat;
 		return variant == 0 ? port->on_link[family] : NO_TEMPLATE;
 	}
-	variants = probe_passes(engine->type, engine->book, family, target->port);
+	variants = probe_passes(engine->type, engine->book, family, target);
 	if (variant >= variants)
 		return NO_TEMPLATE;
 	target->pass = (uint8_t)(repeat * variants + variant);
-	step = variant % engine->type->nb_steps[family];
+	step = probe_step(engine->type, family, target, variant);
 	if (port->step[family][step] != NO_TEMPLATE && engine->type->step[family][step].port)
 		target->port = engine->type->step[family][step].port;
 	return port->step[family][step];

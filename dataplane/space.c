@@ -10,6 +10,9 @@
  * that a pick searches only the few ranges of one bucket: one on average, as ordinals are drawn
  * evenly. Where each range is one address, as in hit lists, ordinals are the ranges' own numbers.
  *
+ * A mixed space has lists of endpoints in place of those of ports, and paths of its own from an index to
+ * them, so that all others go by as if there were none.
+ *
  * A space of IPv4 alone has all of this in 32 bits, and a second table of buckets over the addresses
  * for finding. Any other has it in 128 bits; IPv6 addresses crowd, so that equal parts of the numbers
  * would leave nearly all ranges in one bucket, and finding goes down a tree instead: samples of the
@@ -26,6 +29,7 @@ enum {
 	PICK_CHUNK = 32, /* lookups whose cache misses overlap */
 	NARROW_BITS = 62, /* of an index that fits 64-bit arithmetic */
 	WIDEST_BITS = 120,
+	NOWHERE = UINT32_MAX, /* of an endpoint that is not in the space */
 	BUCKETS_A_RANGE = 2, /* at the most */
 	FENCE_SHIFT = 4, /* one of 16 is in the sample */
 	FENCE_STEP = 1 << FENCE_SHIFT,
@@ -66,6 +70,8 @@ struct dp_space {
 	unsigned nb_levels;
 	uint16_t *ports;
 	uint16_t rank[PORT_VALUES]; /* of each port of the space, below nb_ports */
+	uint32_t *endpoints; /* of a mixed space, in place of ports; NULL: it is not */
+	uint32_t *place; /* of each endpoint in them, or NOWHERE: in place of rank */
 };
 
 static int build_spans4(struct dp_space *space) {
@@ -198,13 +204,31 @@ static int build_ports(struct dp_space *space, const uint16_t *ports, unsigned n
 	return 0;
 }
 
-int dp_space_create(const struct dp_ipset *addresses, const uint16_t *ports, unsigned nb_ports,
-	struct dp_space **out) {
+static int build_endpoints(
+	struct dp_space *space, const uint32_t *endpoints, unsigned nb_endpoints) {
+	space->endpoints = malloc(nb_endpoints * sizeof(*endpoints));
+	space->place = malloc(DP_ENDPOINTS * sizeof(*space->place));
+	if (!space->endpoints || !space->place)
+		return -ENOMEM;
+	memcpy(space->endpoints, endpoints, nb_endpoints * sizeof(*endpoints));
+	for (unsigned i = 0; i < DP_ENDPOINTS; i++)
+		space->place[i] = NOWHERE;
+	for (unsigned i = 0; i < nb_endpoints; i++)
+		space->place[endpoints[i]] = i;
+	space->nb_ports = nb_endpoints;
+	if (nb_endpoints > 1)
+		space->port_magic = UINT64_MAX / nb_endpoints + 1;
+	return 0;
+}
+
+/* Of ports, or of endpoints: the other is NULL. */
+static int create(const struct dp_ipset *addresses, const uint16_t *ports,
+	const uint32_t *endpoints, unsigned nb_ports, struct dp_space **out) {
 	const dp_u128 total = dp_ipset_count(addresses);
 	struct dp_space *space;
 	int ret;
 
-	if (!total || !nb_ports || nb_ports > PORT_VALUES)
+	if (!total || !nb_ports || nb_ports > (ports ? PORT_VALUES : DP_ENDPOINTS))
 		return -EINVAL;
 	if (total > ((dp_u128)1 << WIDEST_BITS) / nb_ports)
 		return -E2BIG;
@@ -220,7 +244,8 @@ int dp_space_create(const struct dp_ipset *addresses, const uint16_t *ports, uns
 	ret = build_addresses(space);
 	if (ret < 0)
 		goto destroy;
-	ret = build_ports(space, ports, nb_ports);
+	ret = ports ? build_ports(space, ports, nb_ports)
+		    : build_endpoints(space, endpoints, nb_ports);
 	if (ret < 0)
 		goto destroy;
 	*out = space;
@@ -228,6 +253,16 @@ int dp_space_create(const struct dp_ipset *addresses, const uint16_t *ports, uns
 destroy:
 	dp_space_destroy(space);
 	return ret;
+}
+
+int dp_space_create(const struct dp_ipset *addresses, const uint16_t *ports, unsigned nb_ports,
+	struct dp_space **space) {
+	return create(addresses, ports, NULL, nb_ports, space);
+}
+
+int dp_space_create_mixed(const struct dp_ipset *addresses, const uint32_t *endpoints,
+	unsigned nb_endpoints, struct dp_space **space) {
+	return create(addresses, NULL, endpoints, nb_endpoints, space);
 }
 
 void dp_space_destroy(struct dp_space *space) {
@@ -240,6 +275,8 @@ void dp_space_destroy(struct dp_space *space) {
 	free(space->span6);
 	free(space->fence);
 	free(space->ports);
+	free(space->endpoints);
+	free(space->place);
 	free(space);
 }
 
@@ -247,9 +284,12 @@ dp_u128 dp_space_count(const struct dp_space *space) {
 	return space->count;
 }
 
-const uint16_t *dp_space_port_list(const struct dp_space *space, unsigned *nb_ports) {
-	*nb_ports = space->nb_ports;
-	return space->ports;
+bool dp_space_is_mixed(const struct dp_space *space) {
+	return space->endpoints;
+}
+
+uint32_t dp_space_endpoint(const struct dp_space *space, unsigned i) {
+	return space->endpoints ? space->endpoints[i] : space->ports[i];
 }
 
 unsigned dp_space_ports(const struct dp_space *space) {
@@ -423,12 +463,87 @@ static void pick_chunk_wide(
 	pick_addresses6(space, ordinal, target, n);
 }
 
+/*
+ * Mixed spaces: the endpoint first. They can have three times as many as ports, which is too many for the
+ * division of 48 bits.
+ */
+static inline void set_endpoint(
+	const struct dp_space *space, uint64_t place, struct dp_target *target) {
+	const uint32_t endpoint = space->endpoints[place];
+
+	target->port = dp_endpoint_port(endpoint);
+	target->proto = (uint8_t)dp_endpoint_proto(endpoint);
+}
+
+/* Digit by digit as divide120(), of 50 bits. */
+static dp_u128 divide_mixed(const struct dp_space *space, dp_u128 index) {
+	dp_u128 quotient = 0;
+	uint64_t rest = 0;
+
+	for (int shift = 96; shift >= 0; shift -= 32) {
+		const uint64_t digits = rest << 32 | (uint32_t)(index >> shift);
+		const uint64_t digit = space->nb_ports == 1 ? digits : divide62(space, digits);
+
+		rest = digits - digit * space->nb_ports;
+		quotient = quotient << 32 | digit;
+	}
+	return quotient;
+}
+
+static void pick_addresses4(const struct dp_space *space, const dp_u128 *ordinal,
+	struct dp_target *target, unsigned n) {
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(&space->bucket[(uint32_t)ordinal[i] >> space->bucket_shift]);
+	for (unsigned i = 0; i < n; i++)
+		target[i].ip = dp_ip_v4(address4_at(space, (uint32_t)ordinal[i]));
+}
+
+static void pick_addresses(const struct dp_space *space, const dp_u128 *ordinal,
+	struct dp_target *target, unsigned n) {
+	if (space->v4_only)
+		pick_addresses4(space, ordinal, target, n);
+	else
+		pick_addresses6(space, ordinal, target, n);
+}
+
+static void pick_mixed(
+	const struct dp_space *space, const uint64_t *index, struct dp_target *target, unsigned n) {
+	dp_u128 ordinal[PICK_CHUNK];
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t quotient
+			= space->nb_ports == 1 ? index[i] : divide62(space, index[i]);
+
+		ordinal[i] = quotient;
+		set_endpoint(space, index[i] - quotient * space->nb_ports, &target[i]);
+	}
+	pick_addresses(space, ordinal, target, n);
+}
+
+static void pick_mixed_wide(
+	const struct dp_space *space, const dp_u128 *index, struct dp_target *target, unsigned n) {
+	dp_u128 ordinal[PICK_CHUNK];
+
+	for (unsigned i = 0; i < n; i++) {
+		ordinal[i] = divide_mixed(space, index[i]);
+		/* The remainder is below 2^18: the low halves are enough. */
+		set_endpoint(space, (uint64_t)index[i] - (uint64_t)ordinal[i] * space->nb_ports,
+			&target[i]);
+	}
+	pick_addresses(space, ordinal, target, n);
+}
+
 static inline unsigned chunk_of(unsigned left) {
 	return left < PICK_CHUNK ? left : PICK_CHUNK;
 }
 
 void dp_space_pick(
 	const struct dp_space *space, const uint64_t *index, struct dp_target *target, unsigned n) {
+	if (space->endpoints) {
+		for (unsigned done = 0; done < n; done += PICK_CHUNK)
+			pick_mixed(space, index + done, target + done, chunk_of(n - done));
+		return;
+	}
 	if (space->v4_only && space->nb_ranges == 1) {
 		pick_in_range4(space, index, target, n);
 		return;
@@ -454,7 +569,10 @@ void dp_space_pick_wide(
 		const unsigned chunk = chunk_of(n - done);
 
 		if (is_wide(space)) {
-			pick_chunk_wide(space, index + done, target + done, chunk);
+			if (space->endpoints)
+				pick_mixed_wide(space, index + done, target + done, chunk);
+			else
+				pick_chunk_wide(space, index + done, target + done, chunk);
 			continue;
 		}
 		for (unsigned i = 0; i < chunk; i++)
@@ -543,18 +661,26 @@ static bool ordinal6_of(const struct dp_space *space, dp_ip ip, dp_u128 *ordinal
 	return true;
 }
 
-bool dp_space_find(const struct dp_space *space, dp_ip ip, uint16_t port, dp_u128 *index) {
-	const uint16_t rank = space->rank[port];
+static bool find(const struct dp_space *space, dp_ip ip, uint32_t place, dp_u128 *index) {
 	dp_u128 ordinal;
 
-	/* Ports outside the space have rank 0 as the table was zeroed: ask the list who owns it. */
-	if (space->ports[rank] != port || ip < space->ranges[0].first
-		|| ip > space->ranges[space->nb_ranges - 1].last)
+	if (ip < space->ranges[0].first || ip > space->ranges[space->nb_ranges - 1].last)
 		return false;
 	if (!(space->v4_only ? ordinal4_of(space, ip, &ordinal) : ordinal6_of(space, ip, &ordinal)))
 		return false;
-	*index = ordinal * space->nb_ports + rank;
+	*index = ordinal * space->nb_ports + place;
 	return true;
+}
+
+bool dp_space_find(const struct dp_space *space, dp_ip ip, uint32_t endpoint, dp_u128 *index) {
+	const uint16_t port = dp_endpoint_port(endpoint);
+	const uint16_t rank = space->rank[port];
+
+	if (space->endpoints)
+		return endpoint < DP_ENDPOINTS && space->place[endpoint] != NOWHERE
+			&& find(space, ip, space->place[endpoint], index);
+	/* Ports outside the space have rank 0 as the table was zeroed: ask the list who owns it. */
+	return space->ports[rank] == port && find(space, ip, rank, index);
 }
 
 const struct dp_ipset *dp_space_addresses(const struct dp_space *space) {

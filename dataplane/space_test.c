@@ -534,3 +534,132 @@ Test(space, refuses_what_is_too_much) {
 	cr_assert_eq(dp_space_create(set, ports, 1, &space), -E2BIG);
 	dp_ipset_destroy(set);
 }
+
+/* ---- Mixed spaces ---- */
+
+static struct dp_space *make_mixed(const struct dp_range *ranges, size_t nb,
+	const uint32_t *endpoints, unsigned nb_endpoints) {
+	struct dp_ipset *set;
+	struct dp_space *space;
+
+	cr_assert_eq(dp_ipset_create(&set), 0);
+	for (size_t i = 0; i < nb; i++)
+		cr_assert_eq(dp_ipset_add(set, ranges[i].first, ranges[i].last), 0);
+	dp_ipset_seal(set);
+	cr_assert_eq(dp_space_create_mixed(set, endpoints, nb_endpoints, &space), 0);
+	dp_ipset_destroy(set);
+	return space;
+}
+
+/* Each index is a pair of its own, with its protocol, and comes back; narrow and wide agree. */
+static void check_mixed(const struct dp_space *space, const uint32_t *endpoints, unsigned nb,
+	dp_u128 first, unsigned n) {
+	for (dp_u128 i = first; i < first + n; i++) {
+		struct dp_target target = {.pass = 3};
+		const struct dp_range *ranges;
+		dp_u128 back, ordinal = i / nb;
+		const uint32_t endpoint = endpoints[(unsigned)(i % nb)];
+
+		dp_space_pick_wide(space, &i, &target, 1);
+		cr_assert_eq(target.port, dp_endpoint_port(endpoint));
+		cr_assert_eq(target.proto, dp_endpoint_proto(endpoint));
+		cr_assert_eq(target.pass, 3);
+		dp_ipset_ranges(dp_space_addresses(space), &ranges);
+		while (ordinal > ranges->last - ranges->first) {
+			ordinal -= ranges->last - ranges->first + 1;
+			ranges++;
+		}
+		cr_assert(target.ip == ranges->first + ordinal);
+		cr_assert(dp_space_find(space, target.ip, endpoint, &back));
+		cr_assert(back == i);
+	}
+}
+
+Test(space, mixed) {
+	const uint32_t endpoints[] = {dp_endpoint(DP_PROTO_TCP, 22), dp_endpoint(DP_PROTO_TCP, 53),
+		dp_endpoint(DP_PROTO_UDP, 0), dp_endpoint(DP_PROTO_UDP, 53),
+		dp_endpoint(DP_PROTO_SCTP, 65535)};
+	const struct dp_range v4[] = {{dp_ip_v4(10), dp_ip_v4(12)}, {dp_ip_v4(20), dp_ip_v4(29)}};
+	const struct dp_range both[] = {v4[0], {dp_ip_v6(5, 0), dp_ip_v6(5, 30)}};
+	const struct dp_range six = {dp_ip_v6(5, 0), dp_ip_v6(5, 30)};
+	const struct {
+		const struct dp_range *range;
+		unsigned nb, count;
+	} list[] = {{v4, 1, 3}, {v4, 2, 13}, {both, 2, 34}, {&six, 1, 31}};
+	dp_u128 index;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct dp_space *space = make_mixed(list[i].range, list[i].nb, endpoints, 5);
+
+		cr_assert(dp_space_is_mixed(space));
+		cr_assert_eq(dp_space_ports(space), 5);
+		cr_assert_eq(dp_space_endpoint(space, 3), endpoints[3]);
+		cr_assert(dp_space_count(space) == 5 * list[i].count);
+		check_mixed(space, endpoints, 5, 0, 5 * list[i].count);
+		cr_assert(!dp_space_find(
+			space, list[i].range[0].first, dp_endpoint(DP_PROTO_UDP, 22), &index));
+		cr_assert(!dp_space_find(
+			space, list[i].range[0].first, dp_endpoint(DP_PROTO_ICMP, 0), &index));
+		cr_assert(!dp_space_find(space, list[i].range[0].first - 1, endpoints[0], &index));
+		dp_space_destroy(space);
+	}
+}
+
+/* All ports of all three: more than the division of 48 bits is good for. */
+Test(space, mixed_at_its_largest) {
+	const struct dp_range all4 = {dp_ip_v4(0), dp_ip_v4(UINT32_MAX)};
+	const struct dp_range all6 = {dp_ip_v6(UINT64_C(0x2000000000000000), 0),
+		dp_ip_v6(UINT64_C(0x2000000000000000) | ((UINT64_C(1) << 38) - 1), UINT64_MAX)};
+	uint32_t *endpoints = malloc(DP_ENDPOINTS * sizeof(*endpoints));
+	uint32_t state = 5;
+
+	cr_assert(endpoints);
+	for (uint32_t i = 0; i < DP_ENDPOINTS; i++)
+		endpoints[i] = i;
+	/* Also a number that is no power of two times three. */
+	for (unsigned less = 0; less < 2; less++)
+		for (unsigned wide = 0; wide < 2; wide++) {
+			const unsigned nb = DP_ENDPOINTS - 7 * less;
+			struct dp_space *space = make_mixed(wide ? &all6 : &all4, 1, endpoints, nb);
+			const dp_u128 count = dp_space_count(space);
+
+			check_mixed(space, endpoints, nb, 0, 3);
+			check_mixed(space, endpoints, nb, count - 2 * nb - 1, 2 * nb + 1);
+			for (unsigned i = 0; i < 2000; i++) {
+				/* About whole multiples, where a quotient could be off by one. */
+				const dp_u128 at
+					= (((dp_u128)next(&state) << 96
+						   | (dp_u128)next(&state) << 48 | next(&state))
+							  % (count / nb - 2)
+						  + 1)
+					* nb;
+
+				check_mixed(space, endpoints, nb, at - 1, 3);
+			}
+			dp_space_destroy(space);
+		}
+	free(endpoints);
+}
+
+/* A pair's place in the order is as its index says, of every protocol. */
+Test(space, mixed_walk) {
+	const uint32_t endpoints[] = {dp_endpoint(DP_PROTO_TCP, 7), dp_endpoint(DP_PROTO_UDP, 7)};
+	const struct dp_range v4 = {dp_ip_v4(0x0a000000), dp_ip_v4(0x0a0001ff)};
+	struct dp_space *space = make_mixed(&v4, 1, endpoints, 2);
+	struct dp_target targets[DP_WALK_MAX];
+	unsigned changes = 0;
+	struct dp_perm perm;
+
+	dp_perm_init(&perm, dp_space_count(space), 9);
+	dp_space_walk(space, &perm, 128, targets, DP_WALK_MAX);
+	for (unsigned i = 0; i < DP_WALK_MAX; i++) {
+		dp_u128 index;
+
+		cr_assert(dp_space_find(space, targets[i].ip,
+			dp_endpoint(targets[i].proto, targets[i].port), &index));
+		cr_assert(index == dp_perm_at(&perm, 128 + i));
+		changes += i && targets[i].proto != targets[i - 1].proto;
+	}
+	cr_assert_gt(changes, DP_WALK_MAX / 4, "one protocol after the other: %u", changes);
+	dp_space_destroy(space);
+}

@@ -121,7 +121,7 @@ struct wire_phase {
 struct wire_target {
 	struct wire_ip ip;
 	uint16_t port;
-	uint16_t pad[3];
+	char protocol[6]; /* "": as the scan's */
 };
 
 /* Part of a sequence: @rows struct wire_target, or wire records each with its length (uint32_t) before. */

@@ -463,8 +463,10 @@ static bool send_targets(struct lh_host *host, struct host_lane *lane) {
 	memcpy(room, &page, sizeof(page));
 	room += sizeof(page);
 	for (uint32_t i = 0; i < page.rows; i++, room += sizeof(struct wire_target)) {
-		const struct wire_target wire = {wire_ip_put(target[i].ip), target[i].port, {0}};
+		struct wire_target wire = {.ip = wire_ip_put(target[i].ip), .port = target[i].port};
 
+		if (target[i].protocol)
+			snprintf(wire.protocol, sizeof(wire.protocol), "%s", target[i].protocol);
 		memcpy(room, &wire, sizeof(wire));
 	}
 	ring_commit(&lane->down);

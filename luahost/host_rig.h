@@ -96,7 +96,7 @@ static inline unsigned give_targets(
 	unsigned n = 0;
 
 	for (; n < max && first + n < 100000000; n++)
-		targets[n] = (struct lh_target){lh_ip_v4((uint32_t)(first + n)), 80};
+		targets[n] = (struct lh_target){lh_ip_v4((uint32_t)(first + n)), 80, NULL};
 	return n;
 }
 

@@ -280,8 +280,12 @@ static void push_target(lua_State *L, const struct lane *lane, const struct wire
 	view->record.wire.ip = target->ip;
 	view->record.wire.port = target->port;
 	view->record.wire.flags = lane->params->has_ports ? WIRE_HAS_PORT : 0;
-	snprintf(view->record.wire.protocol, sizeof(view->record.wire.protocol), "%s",
-		lane->params->protocol);
+	if (target->protocol[0])
+		snprintf(view->record.wire.protocol, sizeof(view->record.wire.protocol), "%.*s",
+			(int)sizeof(target->protocol) - 1, target->protocol);
+	else
+		snprintf(view->record.wire.protocol, sizeof(view->record.wire.protocol), "%s",
+			lane->params->protocol);
 	set_type(L, RECORD_TYPE);
 }
 

@@ -9,7 +9,7 @@
 
 /* The space of a list, or NULL where it is refused. */
 static struct dp_space *build(const char *list) {
-	static const uint16_t ports[] = {80, 443};
+	static const uint32_t ports[] = {80, 443};
 	const struct targets_spec spec = {.targets = list, .ports = ports, .nb_ports = 2};
 	struct targets targets;
 	struct dp_error err = {0};

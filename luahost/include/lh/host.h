@@ -84,6 +84,7 @@ struct lh_range {
 struct lh_target {
 	lh_ip ip;
 	uint16_t port; /* none where the scan has none */
+	const char *protocol; /* up to five letters; NULL: as lh_host_params says */
 };
 
 /* What scan_port sends. */
@@ -148,7 +149,8 @@ struct lh_host_params {
 
 	/* prtip.scan_config and get_scan_type() */
 	const char *scan_type; /* "syn" */
-	const char *protocol; /* of the target sequence's pairs: "tcp" */
+	const char
+		*protocol; /* of the target sequence's pairs that have none of their own: "tcp" */
 	bool has_ports; /* those have ports */
 	const char *flags; /* "S"; "": no TCP flags */
 	const char *ports; /* canonical list */
