@@ -17,10 +17,10 @@ build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
 	libvectorscan-dev libpcre2-dev libexpat1-dev libzstd-dev
 	libluajit-5.1-dev libtomlplusplus-dev libseccomp-dev libssl-dev'
 # To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are
-# held against.
+# held against; dpdk-dev has dpdk-telemetry.py, and chromium is shown the status page.
 lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl
 	nmap tshark zstd curl openssh-client dpkg tar gdb binutils bash-completion zsh mandoc man-db python3-pyte
-	libxml2-utils python3-libnmap'
+	libxml2-utils python3-libnmap dpdk-dev chromium'
 # Servers that tests run in those namespaces; those of each line go together, lines replace one another.
 servers='nginx-light apache2-bin apache2-data lighttpd lighttpd-mod-openssl openssh-server vsftpd postfix dovecot-imapd
 	dovecot-pop3d mariadb-server-core mariadb-client-core postgresql-15 redis-server memcached unbound
