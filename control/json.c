@@ -180,16 +180,17 @@ static const char *skip_string(const char *at) {
 const char *json_value_end(const char *at) {
 	unsigned depth = 0;
 
-	do {
+	while (*at && (depth || !strchr(",}]", *at))) {
 		if (*at == '"') {
 			at = skip_string(at);
 			continue;
 		}
 		depth += *at == '{' || *at == '[';
-		if (*at == '}' || *at == ']')
-			depth--;
+		depth -= *at == '}' || *at == ']';
 		at++;
-	} while (*at && (depth || !strchr(",}]", *at)));
+		if (!depth && (at[-1] == '}' || at[-1] == ']'))
+			break;
+	}
 	return at;
 }
 
