@@ -4,6 +4,7 @@
  * names; the ring owns its bytes.
  */
 #include "capture.h"
+#include "frame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,22 @@ void capture_put(struct capture_ring *ring, const struct capture_entry *entry) {
 
 	/* Release: the entry is whole. */
 	atomic_store_explicit(&ring->produced, produced + entry->room, memory_order_release);
+}
+
+void capture_copy(
+	struct capture_entry *entry, const uint8_t *frame, uint32_t tag_bytes, uint16_t tci) {
+	uint8_t *to = (uint8_t *)(entry + 1);
+	uint32_t bytes = entry->captured;
+
+	if (tag_bytes) {
+		memcpy(to, frame, ETH_TYPE_AT);
+		put16(to + ETH_TYPE_AT, ETH_TYPE_VLAN);
+		put16(to + ETH_TYPE_AT + 2, tci);
+		frame += ETH_TYPE_AT;
+		to += ETH_TYPE_AT + VLAN_BYTES;
+		bytes -= ETH_TYPE_AT + VLAN_BYTES;
+	}
+	memcpy(to, frame, bytes);
 }
 
 const struct capture_entry *capture_next(struct capture_ring *ring) {

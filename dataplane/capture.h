@@ -54,6 +54,13 @@ void capture_destroy(struct capture_ring *ring); /* NULL is fine. When nobody us
 struct capture_entry *capture_room(struct capture_ring *ring, uint32_t bytes);
 void capture_put(struct capture_ring *ring, const struct capture_entry *entry);
 
+/*
+ * Fill an entry with its bytes of @frame. @tag_bytes: VLAN_BYTES, where @tci is to stand in the frame as
+ * a tag that the device took out, and the entry was made for as many bytes more; else 0.
+ */
+void capture_copy(
+	struct capture_entry *entry, const uint8_t *frame, uint32_t tag_bytes, uint16_t tci);
+
 /* Consumer: the oldest entry, or NULL; it stays as it is until capture_drop(). */
 const struct capture_entry *capture_next(struct capture_ring *ring);
 void capture_drop(struct capture_ring *ring, const struct capture_entry *entry);

@@ -17,25 +17,11 @@ enum {
 	ANCHOR_MS = 100, /* TSC and UTC are compared as often */
 };
 
-/* Where the kernel or the device took the tag out of the frame it is put back. */
+/* What the device took out of the frame is put back. */
 static uint32_t tag_bytes(const struct rte_mbuf *mbuf) {
-	return mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED && mbuf->data_len >= ETH_TYPE_AT
+	return mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED && mbuf->data_len >= ETH_BYTES
 		? VLAN_BYTES
 		: 0;
-}
-
-static void copy_frame(uint8_t *to, const struct rte_mbuf *mbuf, uint32_t bytes, uint32_t tag) {
-	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
-
-	if (tag) {
-		memcpy(to, frame, ETH_TYPE_AT);
-		put16(to + ETH_TYPE_AT, ETH_TYPE_VLAN);
-		put16(to + ETH_TYPE_AT + 2, mbuf->vlan_tci);
-		frame += ETH_TYPE_AT;
-		to += ETH_TYPE_AT + VLAN_BYTES;
-		bytes -= ETH_TYPE_AT + VLAN_BYTES;
-	}
-	memcpy(to, frame, bytes);
 }
 
 void capture_frame(struct worker *worker, const struct rte_mbuf *mbuf, uint64_t now_tsc) {
@@ -55,7 +41,7 @@ void capture_frame(struct worker *worker, const struct rte_mbuf *mbuf, uint64_t 
 		= *(const struct dp_answer *)rte_mbuf_to_priv((struct rte_mbuf *)(uintptr_t)mbuf);
 	entry->answer.ts_ns = now_tsc;
 	entry->answer.banner = NULL;
-	copy_frame((uint8_t *)(entry + 1), mbuf, bytes, tag);
+	capture_copy(entry, rte_pktmbuf_mtod(mbuf, const uint8_t *), tag, mbuf->vlan_tci);
 	capture_put(rx->capture, entry);
 }
 

@@ -4,6 +4,7 @@
  * is full.
  */
 #include "capture.h"
+#include "frame.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 
 enum {
-	FRAMES = 300000,
+	FRAMES = 60000,
 };
 
 static uint32_t length_of(uint32_t number) {
@@ -68,6 +69,26 @@ Test(capture, full_and_empty) {
 	}
 	capture_destroy(ring);
 	capture_destroy(NULL);
+}
+
+Test(capture, tags_that_a_device_took_out) {
+	static const uint8_t frame[]
+		= {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00, 0x45, 0, 0, 20, 7, 7};
+	static const uint8_t tagged[] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0x00, 0x6f, 0xfe,
+		0x08, 0x00, 0x45, 0, 0, 20, 7, 7};
+	struct capture_ring *ring = capture_create();
+	struct capture_entry *entry;
+
+	cr_assert_not_null(ring);
+	entry = capture_room(ring, sizeof(tagged));
+	entry->captured = sizeof(tagged);
+	capture_copy(entry, frame, VLAN_BYTES, 0x6ffe);
+	cr_assert_arr_eq((uint8_t *)(entry + 1), tagged, sizeof(tagged));
+	entry = capture_room(ring, sizeof(frame));
+	entry->captured = sizeof(frame);
+	capture_copy(entry, frame, 0, 0x6ffe);
+	cr_assert_arr_eq((uint8_t *)(entry + 1), frame, sizeof(frame));
+	capture_destroy(ring);
 }
 
 static void *produce(void *arg) {

@@ -84,7 +84,7 @@ while read -r port machine device direction; do
 	PY
 done <cases
 
-# --- Tags, which the kernel takes out of frames on their way to af_packet --------------------------
+# --- Tags, which the kernel takes out of frames for af_packet, and DPDK puts back -------------------
 
 for port in $(lab_ports veth0); do
 	name="${port%%:*}, VLAN 4094"
