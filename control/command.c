@@ -23,9 +23,8 @@ static const struct {
 	{"stop", COMMAND_STOP},
 };
 
-const char command_keys[]
-	= "keys: + a tenth more, - a tenth less, * double, / halve the rate\n"
-	  "      p pause or go on, Enter and others: state, Ctrl-C stop";
+const char command_keys[] = "keys: + a tenth more, - a tenth less, * double, / halve the rate\n"
+			    "      p pause or go on, Enter and others: state, Ctrl-C stop";
 
 static int read_factor(const char *text, double *factor, struct value_error *err) {
 	char *end;

@@ -442,7 +442,7 @@ static void held(struct stress_tap *tap, const struct dp_engine *real) {
 	free(hold);
 }
 
-/* ---- Exclusions while probes go ---- */
+/* ---- Exclusions, rates and pauses while probes go ---- */
 
 /* Like a reload: a set that is made just before, and read by the lcores from then on. */
 static struct dp_ipset *make_exclusion(dp_ip last) {
@@ -474,8 +474,13 @@ static void exclusions(struct stress_tap *tap, struct dp_engine *engine, unsigne
 	while (dp_engine_phase(engine) != DP_PHASE_SENT && swaps < SWAPS_MAX) {
 		set[swaps] = make_exclusion(swaps % 2 ? many : few);
 		dp_engine_exclude(engine, set[swaps++]);
+		/* None lasts, so that they cost no time; unlimited, 5 and 10 million a second. */
+		dp_engine_set_rate(engine, swaps % 3 * 5e6);
+		dp_engine_pause(engine, swaps % 4 == 0);
 		nanosleep(&(struct timespec){.tv_nsec = 300 * 1000}, NULL);
 	}
+	dp_engine_set_rate(engine, 0);
+	dp_engine_pause(engine, false);
 	while (dp_engine_phase(engine) != DP_PHASE_SENT)
 		sched_yield();
 	dp_engine_stop(engine);
@@ -485,7 +490,8 @@ static void exclusions(struct stress_tap *tap, struct dp_engine *engine, unsigne
 		swaps > 3 && stats.probes_sent + stats.probes_excluded == all
 			&& stats.probes_excluded >= 32 * PAIRS_A_HOST
 			&& stats.probes_excluded <= 64 * PAIRS_A_HOST,
-		"exclusions: replaced %u times, and every one of %llu probes was sent or excluded "
+		"exclusions, rates and pauses: replaced %u times, and every one of %llu probes was "
+		"sent or excluded "
 		"(%llu: between those of the smaller set and of the larger)",
 		swaps, (unsigned long long)all, (unsigned long long)stats.probes_excluded);
 	for (unsigned i = 0; i < swaps; i++)
