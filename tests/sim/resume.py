@@ -396,7 +396,7 @@ def what_is_refused(place):
         (good[:200], "cut short"),
         (good[:-1], "cut short"),
         (good + b"x", "behind its end"),
-        (good[:20] + bytes([2]) + good[21:], "version 2"),
+        (good[:20] + bytes([good[20] + 1]) + good[21:], f"version {good[20] + 1}"),
         (good[:300] + bytes([good[300] ^ 1]) + good[301:], "altered"),
         (b"#!/bin/sh\n", "no checkpoint"),
     ):
