@@ -216,12 +216,20 @@ static int csv_finish(void *state, const struct ctl_summary *summary) {
 	return 0;
 }
 
+static void csv_begin_file(void *state) {
+	struct csv *csv = state;
+
+	csv->begun = csv->sink->follows = false;
+	begin(csv);
+}
+
 const struct output_format output_csv = {
 	.name = "csv",
 	.line_start = "",
 	.open = csv_open,
 	.first_line = csv_first_line,
 	.write_results = csv_write,
+	.begin_file = csv_begin_file,
 	.finish = csv_finish,
 	.close = csv_close,
 };

@@ -168,6 +168,13 @@ static void grep_settle(void *state) {
 	host_groups_flush(grep->groups);
 }
 
+static void grep_begin_file(void *state) {
+	struct grep *grep = state;
+
+	grep->begun = false;
+	begin(grep);
+}
+
 static int grep_finish(void *state, const struct ctl_summary *summary) {
 	struct grep *grep = state;
 	char date[DATE_BYTES], line[160];
@@ -196,6 +203,8 @@ const struct output_format output_grep = {
 	.first_line = grep_first_line,
 	.write_results = grep_write,
 	.settle = grep_settle,
+	.end_file = grep_settle,
+	.begin_file = grep_begin_file,
 	.finish = grep_finish,
 	.close = grep_close,
 };

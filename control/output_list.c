@@ -17,6 +17,7 @@
 #include <string.h>
 
 static const char first_line[] = "#masscan\n";
+static const char last_line[] = "# end\n";
 
 enum {
 	ESCAPED = 4, /* bytes that one byte becomes at the most */
@@ -117,12 +118,23 @@ static void list_write(void *state, const struct result *results, unsigned n) {
 		put_result(state, &results[i]);
 }
 
-static int list_finish(void *state, const struct ctl_summary *summary) {
+static void list_end_file(void *state) {
 	struct list *list = state;
 
-	(void)summary;
 	begin(list);
-	sink_heading(list->sink, "# end\n");
+	sink_heading(list->sink, last_line);
+}
+
+static void list_begin_file(void *state) {
+	struct list *list = state;
+
+	list->begun = list->sink->follows = false;
+	begin(list);
+}
+
+static int list_finish(void *state, const struct ctl_summary *summary) {
+	(void)summary;
+	list_end_file(state);
 	return 0;
 }
 
@@ -136,6 +148,8 @@ const struct output_format output_list = {
 	.open = list_open,
 	.first_line = list_first_line,
 	.write_results = list_write,
+	.end_file = list_end_file,
+	.begin_file = list_begin_file,
 	.finish = list_finish,
 	.close = list_close,
 };

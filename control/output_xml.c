@@ -33,7 +33,9 @@ struct xml {
 	const struct ctl_config *config; /* NULL: not known */
 	struct host_groups *groups;
 	uint64_t hosts, up; /* elements written */
+	time_t begun_at; /* the document in hand */
 	bool begun;
+	bool rotated; /* it is not the first one */
 };
 
 /* ---- Text ---- */
@@ -350,7 +352,7 @@ static void put_scaninfo(struct xml *xml) {
 
 /* The format knows one scanner's name only: whose it is, `args` says. */
 static void put_root(struct xml *xml) {
-	const time_t now = time(NULL);
+	const time_t now = xml->begun_at = time(NULL);
 	char date[DATE_BYTES], line[320];
 
 	put_date(now, date);
@@ -396,26 +398,52 @@ static uint64_t count_hosts(const struct xml *xml, const struct ctl_summary *sum
 	return hosts < xml->hosts ? xml->hosts : hosts > UINT64_MAX ? UINT64_MAX : (uint64_t)hosts;
 }
 
-static int xml_finish(void *state, const struct ctl_summary *summary) {
-	struct xml *xml = state;
+/* The elements behind the last host; @summary as text between quotes. */
+static void put_end(struct xml *xml, double elapsed_s, const char *summary, uint64_t total) {
 	const time_t now = time(NULL);
 	char date[DATE_BYTES], line[512];
-	uint64_t total;
 
-	begin(xml);
-	host_groups_flush(xml->groups);
-	total = count_hosts(xml, summary);
 	put_date(now, date);
 	snprintf(line, sizeof line,
-		"%s<finished time=\"%lld\" timestr=\"%s\" elapsed=\"%.2f\" summary=\"prtip-dp done "
-		"at %s; %llu results in %.2f seconds%s\" exit=\"success\"/><hosts up=\"%llu\" "
-		"down=\"%llu\" total=\"%llu\"/></runstats>\n",
-		trailer, (long long)now, date, summary->elapsed_s, date,
-		(unsigned long long)summary->results, summary->elapsed_s,
-		summary->complete ? "" : "; not complete", (unsigned long long)xml->up,
+		"%s<finished time=\"%lld\" timestr=\"%s\" elapsed=\"%.2f\" summary=\"prtip-dp %s\" "
+		"exit=\"success\"/><hosts up=\"%llu\" down=\"%llu\" total=\"%llu\"/></runstats>\n",
+		trailer, (long long)now, date, elapsed_s, summary, (unsigned long long)xml->up,
 		(unsigned long long)(total - xml->up), (unsigned long long)total);
 	sink_heading(xml->sink, line);
 	sink_heading(xml->sink, "</nmaprun>\n");
+}
+
+/* A document of a scan that goes on in the next one. */
+static void xml_end_file(void *state) {
+	struct xml *xml = state;
+
+	begin(xml);
+	host_groups_flush(xml->groups);
+	put_end(xml, difftime(time(NULL), xml->begun_at), "goes on in another file", xml->hosts);
+}
+
+static void xml_begin_file(void *state) {
+	struct xml *xml = state;
+
+	xml->begun = xml->sink->follows = false;
+	xml->hosts = xml->up = 0;
+	xml->rotated = true;
+	begin(xml);
+}
+
+static int xml_finish(void *state, const struct ctl_summary *summary) {
+	struct xml *xml = state;
+	char date[DATE_BYTES], text[256];
+
+	begin(xml);
+	host_groups_flush(xml->groups);
+	put_date(time(NULL), date);
+	snprintf(text, sizeof text, "done at %s; %llu results in %.2f seconds%s", date,
+		(unsigned long long)summary->results, summary->elapsed_s,
+		summary->complete ? "" : "; not complete");
+	/* Silent hosts are in no file, so that the last of several does not count them as its own. */
+	put_end(xml, summary->elapsed_s, text,
+		xml->rotated ? xml->hosts : count_hosts(xml, summary));
 	return 0;
 }
 
@@ -435,6 +463,8 @@ const struct output_format output_xml = {
 	.first_line = xml_first_line,
 	.write_results = xml_write,
 	.settle = xml_settle,
+	.end_file = xml_end_file,
+	.begin_file = xml_begin_file,
 	.finish = xml_finish,
 	.close = xml_close,
 };

@@ -6,11 +6,13 @@ result of the truth once. Prints TAP.
     tests/sim/rotate.py [TEST...]
 """
 
+import csv
 import glob
 import json
 import os
 import re
 import subprocess
+from xml.etree import ElementTree
 
 from flow import key, main, same, test, wait_for
 
@@ -116,6 +118,49 @@ def appended(place):
     os.rename(place.path("kept"), place.path("r.ndjson"))
     place.scan(*rotate, "--append", results=False)
     same(len(files(place, "r", ".ndjson")) > before + 3, True)
+
+
+def csv_pairs(place, name):
+    with open(place.path(name), encoding="utf-8", newline="") as file:
+        return [(row["ip"], int(row["port"])) for row in csv.DictReader(file)]
+
+
+def list_pairs(place, name):
+    text = lines(place, name)
+    same((text[0], text[-1]), ("#masscan\n", "# end\n"))
+    return [(words[3], int(words[2])) for words in (line.split() for line in text[1:-1])]
+
+
+def grep_pairs(place, name):
+    found = []
+    text = lines(place, name)
+    same(text[0].startswith("# prtip-dp"), True)
+    for line in text:
+        host = re.match(r"Host: (\S+) \(\)\tPorts: (.*)", line)
+        if host:
+            found += [(host[1], int(port.split("/")[0])) for port in host[2].split(", ")]
+    return found
+
+
+def xml_pairs(place, name):
+    subprocess.run(["xmllint", "--noout", "--nonet", "--dtdvalid", "/usr/share/nmap/nmap.dtd", place.path(name)],
+                   check=True, capture_output=True)
+    return [(host.find("address").get("addr"), int(port.get("portid")))
+            for host in ElementTree.parse(place.path(name)).iter("host") for port in host.iter("port")]
+
+
+@test
+def of_each_format(place):
+    """CSV, list, greppable lines and XML: each file is one of its format, and all together have the truth"""
+    readers = (("csv", ".csv", csv_pairs), ("list", ".list", list_pairs), ("grep", ".gnmap", grep_pairs),
+               ("xml", ".xml", xml_pairs))
+    outputs = [word for name, extension, _ in readers for word in ("-o", f"{name}:r{extension}")]
+    place.scan(*outputs, "--rotate-time", "1s", *SPACE, "--rate", "4k", results=False)
+    wanted = truth(place, *SPACE)
+    for name, extension, read in readers:
+        names = files(place, "r", extension)
+        found = sorted(pair for file in names for pair in read(place, file))
+        same((name, len(names) > 1, found), (name, True, wanted))
 
 
 @test
