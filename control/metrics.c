@@ -20,7 +20,7 @@ struct family {
 
 /* The phases of status records. */
 static const char *const phases[]
-	= {"resolving", "plugins", "scanning", "link down", "cooldown", "end"};
+	= {"resolving", "plugins", "scanning", "paused", "link down", "cooldown", "end"};
 
 struct labelled {
 	FILE *out;
@@ -71,6 +71,10 @@ static void put_wide(FILE *out, const char *name, dp_u128 value) {
 
 	dp_u128_write(value, digits);
 	fprintf(out, "%s %s\n", name, digits);
+}
+
+static void put_filtered(FILE *out, const char *name, const struct watch_view *view) {
+	fprintf(out, "%s %" PRIu64 "\n", name, ctl_summary_filtered(&view->summary));
 }
 
 static void put_targets(FILE *out, const char *name, const struct watch_view *view) {
@@ -210,6 +214,8 @@ static const struct family families[] = {
 	{"prtip_results_total", "counter", "Results written.", FIELD(results), NULL},
 	{"prtip_results_hidden_total", "counter", "Results not written, as they are closed.",
 		FIELD(hidden), NULL},
+	{"prtip_results_filtered_total", "counter", "Results not written, by the filter.", 0,
+		put_filtered},
 	{"prtip_results_surplus_total", "counter", "Results not written, beyond max_results.",
 		FIELD(surplus), NULL},
 	{"prtip_results_waiting", "gauge", "Results that wait for banners and plugins.",

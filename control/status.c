@@ -110,35 +110,6 @@ static void put_plugins(struct json *json, const struct ctl_summary *s) {
 	json_end(json);
 }
 
-static void put_packets(struct json *json, const struct ctl_summary *s) {
-	const struct dp_stats *t = &s->stats;
-
-	json_u64(json, "probes_sent", t->probes_sent);
-	json_u64(json, "probes_tried", ctl_summary_tried(s));
-	json_u64(json, "replies_sent", t->replies_sent);
-	json_u64(json, "rx_frames", t->rx_frames);
-	json_u64(json, "validated", ctl_summary_validated(s));
-	json_u64(json, "banner_segments", t->banners);
-	json_u64(json, "rejected", t->rejected);
-	json_u64(json, "ring_level", s->levels.ring_level);
-	json_u64(json, "ring_size", s->levels.ring_size);
-	json_double(json, "throttled_s", (double)t->throttled_ns / 1e9, 3);
-}
-
-static void put_results(struct json *json, const struct ctl_summary *s) {
-	json_u64(json, "duplicates", s->duplicates);
-	json_u64(json, "unique", s->unique);
-	json_u64(json, "hidden", s->hidden);
-	json_u64(json, "filtered_out", ctl_summary_filtered(s));
-	json_u64(json, "surplus", s->surplus);
-	json_u64(json, "waiting", s->waiting);
-	json_u64(json, "awaiting_banner", s->awaiting_banner);
-	json_u64(json, "finished", s->finished);
-	json_u64(json, "delivered", s->delivered);
-	json_u64(json, "results", s->results);
-	json_u64(json, "lost", ctl_summary_lost_total(s));
-}
-
 static void put_counter(void *user, const char *name, uint64_t value) {
 	json_u64(user, name, value);
 }
@@ -189,8 +160,9 @@ static int put_record(FILE *out, const struct ctl_summary *s, const char *phase,
 	json_bool(&json, "paused", s->paused);
 	json_u128(&json, "targets", s->targets);
 	json_u128(&json, "transmissions", ctl_summary_transmissions(s));
-	put_packets(&json, s);
-	put_results(&json, s);
+	ctl_summary_each_packet(s, put_counter, &json);
+	json_double(&json, "throttled_s", (double)s->stats.throttled_ns / 1e9, 3);
+	ctl_summary_each_result(s, put_counter, &json);
 	put_parts(&json, s);
 	put_plugins(&json, s);
 	put_end(&json, s);

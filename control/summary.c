@@ -179,6 +179,32 @@ void ctl_summary_each_response(const struct ctl_summary *summary, ctl_counter_fn
 			fn(user, dp_response_name(i), summary->stats.responses[i]);
 }
 
+void ctl_summary_each_packet(const struct ctl_summary *s, ctl_counter_fn fn, void *user) {
+	fn(user, "probes_sent", s->stats.probes_sent);
+	fn(user, "probes_tried", ctl_summary_tried(s));
+	fn(user, "replies_sent", s->stats.replies_sent);
+	fn(user, "rx_frames", s->stats.rx_frames);
+	fn(user, "validated", ctl_summary_validated(s));
+	fn(user, "banner_segments", s->stats.banners);
+	fn(user, "rejected", s->stats.rejected);
+	fn(user, "ring_level", s->levels.ring_level);
+	fn(user, "ring_size", s->levels.ring_size);
+}
+
+void ctl_summary_each_result(const struct ctl_summary *s, ctl_counter_fn fn, void *user) {
+	fn(user, "duplicates", s->duplicates);
+	fn(user, "unique", s->unique);
+	fn(user, "hidden", s->hidden);
+	fn(user, "filtered_out", ctl_summary_filtered(s));
+	fn(user, "surplus", s->surplus);
+	fn(user, "waiting", s->waiting);
+	fn(user, "awaiting_banner", s->awaiting_banner);
+	fn(user, "finished", s->finished);
+	fn(user, "delivered", s->delivered);
+	fn(user, "results", s->results);
+	fn(user, "lost", ctl_summary_lost_total(s));
+}
+
 const char *ctl_summary_ended_by(const struct ctl_summary *summary) {
 	switch (summary->limit) {
 	case CTL_LIMIT_NONE:

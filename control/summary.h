@@ -113,6 +113,10 @@ void ctl_summary_each_lost(const struct ctl_summary *summary, ctl_counter_fn fn,
 void ctl_summary_each_ignored(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
 void ctl_summary_each_response(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
 
+/* The same by their names in status records (docs/status.md): what was sent and came; what became of it. */
+void ctl_summary_each_packet(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
+void ctl_summary_each_result(const struct ctl_summary *summary, ctl_counter_fn fn, void *user);
+
 /* "max_runtime" "max_results"; NULL: neither. */
 const char *ctl_summary_ended_by(const struct ctl_summary *summary);
 

@@ -45,34 +45,6 @@ static void put_plain_name(char to[NAME_BYTES], const char *name) {
 			*p = '_';
 }
 
-static void put_packets(struct dp_telemetry_reply *reply, const struct ctl_summary *s) {
-	dp_telemetry_u64(reply, "probes_sent", s->stats.probes_sent);
-	dp_telemetry_u64(reply, "probes_tried", ctl_summary_tried(s));
-	dp_telemetry_u64(reply, "probe_bytes", s->stats.tx_bytes);
-	dp_telemetry_u64(reply, "replies_sent", s->stats.replies_sent);
-	dp_telemetry_u64(reply, "rx_frames", s->stats.rx_frames);
-	dp_telemetry_u64(reply, "validated", ctl_summary_validated(s));
-	dp_telemetry_u64(reply, "banner_segments", s->stats.banners);
-	dp_telemetry_u64(reply, "rejected", s->stats.rejected);
-	dp_telemetry_u64(reply, "ring_level", s->levels.ring_level);
-	dp_telemetry_u64(reply, "ring_size", s->levels.ring_size);
-	dp_telemetry_u64(reply, "throttled_us", s->stats.throttled_ns / 1000);
-	dp_telemetry_u64(reply, "rate_pps", (uint64_t)s->rate_pps);
-}
-
-static void put_results(struct dp_telemetry_reply *reply, const struct ctl_summary *s) {
-	dp_telemetry_u64(reply, "duplicates", s->duplicates);
-	dp_telemetry_u64(reply, "unique", s->unique);
-	dp_telemetry_u64(reply, "hidden", s->hidden);
-	dp_telemetry_u64(reply, "surplus", s->surplus);
-	dp_telemetry_u64(reply, "waiting", s->waiting);
-	dp_telemetry_u64(reply, "awaiting_banner", s->awaiting_banner);
-	dp_telemetry_u64(reply, "finished", s->finished);
-	dp_telemetry_u64(reply, "delivered", s->delivered);
-	dp_telemetry_u64(reply, "results", s->results);
-	dp_telemetry_u64(reply, "lost", ctl_summary_lost_total(s));
-}
-
 static void put_parts(struct dp_telemetry_reply *reply, const struct ctl_summary *s) {
 	dp_telemetry_open(reply, "states");
 	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
@@ -97,8 +69,11 @@ static int answer_stats(void *user, const char *parameter, struct dp_telemetry_r
 	dp_telemetry_u64(reply, "elapsed_us", to_us(view.summary.elapsed_s));
 	put_wide(reply, "targets", view.summary.targets);
 	put_wide(reply, "transmissions", ctl_summary_transmissions(&view.summary));
-	put_packets(reply, &view.summary);
-	put_results(reply, &view.summary);
+	ctl_summary_each_packet(&view.summary, put_counter, reply);
+	dp_telemetry_u64(reply, "probe_bytes", view.summary.stats.tx_bytes);
+	dp_telemetry_u64(reply, "throttled_us", view.summary.stats.throttled_ns / 1000);
+	dp_telemetry_u64(reply, "rate_pps", (uint64_t)view.summary.rate_pps);
+	ctl_summary_each_result(&view.summary, put_counter, reply);
 	put_parts(reply, &view.summary);
 	dp_telemetry_u64(reply, "complete", view.summary.complete);
 	dp_telemetry_u64(reply, "resumed", view.summary.resumed);
