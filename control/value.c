@@ -108,9 +108,12 @@ int value_read_name(
 	return value_fail(err, text, strlen(text), "not known; give %s", list);
 }
 
+enum { MOST_DECIMALS = 18 };
+
 /*
  * A plain decimal such as 12, 0.5 or .25: no sign, exponent, infinity or hexadecimal, which strtod()
- * would take. Returns the length, 0 where there is none.
+ * would take. With at most MOST_DECIMALS digits behind the point, so that write_decimal() finds a text that reads
+ * back the same. Returns the length, 0 where there is none.
  */
 static size_t read_decimal(const char *text, double *out) {
 	size_t whole = strspn(text, "0123456789"), length = whole;
@@ -118,7 +121,8 @@ static size_t read_decimal(const char *text, double *out) {
 
 	if (text[length] == '.')
 		length += 1 + strspn(text + length + 1, "0123456789");
-	if (length == (text[whole] == '.' ? 1u : 0u) || length >= sizeof(copy))
+	if (length == (text[whole] == '.' ? 1u : 0u) || length >= sizeof(copy)
+		|| length > whole + 1 + MOST_DECIMALS)
 		return 0;
 	memcpy(copy, text, length);
 	copy[length] = '\0';
@@ -142,8 +146,9 @@ int value_read_fraction(const char *text, double *out, struct value_error *err) 
 	size_t length = read_decimal(text, &value);
 
 	if (!length || text[length])
-		return value_fail(
-			err, text, strlen(text), "not a fraction; give a decimal from 0 to 1");
+		return value_fail(err, text, strlen(text),
+			"not a fraction; give a decimal from 0 to 1, with at most %d digits",
+			MOST_DECIMALS);
 	if (value > 1)
 		return value_fail(
 			err, text, strlen(text), "out of range; give a decimal from 0 to 1");

@@ -209,6 +209,10 @@ Test(value, fractions) {
 	cr_assert_eq(value_read_fraction("0.000001", &out, &err), 0);
 	value_write_fraction(out, text);
 	cr_assert_str_eq(text, "0.000001");
+	cr_assert_eq(value_read_fraction("0.000000000000000002", &out, &err), 0);
+	value_write_fraction(out, text);
+	cr_assert_str_eq(text, "0.000000000000000002");
+	cr_assert_lt(value_read_fraction("0.0000000000000000002", &out, &err), 0);
 	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		cr_assert_lt(value_read_fraction(bad[i], &out, &err), 0, "%s", bad[i]);
 }
