@@ -52,6 +52,7 @@ struct table {
 	struct sink *sink;
 	bool color;
 	bool reason; /* its column stays */
+	bool rotated; /* the file is not the first one */
 	bool started; /* the heading is out */
 	bool flowing; /* the held rows are out; others follow as they come */
 	bool services; /* the columns are those with services */
@@ -70,7 +71,7 @@ static int table_open(struct sink *sink, const struct output_params *params, voi
 	table->sink = sink;
 	table->color = params->color && sink->terminal;
 	table->reason = params->config && params->config->reason;
-	table->started = table->flowing = table->services = false;
+	table->rotated = table->started = table->flowing = table->services = false;
 	table->compact = table->unfiltered = false;
 	table->ip_columns = IPV4_COLUMNS;
 	table->held = 0;
@@ -350,7 +351,9 @@ static void table_settle(void *state) {
 static void put_nothing(struct table *table, const struct ctl_summary *summary) {
 	char line[160], count[HUMAN_BYTES];
 
-	if (!summary->unique)
+	if (table->rotated)
+		snprintf(line, sizeof line, "Nothing more.\n");
+	else if (!summary->unique)
 		snprintf(line, sizeof line, "Nothing answered.\n");
 	else if (summary->hidden)
 		snprintf(line, sizeof line,
@@ -383,6 +386,7 @@ static void table_begin_file(void *state) {
 	struct table *table = state;
 
 	table->started = table->flowing = table->services = table->unfiltered = false;
+	table->rotated = true;
 }
 
 static void table_close(void *state) {
