@@ -1024,8 +1024,8 @@ static int find_paths(
 
 bool ctl_config_may_change(const char *section, const char *key) {
 	static const char *const may[][2] = {{"dataplane", NULL}, {"metrics", NULL},
-		{"status", NULL}, {"control", NULL}, {"checkpoint", NULL}, {"scan", "rate"}, {"scan", "timing"},
-		{"scan", "cooldown"}, {"scan", "dedup"}, {"scan", "dedup_mb"},
+		{"status", NULL}, {"control", NULL}, {"checkpoint", NULL}, {"scan", "rate"},
+		{"scan", "timing"}, {"scan", "cooldown"}, {"scan", "dedup"}, {"scan", "dedup_mb"},
 		{"scan", "max_runtime"}, {"scan", "max_results"}, {"plugins", "lanes"},
 		{"plugins", "memory_mb"}, {"plugins", "cpu_seconds"}, {"plugins", "wall_seconds"},
 		{"plugins", "instructions"}, {"plugins", "phase_seconds"}, {"plugins", "queue"},

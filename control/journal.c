@@ -88,7 +88,8 @@ static void put(struct segment *segment, const void *bytes, size_t n) {
 }
 
 /* An entry of @kind: an address, and @bytes of what follows. */
-static void put_pair(struct journal *journal, uint8_t kind, dp_ip ip, const void *end, size_t bytes) {
+static void put_pair(
+	struct journal *journal, uint8_t kind, dp_ip ip, const void *end, size_t bytes) {
 	const uint64_t high = (uint64_t)(ip >> 64), low = (uint64_t)ip;
 	uint8_t entry[1 + 2 * sizeof high + sizeof(uint32_t)] = {kind};
 

@@ -466,9 +466,10 @@ static int admit_rotation(
 
 static int open_output(struct writer *w, const struct writer_params *params,
 	const struct ctl_output_spec *spec, struct dp_error *err) {
-	const struct output_params output
-		= {.color = params->color, .capture = params->capture, .index = w->nb_outputs,
-			.config = params->config};
+	const struct output_params output = {.color = params->color,
+		.capture = params->capture,
+		.index = w->nb_outputs,
+		.config = params->config};
 	struct output *o = &w->outputs[w->nb_outputs];
 	int rc;
 

@@ -13,7 +13,7 @@ command -v dnsmasq >/dev/null || tap_skip_all "no dnsmasq: install Debian's pack
 lab_routed
 lab_v6
 # ICMPv6 errors come from the host itself only where the address is an interface's.
-for n in {0..7}; do ip -n world -6 address add 2001:db8:0::$n/128 dev lo nodad; done
+for n in {0..7}; do ip -n world -6 address add 2001:db8:0::"$n"/128 dev lo nodad; done
 serve_dns world 198.18.0.1 53
 listen world 0.0.0.0 80
 serve world python3 "$LAB_TOOLS/listen.py" :: 80
