@@ -111,6 +111,14 @@ lint: deps-lint ## check format, C and shell
 		$(filter-out %.bpf.c %_test.c,$(filter %.c,$(SOURCES)))
 	@shellcheck -x -P . $(SCRIPTS)
 
+.PHONY: recording
+recording: deps-lab build ## what the README shows of a real run, docs/recording.svg
+	@folder=$$(mktemp -d) && cd $$folder && PATH=$(CURDIR)/$(BUILD):$$PATH $(CURDIR)/docs/record.py \
+		$(CURDIR)/docs/recording.svg \
+		'prtip-dp --set dataplane.port=sim --set banner.enable=on -F --rate 1k --open 198.18.0.8/30' \
+		'prtip-dp --set dataplane.port=sim -p 443 --rate 20k 198.18.0.0/16 -o ndjson:443.ndjson' \
+		'head -n 2 443.ndjson'; rm -rf $$folder
+
 .PHONY: install
 install: build ## install below PREFIX (/usr/local), in DESTDIR if given
 	@$(AS_OWNER) meson configure $(BUILD) -Dprefix=$(abspath $(PREFIX))

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Run commands on a terminal of their own and keep what it showed, as an SVG that plays.
 
