@@ -28,7 +28,7 @@ demo: deps-lab build ## show it: a simulated network, then real servers in names
 	@tests/demo/demo.sh
 
 .PHONY: check
-check: deps-lab build lab-root fuzz-build ## run all tests; the last line is the total (root)
+check: deps-lab deps-consumers build lab-root fuzz-build ## run all tests; the last line is the total (root)
 	@tests/run --build $(BUILD)
 
 .PHONY: soak
@@ -63,14 +63,14 @@ faults: deps-lab build ## kills, stops, full disks, a link that goes, ROUNDS=100
 	@tests/run --build $(BUILD) --faults $(ROUNDS)
 
 .PHONY: asan
-asan: deps-build deps-lab ## the tests again, with the address and undefined-behaviour sanitizers (root)
+asan: deps-build deps-lab deps-consumers ## the tests again, with the address and undefined-behaviour sanitizers (root)
 	@test -f build-asan/build.ninja || $(AS_OWNER) meson setup build-asan . \
 		-Db_sanitize=address,undefined -Db_lundef=false
 	@$(AS_OWNER) ninja -C build-asan --quiet
 	@tests/run --build build-asan --sanitized
 
 .PHONY: tsan
-tsan: deps-build deps-lab ## what has threads, with ThreadSanitizer (root)
+tsan: deps-build deps-lab deps-consumers ## what has threads, with ThreadSanitizer (root)
 	@test -f build-tsan/build.ninja || $(AS_OWNER) meson setup build-tsan . \
 		-Db_sanitize=thread -Db_lundef=false
 	@$(AS_OWNER) ninja -C build-tsan --quiet
@@ -112,7 +112,7 @@ lint: deps-lint ## check format, C and shell
 	@shellcheck -x -P . $(SCRIPTS)
 
 .PHONY: recording
-recording: deps-lab build ## what the README shows of a real run, docs/recording.svg
+recording: deps-consumers build ## what the README shows of a real run, docs/recording.svg
 	@folder=$$(mktemp -d) && cd $$folder && PATH=$(CURDIR)/$(BUILD):$$PATH $(CURDIR)/docs/record.py \
 		$(CURDIR)/docs/recording.svg \
 		'prtip-dp --set dataplane.port=sim --set banner.enable=on -F --rate 1k --open 198.18.0.8/30' \
@@ -141,10 +141,10 @@ lab-root:
 	@tests/deps.sh servers || echo "no servers for the lab: tests that need them will fail"
 
 # Debian packages; installs only what is missing, and only as root. Servers are unpacked, not installed.
-.PHONY: deps deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package
+.PHONY: deps deps-build deps-lab deps-consumers deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package
 deps: ## install what build, check and demo need (root)
-	@tests/deps.sh build lab servers fuzz
-deps-build deps-lab deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package: deps-%:
+	@tests/deps.sh build lab consumers servers fuzz
+deps-build deps-lab deps-consumers deps-servers deps-lint deps-coverage deps-bench deps-fuzz deps-package: deps-%:
 	@tests/deps.sh $*
 
 .PHONY: help

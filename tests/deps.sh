@@ -17,10 +17,12 @@ build='gcc g++ libc6-dev linux-libc-dev make pkg-config meson ninja-build clang
 	libvectorscan-dev libpcre2-dev libexpat1-dev libzstd-dev
 	libluajit-5.1-dev libtomlplusplus-dev libseccomp-dev libssl-dev'
 # To run the tests and the demo in network namespaces. nmap and tshark are what verdicts and frames are
-# held against; dpdk-dev has dpdk-telemetry.py, and chromium is shown the status page.
+# held against.
 lab='python3 iproute2 nftables tcpdump procps util-linux dropbear-bin dnsmasq-base openssl
-	nmap tshark zstd curl openssh-client dpkg tar gdb binutils bash-completion zsh mandoc man-db python3-pyte
-	libxml2-utils python3-libnmap dpdk-dev chromium'
+	nmap tshark zstd curl openssh-client dpkg tar gdb binutils'
+# What tests give the program's outputs to: shells and readers of manuals, a terminal, parsers of nmap's XML,
+# dpdk-telemetry.py (in dpdk-dev), and a browser for the status page.
+consumers='bash-completion zsh mandoc man-db python3-pyte libxml2-utils python3-libnmap dpdk-dev chromium'
 # Servers that tests run in those namespaces; those of each line go together, lines replace one another.
 servers='nginx-light apache2-bin apache2-data lighttpd lighttpd-mod-openssl openssh-server vsftpd postfix dovecot-imapd
 	dovecot-pop3d mariadb-server-core mariadb-client-core postgresql-15 redis-server memcached unbound
@@ -43,6 +45,7 @@ for group in "$@"; do
 	case $group in
 	build) wanted="$wanted $build" ;;
 	lab) wanted="$wanted $lab" ;;
+	consumers) wanted="$wanted $consumers" ;;
 	servers) unpack=yes ;;
 	lint) wanted="$wanted $lint" ;;
 	coverage) wanted="$wanted $coverage" ;;
@@ -50,7 +53,7 @@ for group in "$@"; do
 	bench) wanted="$wanted $bench" ;;
 	package) wanted="$wanted $package" ;;
 	*)
-		echo "deps.sh: no group '$group': build, lab, servers, lint, coverage, fuzz, bench or package" >&2
+		echo "deps.sh: no group '$group': build, lab, consumers, servers, lint, coverage, fuzz, bench or package" >&2
 		exit 2
 		;;
 	esac
