@@ -66,7 +66,8 @@ class Terminal:
             "if pid == 0:\n"
             "    os.setpgid(0, 0)\n"
             f"    if not {background}: os.tcsetpgrp(0, os.getpid())\n"
-            "    signal.signal(signal.SIGTTOU, signal.SIG_DFL)\n"
+            "    for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGQUIT):\n"
+            "        signal.signal(number, signal.SIG_DFL)\n"  # a shell ignores the latter two behind a &
             "    os.execv(sys.argv[2], sys.argv[2:])\n"
             "open(sys.argv[1], 'w').write(str(pid))\n"
             "got = os.waitpid(pid, 0)[1]\n"
