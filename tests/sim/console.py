@@ -186,7 +186,7 @@ def check_terminal(tap):
     tap.check(terminal.until("^going on"), "and goes on")
     tap.check(not terminal.lines("% sent: "), "an arrow key is none")
     terminal.press(" ")
-    state = terminal.until("% sent: ")
+    state = terminal.until(r"% sent: .*kpps\s*$")
     tap.check(re.match(r"scanning, \d+\.\d% sent: 0:\d\d so far, about .* left; rate 3.0 kpps", state), "others show the state", state)
     tap.check(terminal.until(r"^  lost +nothing"), "with losses by name")
     terminal.kill(signal.SIGUSR1)

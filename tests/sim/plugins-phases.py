@@ -188,9 +188,18 @@ def scan_port(place):
     place.plugin(
         "probe",
         """
+-- An answer that a busy machine delivers too late counts as none: ask again.
+local function ask(ip, port)
+	local state
+	for _ = 1, 3 do
+		state = prtip.scan_port(ip, port)
+		if state ~= "no-answer" then break end
+	end
+	return state
+end
 function on_target(target)
 	for port = 100, 103 do
-		prtip.add_result(tostring(port), prtip.scan_port(target.ip, port))
+		prtip.add_result(tostring(port), ask(target.ip, port))
 	end
 	local state, why = prtip.scan_port("198.18.200.1", 80)
 	assert(state == nil and why == "denied")
