@@ -14,80 +14,8 @@ import signal
 import subprocess
 import time
 
-from flow import NETWORK, PROGRAM, check_account, key, main, same, test, wait_for
-
-SPACE = ("-p", "1-64", "198.18.0.0/23", "--rate", "10k")
-CHECKPOINT = ("--checkpoint", "scan.ckpt", "--set", "checkpoint.interval=200ms")
-LCORES = (
-    ("--set", "dataplane.tx_lcores=2", "--set", "dataplane.rx_lcores=1"),
-    ("--set", "dataplane.tx_lcores=3", "--set", "dataplane.rx_lcores=2"),
-    ("--set", "dataplane.tx_lcores=1", "--set", "dataplane.rx_lcores=1"),
-    (),
-)
-BANNERS = ("--set", "banner.enable=on", "--set", "banner.wait=3s", "--set", "sim.open=0.5")
-BANNER_SPACE = ("-p", "1-64", "198.18.0.0/24", "--rate", "2k")
-
-
-def resume(place, *arguments):
-    return subprocess.Popen(
-        [PROGRAM, "--resume", "scan.ckpt", *arguments],
-        cwd=place.top,
-        env=dict(os.environ, HOME=place.top),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-
-
-def lines_of(place, name="out.ndjson"):
-    try:
-        return place.read(name).count("\n")
-    except FileNotFoundError:
-        return 0
-
-
-def wait_lines(place, process, lines, name="out.ndjson"):
-    """Until so many more results are there."""
-    lines += lines_of(place, name)
-    wait_for("results", lambda: process.poll() is not None or lines_of(place, name) >= lines, 60)
-    return process
-
-
-def kill(place, process, lines, name="out.ndjson"):
-    """kill -9 once so many more results are there."""
-    wait_lines(place, process, lines, name)
-    process.kill()
-    err = process.communicate()[1].decode()
-    assert process.returncode == -signal.SIGKILL, f"it was over before it was killed: {err}"
-
-
-def truth(place, *arguments, states=("open",)):
-    wanted = []
-    for line in place.list(*arguments, "--sim-truth"):
-        ip, port, _, state = line.split()
-        if state in states:
-            wanted.append((ip, int(port)))
-    return sorted(wanted)
-
-
-def check_whole(place, run, *arguments, states=("open",)):
-    """Each pair of the truth once, and the account is that of the whole scan."""
-    same(sorted(key(record) for record in run.records), truth(place, *arguments, states=states))
-    summary = run.summary
-    same(summary["complete"], True)
-    same(summary["results"], len(run.records))
-    same(summary["probes_sent"], summary["targets"])
-    same(summary["no_answer"], summary["targets"] - summary["open"] - summary["closed"])
-    same(summary["open"], len(truth(place, *arguments)))
-    same(summary["closed"], len(truth(place, *arguments, states=("closed",))))
-    check_account(run)
-
-
-def refused(place, *arguments):
-    process = resume(place, *arguments)
-    err = process.communicate(timeout=60)[1].decode()
-    same(process.returncode, 2)
-    return err
+from flow import NETWORK, key, main, same, test, wait_for
+from resuming import BANNERS, BANNER_SPACE, CHECKPOINT, LCORES, SPACE, check_whole, kill, refused, resume, truth, wait_lines
 
 
 @test
@@ -152,71 +80,6 @@ def killed_with_plugins(place):
         same(run.accounts[name]["ok"], opened)
     same(sorted(run.said("slowly", "port")), sorted(r["port"] for r in run.records))
     assert f"saw {opened} {opened}" in run.err, run.err
-
-
-@test
-def at_once(place):
-    """a scan that goes on already is left alone, and a file that is being written"""
-    slow = (*SPACE, "--rate", "2k")
-    kill(place, place.start(*CHECKPOINT, *slow), 100)
-    first = wait_lines(place, resume(place), 20)
-    assert first.poll() is None, first.communicate()[1].decode()
-    second = resume(place)
-    said = second.communicate()[1].decode()
-    same(second.returncode, 2)
-    assert "out.ndjson is being written by another run of prtip-dp" in said, said
-    other = subprocess.run(
-        [PROGRAM, "--set", "dataplane.port=sim", "-p", "80", "198.18.0.1", "--overwrite", "-o", "ndjson:out.ndjson"],
-        cwd=place.top,
-        capture_output=True,
-    )
-    said = other.stderr.decode()
-    same(other.returncode, 2)
-    assert "out.ndjson is being written by another run of prtip-dp" in said, said
-    first.send_signal(signal.SIGINT)
-    run = place.finish(first, status=130)
-    found = [key(record) for record in run.records]
-    same(len(set(found)), len(found))
-    assert set(found) <= set(truth(place, *SPACE))
-
-
-@test
-def shards_and_windows(place):
-    """a shard with a window against repeats, killed twice: its own part of the truth, once"""
-    shard = ("--shard", "2/3", "--seed", "7", "--set", "scan.dedup=window")
-    kill(place, place.start(*CHECKPOINT, *shard, *SPACE), 100)
-    kill(place, resume(place, *LCORES[1]), 60)
-    run = place.finish(resume(place))
-    check_whole(place, run, *shard, *SPACE)
-    same(run.summary["shard"], "2/3")
-
-
-@test
-def several_ports(place):
-    """begun on two ports, gone on with on one and on two"""
-    two = ("--set", "dataplane.port0=sim", "--set", "dataplane.port1=sim")
-    one = ("--set", "dataplane.port=sim")
-    command = place.command(*CHECKPOINT, *SPACE)
-    at = command.index("dataplane.port=sim")
-    command[at - 1 : at + 1] = two
-    process = subprocess.Popen(command, cwd=place.top, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    kill(place, process, 250)
-    kill(place, resume(place, *one), 100)
-    run = place.finish(resume(place, *two))
-    check_whole(place, run, *SPACE)
-
-
-@test
-def most_results(place):
-    """max_results counts those of before the kill"""
-    most = ("--set", "scan.max_results=700")
-    kill(place, place.start(*CHECKPOINT, *most, *SPACE), 250)
-    run = place.finish(resume(place))
-    same(len(run.records), 700)
-    same(run.summary["complete"], False)
-    found = [key(record) for record in run.records]
-    same(len(set(found)), 700)
-    assert set(found) <= set(truth(place, *SPACE))
 
 
 @test
