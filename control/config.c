@@ -791,8 +791,8 @@ static int add_output_of(struct config *config, const char *name, const char *pa
 
 	if (!lh_name_valid(name) || options_by_key("output", name))
 		return dp_fail(err, true, -EINVAL,
-			"-o %s: no such format; give table, ndjson, csv, xml, grep, list, summary "
-			"or an output plugin's name",
+			"-o %s: no such format; give table, ndjson, csv, xml, grep, list, pcapng, "
+			"summary or an output plugin's name",
 			shown);
 	if (before && !before->dropped && *before->path)
 		return output_twice(shown, name, before->path, err);

@@ -1091,10 +1091,11 @@ static const struct option table[] = {
 		.group = "Output",
 		.flags = "-o",
 		.metavar = "FORMAT:PATH",
-		.help
-		= "write results as table, ndjson, csv, xml, grep or list, the summary as summary, "
-		  "or what the output plugin of that name makes (docs/formats.md); - is standard "
-		  "output; replaces the file's outputs; once for each format"},
+		.help = "write results as table, ndjson, csv, xml, grep or list, responses as "
+			"pcapng, the "
+			"summary as summary, or what the output plugin of that name makes "
+			"(docs/formats.md); - is standard "
+			"output; replaces the file's outputs; once for each format"},
 	OUTPUT("-oX", "xml", "FILE", "the same as -o xml:FILE"),
 	OUTPUT("-oG", "grep", "FILE", "the same as -o grep:FILE"),
 	OUTPUT("-oJ", "ndjson", "FILE", "the same as -o ndjson:FILE"),
