@@ -29,7 +29,7 @@
 
 enum {
 	MAX_THREADS = 1024,
-	WAIT_S = 60, /* for a thread to run the handler, on a machine that others keep busy */
+	WAIT_S = 20, /* for a thread to run the handler, on a machine that others keep busy */
 	/* Of Landlock's interface, which the headers of Debian 12 do not know to the end. */
 	LANDLOCK_VERSION = 1,
 	LANDLOCK_BENEATH = 1,
