@@ -389,9 +389,8 @@ static void print_coverage(struct page *page, const struct ctl_summary *s) {
 	end_line(page);
 }
 
-static void print_answers(struct page *page, const struct ctl_summary *s) {
-	const struct dp_stats *t = &s->stats;
-	char wide[HUMAN_WIDE_BYTES], a[HUMAN_BYTES];
+static void print_states(struct page *page, const struct ctl_summary *s) {
+	char a[HUMAN_BYTES];
 
 	line(page, "answered");
 	item(page, "%s %s", human_count(s->unique, a), s->type->has_ports ? "pairs" : "addresses");
@@ -399,6 +398,13 @@ static void print_answers(struct page *page, const struct ctl_summary *s) {
 		if (s->states[i])
 			item(page, "%s %s", human_count(s->states[i], a), dp_state_name(i));
 	end_line(page);
+}
+
+static void print_answers(struct page *page, const struct ctl_summary *s) {
+	const struct dp_stats *t = &s->stats;
+	char wide[HUMAN_WIDE_BYTES], a[HUMAN_BYTES];
+
+	print_states(page, s);
 	line(page, "silent");
 	put_text(page, human_wide(ctl_summary_no_answer(s), wide));
 	item(page, "%s: %s%s", s->type->has_ports ? "pairs" : "addresses", s->type->silence,
@@ -637,12 +643,7 @@ static void print_state_packets(struct page *page, const struct ctl_summary *s) 
 static void print_state_results(struct page *page, const struct ctl_summary *s) {
 	char a[HUMAN_BYTES];
 
-	line(page, "answered");
-	item(page, "%s %s", human_count(s->unique, a), s->type->has_ports ? "pairs" : "addresses");
-	for (unsigned i = 0; i < DP_STATE_COUNT; i++)
-		if (s->states[i])
-			item(page, "%s %s", human_count(s->states[i], a), dp_state_name(i));
-	end_line(page);
+	print_states(page, s);
 	line(page, "written");
 	item(page, "%s results", human_count(s->results, a));
 	if (s->awaiting_banner)
