@@ -12,31 +12,13 @@ import sys
 import tempfile
 import time
 
+sys.dont_write_bytecode = True
+from tap import Tap  # noqa: E402
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("PRTIP_DP", os.path.join(TOP, "build", "prtip-dp"))
 MADE = os.path.join(os.path.dirname(PROGRAM), "system")
 TYPES = "syn ack window fin null xmas maimon udp icmp arp ndp sctp discovery".split()
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def check(self, good, what, note=""):
-        self.count += 1
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.count} - {what}")
-        if not good:
-            for line in str(note)[:3000].splitlines():
-                print("# " + line)
-
-    def skip(self, what, why):
-        self.count += 1
-        print(f"ok {self.count} - {what} # SKIP {why}")
-
-    def done(self):
-        print(f"1..{self.count}")
-        return 1 if self.failed else 0
 
 
 def run(*command, **more):

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+from tap import Tap  # noqa: E402
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.environ.get("PRTIP_DP", os.path.join(TOP, "build", "prtip-dp"))
 NEEDED = 1 << 13 | 1 << 12 | 1 << 39 | 1 << 38 | 1 << 14
@@ -130,23 +133,6 @@ WORDS = {
     "broken": ("net_af_packet, net_af_xdp are not installed -- apt-get install librte-meta-net",
                "0000:01:00.0: a network device without a driver"),
 }  # fmt: skip
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failed = 0
-
-    def check(self, good, what, note=""):
-        self.count += 1
-        self.failed += not good
-        print(f"{'ok' if good else 'not ok'} {self.count} - {what}")
-        if not good:
-            for line in str(note).splitlines():
-                print("# " + line)
-
-    def done(self):
-        print(f"1..{self.count}")
-        return 1 if self.failed else 0
 
 
 def plant(root, tree):
