@@ -131,9 +131,9 @@ mkdir "$work/www"
 head -c 1000000 /dev/urandom >"$work/www/blob"
 background "$far" python3 -m http.server 80 --bind $peer --directory "$work/www" >/dev/null 2>&1
 background "$near" python3 -m http.server 80 --bind $us --directory "$work/www" >/dev/null 2>&1
-# Every reset that our kernel sends to the far side.
+# Every reset that our kernel sends to the far side from the scanner's ports (a server that is not up yet has others).
 background "$far" tcpdump -nqtl --immediate-mode -i pdx1 -Q in \
-	"src host $us and tcp[tcpflags] & tcp-rst != 0" >"$work/resets" 2>/dev/null
+	"src host $us and src portrange $first-$last and tcp[tcpflags] & tcp-rst != 0" >"$work/resets" 2>/dev/null
 in_near sysctl -qw net.ipv4.ip_local_reserved_ports=$first-$last
 
 fetch() { # NAMESPACE ADDRESS: a megabyte over a kernel connection
@@ -292,7 +292,7 @@ ip -n "$far" addr add $peer6/64 dev pdx1 nodad
 background "$far" python3 -m http.server 80 --bind $peer6 --directory "$work/www" >/dev/null 2>&1
 background "$near" python3 -m http.server 80 --bind $us6 --directory "$work/www" >/dev/null 2>&1
 background "$far" tcpdump -nqtl --immediate-mode -i pdx1 -Q in \
-	"src host $us6 and ip6[6] == 6 and ip6[53] & 4 != 0" >"$work/resets6" 2>/dev/null
+	"src host $us6 and ip6[6] == 6 and ip6[40:2] >= $first and ip6[40:2] <= $last and ip6[53] & 4 != 0" >"$work/resets6" 2>/dev/null
 for _ in $(seq 50); do
 	fetch "$near" "[$peer6]" 2>/dev/null && fetch "$far" "[$us6]" 2>/dev/null && break
 	sleep 0.1
