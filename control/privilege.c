@@ -29,7 +29,8 @@
 
 enum {
 	MAX_THREADS = 1024,
-	WAIT_S = 20, /* for a thread to run the handler, on a machine that others keep busy */
+	WAIT_S = 10, /* for a thread to run the handler, on a machine that others keep busy */
+	LOOK_MS = 50, /* how often, meanwhile, whether it still is there */
 	/* Of Landlock's interface, which the headers of Debian 12 do not know to the end. */
 	LANDLOCK_VERSION = 1,
 	LANDLOCK_BENEATH = 1,
@@ -123,21 +124,37 @@ static int free_signal(void) {
 	return -EBUSY;
 }
 
-static int wait_done(void) {
-	struct timespec until;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += WAIT_S;
-	while (sem_timedwait(&order.done, &until) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return order.rc;
+static bool has_ended(pid_t thread) {
+	return syscall(SYS_tgkill, getpid(), thread, 0) < 0 && errno == ESRCH;
 }
 
+static bool is_done_soon(void) {
+	struct timespec until;
+	int rc;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += LOOK_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	while ((rc = sem_timedwait(&order.done, &until)) < 0 && errno == EINTR)
+		;
+	return rc == 0;
+}
+
+/* One that is about to end blocks signals, and never runs the handler. */
 static int drop_in(pid_t thread, int number) {
 	if (syscall(SYS_tgkill, getpid(), thread, number) < 0)
-		return errno == ESRCH ? 0 : -errno; /* it has ended */
-	return wait_done();
+		return errno == ESRCH ? 0 : -errno;
+	for (int ms = 0; ms < WAIT_S * 1000; ms += LOOK_MS) {
+		if (is_done_soon())
+			return order.rc;
+		/* What it posted before its end must not be taken for the next one's. */
+		if (has_ended(thread))
+			return sem_trywait(&order.done) == 0 ? order.rc : 0;
+	}
+	return -ETIMEDOUT;
 }
 
 /* ---- All of them ---- */

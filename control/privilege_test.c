@@ -239,3 +239,36 @@ static void a_deaf_thread_is_named(void) {
 Test(privilege, deaf) {
 	in_child(a_deaf_thread_is_named);
 }
+
+/* One that ends before it gets to the signal, as it blocks all on its way out, has nothing left to give up. */
+static void *ending(void *arg) {
+	(void)arg;
+	sem_post(&seen);
+	usleep(200000);
+	return NULL;
+}
+
+static void an_ending_thread_is_not_waited_for(void) {
+	const char *report;
+	struct dp_error err;
+	pthread_t thread;
+	sigset_t all, before;
+
+	sem_init(&go, 0, 0);
+	sem_init(&seen, 0, 0);
+	sigfillset(&all);
+	NEED(privilege_begin(&err) == 0);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	NEED(pthread_create(&thread, NULL, ending, NULL) == 0);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	sem_wait(&seen);
+	NEED(pthread_create(&thread, NULL, look, NULL) == 0);
+	NEED(privilege_drop(NET_ADMIN, NULL, 0, &report, &err) == 0);
+	sem_post(&go);
+	sem_wait(&seen);
+	NEED((effective & ~NET_ADMIN) == 0 && (permitted & ~NET_ADMIN) == 0);
+}
+
+Test(privilege, ending) {
+	in_child(an_ending_thread_is_not_waited_for);
+}
