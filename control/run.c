@@ -51,7 +51,6 @@ enum {
 	BATCH = 256,
 	MAX_FOLDERS = 2 + CTL_MAX_OUTPUTS, /* where files are made while a scan runs */
 	TICK_NS = 100 * 1000 * 1000,
-	YIELDS = 32, /* before an idle control core sleeps */
 	DRAIN_LIMIT_NS = 2000 * 1000 * 1000,
 	GRACE_NS = 1000 * 1000 * 1000,
 	STALL_NS
@@ -551,18 +550,18 @@ static bool is_calm(const struct run *run) {
 		&& !(run->plugins && pipeline_waiting(run->pipeline));
 }
 
-/* Nothing to do: give way, then sleep, so that those on the same CPU can work. */
+/* Nothing to do: give way, and sleep if there was nothing the last time either, so that those on the same CPU can work. */
 static void rest(struct run *run) {
 	const uint64_t now_ns = monotonic_ns();
 
-	if (run->idle++ == 0)
+	if (run->idle++ == 0) {
 		run->busy_ns = now_ns;
-	if (run->idle < YIELDS)
 		sched_yield();
-	else
+	} else {
 		nanosleep(&(struct timespec){.tv_nsec
 				  = dp_nap_ns(now_ns - run->busy_ns, is_calm(run))},
 			NULL);
+	}
 }
 
 /*

@@ -370,6 +370,10 @@ bool rx_turn(struct worker *worker);
 
 /* lcore.c: entry points for rte_eal_remote_launch(). */
 int lcore_main(void *worker);
+
+/* What each does first, peers too: its stack is no part of a dump, and its naps are as long as they say. */
+void lcore_begin(void);
+
 /*
  * One idle turn: spin, yield or sleep, whatever the core's company allows, with nothing to do for
  * @wait_tsc unless a frame comes. @alone: the lcore is the only one that sends and that receives.

@@ -195,6 +195,7 @@ static int lo_lcore(void *arg) {
 	struct lo *lo = arg;
 	const struct dp_engine *engine = lo->peer.engine;
 
+	lcore_begin();
 	while (!engine_stopping(engine)) {
 		bool busy = take_probes(lo);
 

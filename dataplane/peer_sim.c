@@ -154,6 +154,7 @@ static int sim_lcore(void *arg) {
 	struct dp_engine *engine = sim->peer.engine;
 	unsigned turns = 0;
 
+	lcore_begin();
 	while (!engine_stopping(engine)) {
 		bool busy = send_due(sim);
 
