@@ -52,7 +52,7 @@ def plugins(place):
     process = place.start(
         *SCAN,
         *("--plugin", "waiting", "--set", "plugins.wall_seconds=0.5", "--set", "plugins.cpu_seconds=0.5"),
-        *("--set", "plugins.drain=1s"),
+        *("--set", "plugins.drain=5s"),  # less than the stop, but enough for a machine with other work
     )
     started(place)
     time.sleep(instants("plugins").uniform(0.2, 1.0))

@@ -3,7 +3,7 @@
 #
 # How many banners arrive where packets get lost, each way and independently of each other, all but the
 # first SYN of a connection: a cell of connections to a real TCP stack for each kind of server. In time
-# for two repetitions of a SYN-ACK, with few connections, so that the bound is a generous one; for the
+# for three repetitions of a SYN-ACK, with few connections, so that the bound is a generous one; for the
 # figures see tests/soak/banner-loss.sh.
 #
 #     banner-loss.sh [LOSS_PERCENT [CONNECTIONS [COOLDOWN_S [LEAST_PERCENT]]]]
@@ -12,7 +12,7 @@
 . "$(dirname "$0")/../lab/lab.sh"
 
 command -v nft >/dev/null || tap_skip_all "no nft: run tests/deps.sh lab"
-loss=${1:-20} n=${2:-200} cooldown=${3:-5} least=${4:-88}
+loss=${1:-20} n=${2:-200} cooldown=${3:-8} least=${4:-88}
 
 # Between the two a bridge that drops: a host would know of what it drops itself.
 lab_machine scanner
