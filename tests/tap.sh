@@ -145,15 +145,17 @@ records() {
 	python3 - "$@" <<'PY' | sort
 import json, sys
 fields = ["ip", "port", "proto", "state"] + sys.argv[2:]
-with open(sys.argv[1], "rb") as file:
+def rows(file):
     for line in file:
         try:
             if not line.endswith(b"\n"):
                 raise ValueError("cut line")
-            record = json.loads(line)
-            # Hosts have no port.
-            print(*[record[key] if key != "port" else record.get(key, "-") for key in fields])
+            record = json.loads(line.decode())
+            record.setdefault("port", "-")  # hosts have none
+            yield " ".join([str(record[key]) for key in fields]) + "\n"
         except (ValueError, KeyError) as error:
-            print("BAD", error, line[:200])
+            yield f"BAD {error} {line[:200]}\n"
+with open(sys.argv[1], "rb") as file:
+    sys.stdout.writelines(rows(file))
 PY
 }
