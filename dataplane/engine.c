@@ -351,7 +351,7 @@ bool dp_engine_mark(struct dp_engine *engine, bool anyway) {
 		if (!(anyway && !engine->worker[i]->port->lossless)
 			&& atomic_load_explicit(&rx->backlog, memory_order_acquire))
 			return false;
-		rx->mark = rx->taken + rte_ring_count(rx->answers);
+		rx->mark = rx->taken + ring_level(rx->answers);
 	}
 	return true;
 }
@@ -554,7 +554,7 @@ void dp_engine_levels(const struct dp_engine *engine, struct dp_levels *levels) 
 
 		if (!answers)
 			continue;
-		levels->ring_level += rte_ring_count(answers);
+		levels->ring_level += ring_level(answers);
 		levels->ring_size += rte_ring_get_capacity(answers);
 	}
 }

@@ -368,6 +368,6 @@ bool rx_turn(struct worker *worker) {
 		busy = true;
 		take_burst(worker, mbuf, n);
 	}
-	atomic_store_explicit(&rx->backlog, backlog, memory_order_relaxed);
+	atomic_store_explicit(&rx->backlog, backlog, memory_order_release);
 	return busy;
 }
