@@ -18,7 +18,8 @@
 enum {
 	SPIN_TURNS = 32, /* before an idle lcore gives way to others on its CPU */
 	NAP_TURNS = 256, /* before it sleeps, where the next probe is not due either */
-	NAP_FROM_US = 40, /* with lcore_begin() a nap takes some 8 us, one in a hundred 50 us, more than it should */
+	/* As lcore_begin() makes it a nap takes some 8 us, one in a hundred 50 us, more than it should. */
+	NAP_FROM_US = 40,
 };
 
 void lcore_begin(void) {

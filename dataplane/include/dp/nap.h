@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum {
-	DP_NAP_NS = 50 * 1000, /* the kernel makes two or three times that of it, with a thread's default slack */
+	DP_NAP_NS = 50 * 1000, /* two or three times that with a thread's default slack */
 	DP_NAP_LONGEST_NS = 1000 * 1000,
 	DP_NAP_SHARE = 256, /* of the time without an answer: what a round trip may be off */
 	/* Long naps only while at most so many answers a second can be under way: what piles up in 1 ms fits
