@@ -162,8 +162,9 @@ struct link_watch {
 	unsigned first, nb;
 	int fd; /* to ask the kernel by; -1: none */
 	uint64_t up_ms; /* when it was last seen up */
-	uint64_t
-		lost; /* probes that went, at the most, so shortly before an outage that it took them */
+	/* Probes that went, at the most, so shortly before an outage that it took them, or in it. */
+	uint64_t lost;
+	uint64_t before, lost_before; /* of an outage: what was sent before those, and @lost then */
 };
 
 struct peer;

@@ -80,8 +80,8 @@ static void note(struct link_watch *watch, uint64_t sent, uint64_t ms) {
 	watch->note[(watch->first + watch->nb++) % LINK_NOTES] = (struct link_note){ms, sent};
 }
 
-/* Probes that went within the horizon before the link was last seen up, and since. */
-static uint64_t at_risk(const struct link_watch *watch, uint64_t sent) {
+/* Probes that went before the horizon of when the link was last seen up. */
+static uint64_t before_outage(const struct link_watch *watch) {
 	uint64_t before = 0;
 
 	for (unsigned i = 0; i < watch->nb; i++) {
@@ -91,7 +91,7 @@ static uint64_t at_risk(const struct link_watch *watch, uint64_t sent) {
 			break;
 		before = one->sent;
 	}
-	return sent - before;
+	return before;
 }
 
 void link_tick(struct port *port) {
@@ -101,7 +101,8 @@ void link_tick(struct port *port) {
 
 	down = port->started && is_down(port);
 	if (down && !was_down) {
-		watch->lost += at_risk(watch, port_probes_sent(port));
+		watch->before = before_outage(watch);
+		watch->lost_before = watch->lost;
 		watch->nb = 0; /* none is counted twice */
 	} else if (!down) {
 		note(watch, port_probes_sent(port), ms);
@@ -109,4 +110,7 @@ void link_tick(struct port *port) {
 	}
 	if (down != was_down)
 		atomic_store_explicit(&port->link_down, down, memory_order_relaxed);
+	/* An lcore that has not seen it yet sends on: those are lost, too. */
+	if (down)
+		watch->lost = watch->lost_before + port_probes_sent(port) - watch->before;
 }
