@@ -38,7 +38,7 @@ static_assert(sizeof space_magic == sizeof magic && sizeof segment_magic == size
 struct codec {
 	bool reading;
 	uint8_t *bytes;
-	size_t used, room;
+	size_t used;
 	const uint8_t *at;
 	size_t left;
 	int error; /* the first */
@@ -49,30 +49,33 @@ static void fail(struct codec *c, int error) {
 	c->left = 0;
 }
 
+/* How much is had for @n bytes. It is in no dump: a checkpoint has the key, and may take long to be written. */
+static size_t room_for(size_t n) {
+	size_t room = FIRST_ROOM;
+
+	while (room < n)
+		room *= 2;
+	return room;
+}
+
 void checkpoint_free_bytes(uint8_t *bytes, size_t n) {
-	if (bytes)
-		explicit_bzero(bytes, n);
-	free(bytes);
+	dp_secret_free(bytes, room_for(n));
 }
 
 static void put(struct codec *c, const void *bytes, size_t n) {
-	size_t room = c->room ? c->room : FIRST_ROOM;
+	const size_t room = room_for(c->used + n);
 
-	while (room - c->used < n)
-		room *= 2;
-	if (room != c->room) {
-		uint8_t *more = c->error ? NULL : malloc(room);
+	if (!c->bytes || room != room_for(c->used)) {
+		uint8_t *more = c->error ? NULL : dp_secret_alloc(room);
 
 		if (!more) {
 			fail(c, -ENOMEM);
 			return;
 		}
-		/* Not realloc(), which would leave the key behind. */
 		if (c->used)
 			memcpy(more, c->bytes, c->used);
 		checkpoint_free_bytes(c->bytes, c->used);
 		c->bytes = more;
-		c->room = room;
 	}
 	if (n)
 		memcpy(c->bytes + c->used, bytes, n);
@@ -367,7 +370,7 @@ static void frame(struct codec *c, const char *name) {
 static int take(struct codec *c, const char *name, uint8_t **bytes, size_t *n) {
 	frame(c, name);
 	if (c->error) {
-		free(c->bytes);
+		checkpoint_free_bytes(c->bytes, c->used);
 		return c->error;
 	}
 	*bytes = c->bytes;
@@ -507,7 +510,8 @@ int checkpoint_read(const char *path, struct checkpoint *checkpoint, struct dp_e
 	if (rc)
 		return rc;
 	rc = checkpoint_decode(bytes, n, checkpoint, err);
-	checkpoint_free_bytes(bytes, n);
+	explicit_bzero(bytes, n);
+	free(bytes);
 	return rc ? name_file(path, rc, err) : 0;
 }
 
@@ -569,7 +573,7 @@ int checkpoint_write_segment(const char *path, const uint8_t *body, size_t n) {
 	if (rc)
 		return rc;
 	rc = checkpoint_write(path, bytes, n);
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 	return rc;
 }
 
@@ -620,7 +624,7 @@ int checkpoint_digest(const struct dp_space *space, uint8_t digest[static DIGEST
 	space_fields(&c, space);
 	if (!c.error)
 		digest_of(c.bytes, c.used, digest);
-	free(c.bytes);
+	checkpoint_free_bytes(c.bytes, c.used);
 	return c.error;
 }
 
@@ -636,7 +640,7 @@ int checkpoint_write_space(const char *path, const struct dp_space *space) {
 	if (rc)
 		return rc;
 	rc = checkpoint_write(path, bytes, n);
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 	return rc;
 }
 

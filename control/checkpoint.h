@@ -106,7 +106,7 @@ struct checkpoint {
 
 void checkpoint_clear(struct checkpoint *checkpoint);
 
-/* As bytes, with the key: to be freed by checkpoint_free_bytes(), which wipes them. 0 or -ENOMEM. */
+/* As bytes, with the key: in secret memory (dp/secret.h), to be freed by checkpoint_free_bytes(). 0 or -ENOMEM. */
 int checkpoint_encode(const struct checkpoint *checkpoint, uint8_t **bytes, size_t *n);
 void checkpoint_free_bytes(uint8_t *bytes, size_t n); /* NULL is fine */
 

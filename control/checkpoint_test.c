@@ -91,8 +91,8 @@ Test(checkpoint, comes_back_as_it_was) {
 	cr_assert_eq(again_n, n);
 	cr_expect_eq(memcmp(bytes, again, n), 0);
 	checkpoint_clear(&back);
-	free(again);
-	free(bytes);
+	checkpoint_free_bytes(again, again_n);
+	checkpoint_free_bytes(bytes, n);
 }
 
 Test(checkpoint, every_byte_counts) {
@@ -111,7 +111,7 @@ Test(checkpoint, every_byte_counts) {
 			bytes[i] ^= (uint8_t)bit;
 		}
 	}
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 }
 
 Test(checkpoint, cut_anywhere_is_refused) {
@@ -129,7 +129,7 @@ Test(checkpoint, cut_anywhere_is_refused) {
 		cr_expect(strstr(err.text, i ? "cut short" : "empty"), "%s", err.text);
 		free(copy);
 	}
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 }
 
 static void expect_refused(const uint8_t *bytes, size_t n, const char *why) {
@@ -150,7 +150,7 @@ Test(checkpoint, says_what_is_wrong) {
 	bytes[20] = CHECKPOINT_VERSION;
 	bytes[n / 2] ^= 1;
 	expect_refused(bytes, n, "altered");
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 }
 
 /* A checksum is no proof of sense: what is right but impossible is refused, too. */
@@ -163,18 +163,18 @@ Test(checkpoint, nonsense_is_refused) {
 	k.left = (struct dp_pieces){overlap, 2};
 	cr_assert_eq(checkpoint_encode(&k, &bytes, &n), 0);
 	expect_refused(bytes, n, "makes no sense");
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 	k = sample();
 	k.outputs[0].start = 701;
 	cr_assert_eq(checkpoint_encode(&k, &bytes, &n), 0);
 	expect_refused(bytes, n, "makes no sense");
 	k.outputs[0].start = 7;
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 	k = sample();
 	k.passes = 2;
 	cr_assert_eq(checkpoint_encode(&k, &bytes, &n), 0);
 	expect_refused(bytes, n, "makes no sense");
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 }
 
 Test(checkpoint, a_file_is_its_owners) {
@@ -198,7 +198,7 @@ Test(checkpoint, a_file_is_its_owners) {
 	/* No temporary file stays. */
 	cr_expect_eq(rmdir(name), 0);
 	free(file);
-	free(bytes);
+	checkpoint_free_bytes(bytes, n);
 }
 
 Test(checkpoint, a_space_by_value) {
@@ -263,4 +263,26 @@ Test(checkpoint, mixed_space) {
 	dp_space_destroy(space);
 	dp_ipset_destroy(set);
 	unlink(file);
+}
+
+/* Writing may take long, and a dump may be taken meanwhile. */
+Test(checkpoint, its_bytes_are_in_no_dump) {
+	unsigned long first, end, place;
+	char line[512];
+	bool here = false, hidden = false;
+	size_t n;
+	uint8_t *bytes = encoded(&n);
+	FILE *maps = fopen("/proc/self/smaps", "r");
+
+	cr_assert_not_null(maps);
+	place = (unsigned long)(uintptr_t)bytes;
+	while (fgets(line, sizeof line, maps)) {
+		if (sscanf(line, "%lx-%lx ", &first, &end) == 2)
+			here = first <= place && place + n <= end;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			hidden = strstr(line, " dd");
+	}
+	fclose(maps);
+	cr_expect(hidden);
+	checkpoint_free_bytes(bytes, n);
 }

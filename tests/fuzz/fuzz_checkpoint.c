@@ -45,7 +45,7 @@ static void check(const uint8_t *file, size_t n) {
 	FUZZ_ASSERT(checkpoint.first <= checkpoint.end);
 	FUZZ_ASSERT(checkpoint_encode(&checkpoint, &bytes, &used) == 0);
 	FUZZ_ASSERT(used == n && !memcmp(bytes, file, n));
-	free(bytes);
+	checkpoint_free_bytes(bytes, used);
 	checkpoint_clear(&checkpoint);
 }
 
