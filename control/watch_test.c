@@ -14,7 +14,7 @@ static void *look(void *unused) {
 	struct watch_view view;
 	uint64_t last = 0, reads = 0;
 
-	while (!atomic_load(&over)) {
+	while (!atomic_load(&over) || !reads) { /* who got no CPU before has the last one */
 		if (!watch_read(watch, &view))
 			continue;
 		const uint64_t now = view.summary.unique;
