@@ -4,24 +4,18 @@
  * program. Three bytes say protocol and port. Fields lie in the banner or in their store (but for the name
  * of a version), and what a rule says is valid UTF-8 that ends in its place.
  */
-#include "detect.h"
 #include "detect_field.h"
-#include "fuzz.h"
+#include "fuzz_detect.h"
 #include "json.h"
 
 enum {
 	HEADER_BYTES = 3,
 };
 
-static struct detect_rules *rules;
 static struct detect *detect;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
-	struct dp_error err;
-
-	FUZZ_ASSERT(detect_rules_create(&rules) == 0);
-	FUZZ_ASSERT(detect_rules_read(rules, CONF_DIR "/fingerprints.txt", &err) == 0);
-	FUZZ_ASSERT(detect_create(rules, &detect, &err) == 0);
+	detect = fuzz_detect();
 	return 0;
 }
 

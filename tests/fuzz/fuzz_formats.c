@@ -4,8 +4,7 @@
  * are whole and of printable UTF-8; XML is what expat takes, NDJSON reads back to the same line, CSV has as
  * many fields in each row. Four bytes say protocol, family and reason, port, and format.
  */
-#include "detect.h"
-#include "fuzz.h"
+#include "fuzz_detect.h"
 #include "json.h"
 #include "output.h"
 
@@ -18,15 +17,10 @@ enum {
 	TEXT_BYTES = 256 << 10,
 };
 
-static struct detect_rules *rules;
 static struct detect *detect;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
-	struct dp_error err;
-
-	FUZZ_ASSERT(detect_rules_create(&rules) == 0);
-	FUZZ_ASSERT(detect_rules_read(rules, CONF_DIR "/fingerprints.txt", &err) == 0);
-	FUZZ_ASSERT(detect_create(rules, &detect, &err) == 0);
+	detect = fuzz_detect();
 	return 0;
 }
 
